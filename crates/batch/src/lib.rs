@@ -1,0 +1,1 @@
+//! Scheduled work over a case share: jobs, leases, publication.

@@ -1,0 +1,2 @@
+//! The casetrace command.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Reader for Windows event trace logs (.etl) that needs no Windows.

@@ -1,0 +1,148 @@
+//! Builds the `fields` column: a flat or nested JSON object, written straight into one string.
+
+/// Appends members in call order; [`finish`](Self::finish) closes the object.
+///
+/// Callers keep names unique; the writer does not check (a decoder that can meet repeated names numbers them).
+#[derive(Debug, Clone)]
+pub struct JsonObject {
+    out: String,
+}
+
+impl Default for JsonObject {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl JsonObject {
+    /// An empty object.
+    pub fn new() -> Self {
+        Self { out: String::from("{") }
+    }
+
+    /// True while no member was added.
+    pub fn is_empty(&self) -> bool {
+        self.out.len() == 1
+    }
+
+    fn key(&mut self, name: &str) {
+        if !self.is_empty() {
+            self.out.push(',');
+        }
+        escape_into(&mut self.out, name);
+        self.out.push(':');
+    }
+
+    /// Adds a text member.
+    #[must_use]
+    pub fn str(mut self, name: &str, value: &str) -> Self {
+        self.push_str(name, value);
+        self
+    }
+
+    /// Adds a text member if there is a value.
+    #[must_use]
+    pub fn opt_str(self, name: &str, value: Option<&str>) -> Self {
+        match value {
+            Some(value) => self.str(name, value),
+            None => self,
+        }
+    }
+
+    /// Adds a number.
+    #[must_use]
+    pub fn num(mut self, name: &str, value: impl Into<i128>) -> Self {
+        self.push_num(name, value);
+        self
+    }
+
+    /// Adds a boolean.
+    #[must_use]
+    pub fn bool(mut self, name: &str, value: bool) -> Self {
+        self.push_raw(name, if value { "true" } else { "false" });
+        self
+    }
+
+    /// Adds a text member in place.
+    pub fn push_str(&mut self, name: &str, value: &str) {
+        self.key(name);
+        escape_into(&mut self.out, value);
+    }
+
+    /// Adds a number in place.
+    pub fn push_num(&mut self, name: &str, value: impl Into<i128>) {
+        use std::fmt::Write;
+        self.key(name);
+        // Writing to a String can't fail.
+        let _ = write!(self.out, "{}", value.into());
+    }
+
+    /// Adds a member whose value is already valid JSON.
+    pub fn push_raw(&mut self, name: &str, json: &str) {
+        self.key(name);
+        self.out.push_str(json);
+    }
+
+    /// Adds a list of texts.
+    pub fn push_list<'a>(&mut self, name: &str, values: impl IntoIterator<Item = &'a str>) {
+        self.key(name);
+        self.out.push('[');
+        for (i, value) in values.into_iter().enumerate() {
+            if i > 0 {
+                self.out.push(',');
+            }
+            escape_into(&mut self.out, value);
+        }
+        self.out.push(']');
+    }
+
+    /// The finished object.
+    pub fn finish(mut self) -> String {
+        self.out.push('}');
+        self.out
+    }
+}
+
+/// Appends `text` as a JSON string, quotes included.
+fn escape_into(out: &mut String, text: &str) {
+    use std::fmt::Write;
+    out.push('"');
+    let mut plain = 0;
+    for (i, byte) in text.bytes().enumerate() {
+        let short = match byte {
+            b'"' => "\\\"",
+            b'\\' => "\\\\",
+            b'\n' => "\\n",
+            b'\r' => "\\r",
+            b'\t' => "\\t",
+            0..=0x1f | 0x7f => "",
+            _ => continue,
+        };
+        out.push_str(&text[plain..i]);
+        plain = i + 1;
+        if short.is_empty() {
+            let _ = write!(out, "\\u{byte:04x}");
+        } else {
+            out.push_str(short);
+        }
+    }
+    out.push_str(&text[plain..]);
+    out.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn output_is_json_whatever_the_text() {
+        let mut object = JsonObject::new().str("a\"b", "x\u{1}\n\\\u{7f}é").num("n", -5_i64).bool("t", true);
+        object.push_list("l", ["1", "\t"]);
+        let value: serde_json::Value = serde_json::from_str(&object.finish()).unwrap();
+        assert_eq!(value["a\"b"], "x\u{1}\n\\\u{7f}é");
+        assert_eq!(value["n"], -5);
+        assert_eq!(value["l"][1], "\t");
+        assert_eq!(JsonObject::new().finish(), "{}");
+    }
+}

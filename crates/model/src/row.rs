@@ -1,0 +1,246 @@
+//! One observed fact and the closed vocabularies of its columns.
+
+use crate::Text;
+
+macro_rules! vocabulary {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name { $($(#[$vdoc])* $variant,)* }
+
+        impl $name {
+            /// The spelling in every output.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text,)* }
+            }
+            /// The reverse of [`Self::as_str`].
+            pub fn parse(text: &str) -> Option<Self> {
+                match text { $($text => Some(Self::$variant),)* _ => None }
+            }
+        }
+    };
+}
+
+vocabulary! {
+    /// What sort of artifact a fact was read from.
+    Source {
+        /// A packet capture.
+        Pcap = "pcap",
+        /// An event trace log, its packets included.
+        Etl = "etl",
+        /// An event log.
+        Evtx = "evtx",
+        /// Any text log or tool output.
+        Text = "text",
+        /// A registry export or `reg query` dump.
+        Registry = "registry",
+        /// A Fiddler archive or HAR.
+        Saz = "saz",
+        /// A sign-in log export.
+        Signin = "signin",
+    }
+}
+
+vocabulary! {
+    /// How the time of a row is known.
+    TsSource {
+        /// Written by the source in UTC, or with its offset.
+        Exact = "exact",
+        /// Computed from something else in the source (a clock base, the line before).
+        Derived = "derived",
+        /// Local time without a zone; the zone was taken from the bundle.
+        LocalAssumed = "local_assumed",
+        /// The source carries no time.
+        None = "none",
+    }
+}
+
+vocabulary! {
+    /// Severity of an event as its provider sees it.
+    Level {
+        /// 1.
+        Critical = "critical",
+        /// 2.
+        Error = "error",
+        /// 3.
+        Warning = "warning",
+        /// 4 and provider-defined levels.
+        Info = "info",
+        /// 5.
+        Verbose = "verbose",
+    }
+}
+
+impl Level {
+    /// Maps a Windows event level; 0 ("always") and the provider-defined ones from 16 count as information.
+    pub fn from_windows(level: u8) -> Self {
+        match level {
+            1 => Self::Critical,
+            2 => Self::Error,
+            3 => Self::Warning,
+            5..=15 => Self::Verbose,
+            _ => Self::Info,
+        }
+    }
+}
+
+vocabulary! {
+    /// How it ended.
+    Outcome {
+        /// It worked.
+        Success = "success",
+        /// It failed for a reason given in the row.
+        Failure = "failure",
+        /// No answer came.
+        Timeout = "timeout",
+        /// The other side (or something between) reset the connection.
+        Reset = "reset",
+        /// Refused at once.
+        Refused = "refused",
+        /// The source does not show the end.
+        Unknown = "unknown",
+    }
+}
+
+vocabulary! {
+    /// On whose behalf something ran; decides which proxy settings and credentials were used.
+    Context {
+        /// SYSTEM or another service account.
+        System = "system",
+        /// An interactive user.
+        User = "user",
+    }
+}
+
+/// A column's value while visiting a row.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Value<'a> {
+    /// Nothing known.
+    Null,
+    /// Text.
+    Str(&'a str),
+    /// Any unsigned number.
+    U64(u64),
+    /// A signed number.
+    I64(i64),
+    /// Nanoseconds since 1970, to be shown as a time.
+    TimeNs(i64),
+}
+
+macro_rules! rust_type {
+    (text) => { Option<Text> };
+    (req_text) => { Text };
+    (string) => { String };
+    (ts_source) => { TsSource };
+    (source) => { Source };
+    (level) => { Option<Level> };
+    (outcome) => { Option<Outcome> };
+    (context) => { Option<Context> };
+    (req_u64) => { u64 };
+    ($num:ident) => { Option<$num> };
+}
+
+macro_rules! column_value {
+    (text, $v:expr) => { $v.as_deref().map_or(Value::Null, Value::Str) };
+    (req_text, $v:expr) => { Value::Str($v.as_str()) };
+    (string, $v:expr) => { Value::Str($v.as_str()) };
+    (ts_source, $v:expr) => { Value::Str($v.as_str()) };
+    (source, $v:expr) => { Value::Str($v.as_str()) };
+    (level, $v:expr) => { $v.map_or(Value::Null, |x| Value::Str(x.as_str())) };
+    (outcome, $v:expr) => { $v.map_or(Value::Null, |x| Value::Str(x.as_str())) };
+    (context, $v:expr) => { $v.map_or(Value::Null, |x| Value::Str(x.as_str())) };
+    (req_u64, $v:expr) => { Value::U64($v) };
+    (i64, $v:expr) => { $v.map_or(Value::Null, Value::I64) };
+    ($num:ident, $v:expr) => { $v.map_or(Value::Null, |x| Value::U64(u64::from(x))) };
+}
+
+macro_rules! define_row {
+    (ts, ts, $m0:literal, $e0:literal, $c0:literal; $($name:ident, $kind:ident, $meaning:literal, $example:literal, $ecs:literal;)*) => {
+        /// One observed fact. Fields are the columns of the contract; unknown ones stay `None`.
+        ///
+        /// Decoders leave `artifact` empty (the pipeline knows the logical path) and set `host` only where
+        /// the record itself names a computer. `fields` is a JSON object made with
+        /// [`JsonObject`](crate::JsonObject); empty means `{}`.
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct Row { $(#[doc = $meaning] pub $name: rust_type!($kind),)* }
+
+        impl Row {
+            /// Calls `f` with each column's name and value, in output order.
+            pub fn for_each<'a>(&'a self, mut f: impl FnMut(&'static str, Value<'a>)) {
+                f("ts", self.ts_ns.map_or(Value::Null, Value::TimeNs));
+                $(f(stringify!($name), column_value!($kind, self.$name));)*
+            }
+        }
+    };
+}
+
+crate::with_columns!(define_row);
+
+macro_rules! empty_value {
+    (req_text) => { Text::new_static("") };
+    (string) => { String::new() };
+    (ts_source) => { TsSource::None };
+    (source) => { Source::Text };
+    (req_u64) => { 0 };
+    ($other:ident) => { None };
+}
+
+macro_rules! define_new {
+    (ts, ts, $m0:literal, $e0:literal, $c0:literal; $($name:ident, $kind:ident, $meaning:literal, $example:literal, $ecs:literal;)*) => {
+        impl Row {
+            /// An otherwise empty row; `kind` is one of the documented dotted names.
+            pub fn new(source: Source, kind: &'static str, record: u64) -> Self {
+                let empty = Self { $($name: empty_value!($kind),)* };
+                Self { source, kind: Text::new_static(kind), record, ..empty }
+            }
+        }
+    };
+}
+
+crate::with_columns!(define_new);
+
+impl Row {
+    /// Sets an exact time in nanoseconds since 1970.
+    #[must_use]
+    pub fn at(mut self, ts_ns: i64) -> Self {
+        self.ts_ns = Some(ts_ns);
+        self.ts_source = TsSource::Exact;
+        self
+    }
+
+    /// Sets the readable line.
+    #[must_use]
+    pub fn message(mut self, message: impl Into<String>) -> Self {
+        self.message = message.into();
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn visits_every_column_in_order() {
+        let mut row = Row::new(Source::Pcap, "dns.query", 7).at(5);
+        row.dst_port = Some(53);
+        let mut names = Vec::new();
+        let mut port = Value::Null;
+        row.for_each(|name, value| {
+            names.push(name);
+            if name == "dst_port" {
+                port = value;
+            }
+        });
+        assert_eq!(names, crate::COLUMNS.iter().map(|c| c.name).collect::<Vec<_>>());
+        assert_eq!(port, Value::U64(53));
+    }
+
+    #[test]
+    fn vocabularies_round_trip() {
+        assert_eq!(Outcome::parse(Outcome::Reset.as_str()).unwrap(), Outcome::Reset);
+        assert_eq!(Level::from_windows(16), Level::Info);
+        assert_eq!(Level::from_windows(2), Level::Error);
+    }
+}

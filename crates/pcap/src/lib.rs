@@ -1,0 +1,1 @@
+//! Packets to facts: TCP, TLS, HTTP, DNS, Kerberos, LDAP, QUIC.

@@ -1,0 +1,1 @@
+//! Wires ingest, decoders, timeline, rules and report into one run.

@@ -1,0 +1,1 @@
+//! Masks secrets and replaces identities in timeline rows.

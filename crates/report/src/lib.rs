@@ -1,0 +1,1 @@
+//! Findings and timeline as an escalation report.

@@ -1,0 +1,1 @@
+//! Declarative correlation rules over the timeline.

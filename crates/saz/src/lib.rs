@@ -1,0 +1,1 @@
+//! Fiddler SAZ and HAR session archives to timeline rows.

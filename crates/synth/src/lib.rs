@@ -1,0 +1,1 @@
+//! Builders of small, odd and broken inputs for tests, fuzzing and demos.

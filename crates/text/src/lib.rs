@@ -1,0 +1,1 @@
+//! Text logs of a diagnostic bundle to timeline rows.

@@ -1,0 +1,1 @@
+//! Timeline rows as polars frames; Parquet, JSON and CSV writers.

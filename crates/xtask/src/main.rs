@@ -1,0 +1,2 @@
+//! Project chores: dependency check, fixtures, docs, corpus check.
+fn main() {}
