@@ -1,0 +1,142 @@
+//! The event's own fields, as decoders offer them.
+
+use std::borrow::Cow;
+
+use casetrace_model::JsonObject;
+
+/// Read access to one event's fields by name.
+pub trait FieldSource {
+    /// The value of the first field called `name`, letters compared without case. A name that starts with `*/`
+    /// means the first field whose path ends in what follows the star.
+    fn get(&self, name: &str) -> Option<Cow<'_, str>>;
+
+    /// Calls `visit` with every name and value, in the event's order.
+    fn each(&self, visit: &mut dyn FnMut(&str, &str));
+}
+
+/// True if the field `name` is what a table means by `wanted`.
+pub(crate) fn is_named(name: &str, wanted: &str) -> bool {
+    match wanted.strip_prefix('*') {
+        None => name.eq_ignore_ascii_case(wanted),
+        Some(tail) => {
+            let (name, tail) = (name.as_bytes(), tail.as_bytes());
+            name.len()
+                .checked_sub(tail.len())
+                .and_then(|at| name.get(at..))
+                .is_some_and(|end| end.eq_ignore_ascii_case(tail))
+                || tail.get(1..).is_some_and(|bare| name.eq_ignore_ascii_case(bare))
+        }
+    }
+}
+
+/// A plain list of fields; names are unique (a repeated one becomes `NAME_2`, `NAME_3`…).
+#[derive(Debug, Clone, Default)]
+pub struct Fields<'a> {
+    entries: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+}
+
+impl<'a> Fields<'a> {
+    /// Appends a field; the caller vouches for a name that is not there yet.
+    pub fn push(&mut self, name: impl Into<Cow<'a, str>>, value: impl Into<Cow<'a, str>>) {
+        self.entries.push((name.into(), value.into()));
+    }
+
+    /// Appends a field and numbers its name if it is taken.
+    pub fn push_numbered(&mut self, name: impl Into<Cow<'a, str>>, value: impl Into<Cow<'a, str>>) {
+        let name = name.into();
+        let taken = self
+            .entries
+            .iter()
+            .filter(|(held, _)| is_numbered(held, &name))
+            .count();
+        if taken == 0 {
+            return self.push(name, value);
+        }
+        let mut number = taken + 1;
+        let mut numbered = format!("{name}_{number}");
+        while self.entries.iter().any(|(held, _)| *held == numbered) {
+            number += 1;
+            numbered = format!("{name}_{number}");
+        }
+        self.push(numbered, value);
+    }
+
+    /// Number of fields.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// True without fields.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Removes all fields, keeps the memory.
+    pub fn clear(&mut self) {
+        self.entries.clear();
+    }
+
+    /// Names and values in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.entries.iter().map(|(name, value)| (&**name, &**value))
+    }
+
+    /// The `fields` column.
+    pub fn to_json(&self) -> String {
+        let mut object = JsonObject::new();
+        for (name, value) in self.iter() {
+            object.push_str(name, value);
+        }
+        object.finish()
+    }
+}
+
+/// `name` itself or `name_N`.
+fn is_numbered(held: &str, name: &str) -> bool {
+    held.strip_prefix(name).is_some_and(|rest| {
+        rest.is_empty()
+            || rest
+                .strip_prefix('_')
+                .is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+    })
+}
+
+impl FieldSource for Fields<'_> {
+    fn get(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.iter()
+            .find(|(held, _)| is_named(held, name))
+            .map(|(_, value)| Cow::Borrowed(value))
+    }
+
+    fn each(&self, visit: &mut dyn FnMut(&str, &str)) {
+        for (name, value) in self.iter() {
+            visit(name, value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn repeated_names_are_numbered() {
+        let mut fields = Fields::default();
+        for name in ["Data", "Data", "Other", "Data", "Other"] {
+            fields.push_numbered(name, "x");
+        }
+        let names: Vec<_> = fields.iter().map(|(name, _)| name.to_owned()).collect();
+        assert_eq!(names, ["Data", "Data_2", "Other", "Data_3", "Other_2"]);
+    }
+
+    #[test]
+    fn names_match_without_case_and_by_the_end_of_a_path() {
+        assert!(is_named("CorrelationId", "CorrelationID"));
+        assert!(is_named(
+            "CertGetCertificateChain/Result/@value",
+            "*/Result/@value"
+        ));
+        assert!(is_named("Result/@value", "*/Result/@value"));
+        assert!(!is_named("NoResult/@value", "*/Result/@value"));
+    }
+}

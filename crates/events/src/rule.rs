@@ -1,0 +1,148 @@
+//! What a table says about one event.
+
+use std::borrow::Cow;
+
+use casetrace_model::{Context, Outcome};
+
+use crate::FieldSource;
+use crate::column::Column;
+use crate::template::Template;
+use crate::value::{Maps, Reading};
+
+/// A field and how to read it: `Name` or `Name:reading`.
+#[derive(Debug, Clone)]
+pub(crate) struct FieldRef {
+    pub(crate) name: String,
+    pub(crate) reading: Reading,
+}
+
+impl FieldRef {
+    pub(crate) fn parse(text: &str, maps: &Maps) -> Result<Self, String> {
+        let (name, reading) = match text.rsplit_once(':') {
+            Some((name, reading)) => {
+                let reading =
+                    Reading::parse(reading, maps).ok_or_else(|| format!("no reading {reading:?}"))?;
+                (name, reading)
+            }
+            None => (text, Reading::Plain),
+        };
+        if name.trim().is_empty() {
+            return Err("a field without name".to_owned());
+        }
+        Ok(Self {
+            name: name.trim().to_owned(),
+            reading,
+        })
+    }
+
+    /// The field's text for a sentence.
+    pub(crate) fn shown<'a>(&self, fields: &'a dyn FieldSource, maps: &'a Maps) -> Option<Cow<'a, str>> {
+        self.reading.show(fields.get(&self.name)?, maps)
+    }
+}
+
+/// `column=Field,Other:reading`: the first field that fits.
+#[derive(Debug, Clone)]
+pub(crate) struct Promotion {
+    pub(crate) column: Column,
+    pub(crate) from: Vec<FieldRef>,
+}
+
+impl Promotion {
+    fn parse(text: &str, maps: &Maps) -> Result<Self, String> {
+        let (column, from) = text
+            .split_once('=')
+            .ok_or_else(|| format!("{text:?} is not column=Field"))?;
+        let column = Column::parse(column.trim()).ok_or_else(|| format!("no column {column:?}"))?;
+        let from: Result<Vec<_>, String> = from
+            .split(',')
+            .map(|field| FieldRef::parse(field, maps))
+            .collect();
+        let mut from = from?;
+        if column == Column::ErrorCode {
+            for field in from.iter_mut().filter(|field| field.reading == Reading::Plain) {
+                field.reading = Reading::Code;
+            }
+        }
+        Ok(Self { column, from })
+    }
+}
+
+/// How the outcome is known.
+#[derive(Debug, Clone, Default)]
+pub(crate) enum OutcomeRule {
+    /// The event says nothing about one.
+    #[default]
+    None,
+    /// The event id alone says it.
+    Fixed(Outcome),
+    /// `?Field,Other`: zero is success, another number failure.
+    ByField(Vec<String>),
+}
+
+impl OutcomeRule {
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "-" => Ok(Self::None),
+            _ => match text.strip_prefix('?') {
+                Some(names) => Ok(Self::ByField(names.split(',').map(str::to_owned).collect())),
+                None => Outcome::parse(text)
+                    .map(Self::Fixed)
+                    .ok_or_else(|| format!("no outcome {text:?}")),
+            },
+        }
+    }
+}
+
+/// Which fields are searched as free text.
+#[derive(Debug, Clone, Default)]
+pub(crate) enum Search {
+    #[default]
+    None,
+    Named(Vec<String>),
+    All,
+}
+
+/// One line of a table.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Rule {
+    pub(crate) min_version: u8,
+    pub(crate) outcome: OutcomeRule,
+    pub(crate) context: Option<Context>,
+    pub(crate) phase: Option<String>,
+    pub(crate) promotions: Vec<Promotion>,
+    pub(crate) search: Search,
+    pub(crate) sentence: Option<Template>,
+}
+
+impl Rule {
+    /// Parses the cells after the event ids: version, outcome, context, phase, promotions, search, sentence.
+    pub(crate) fn parse(cells: &[&str; 7], maps: &Maps) -> Result<Self, String> {
+        let [version, outcome, context, phase, promote, search, sentence] = cells.map(str::trim);
+        let promotions: Result<Vec<_>, String> = some(promote)
+            .into_iter()
+            .flat_map(|all| all.split(';'))
+            .map(|one| Promotion::parse(one, maps))
+            .collect();
+        let context = some(context).map(|c| Context::parse(c).ok_or_else(|| format!("no context {c:?}")));
+        let sentence = some(sentence).map(|text| Template::parse(text, maps));
+        Ok(Self {
+            min_version: some(version)
+                .map_or(Ok(0), |v| v.parse().map_err(|_| format!("no version {v:?}")))?,
+            outcome: OutcomeRule::parse(outcome)?,
+            context: context.transpose()?,
+            phase: some(phase).map(str::to_owned),
+            promotions: promotions?,
+            search: match search {
+                "-" => Search::None,
+                "*" => Search::All,
+                names => Search::Named(names.split(',').map(str::to_owned).collect()),
+            },
+            sentence: sentence.transpose()?,
+        })
+    }
+}
+
+fn some(cell: &str) -> Option<&str> {
+    (cell != "-").then_some(cell)
+}

@@ -1,0 +1,219 @@
+//! One-line sentences with placeholders.
+//!
+//! `{Name}` quotes a field, `{Name|Other}` the first of several that is there, `{Name:reading}` reads it first (see
+//! `value`), `{=column}` quotes the row's column. A part in square brackets is left out when one of its placeholders
+//! has no value; `[[` is a bracket. Outside brackets a missing value shows as `?`.
+
+use std::borrow::Cow;
+
+use casetrace_model::{Row, Value};
+
+use crate::rule::FieldRef;
+use crate::value::Maps;
+use crate::{FieldSource, MAX_MESSAGE, MAX_QUOTE};
+
+/// A parsed sentence.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Template {
+    parts: Vec<Part>,
+}
+
+#[derive(Debug, Clone)]
+enum Part {
+    Literal(String),
+    Field(Vec<FieldRef>),
+    Column(String),
+    Optional(Vec<Part>),
+}
+
+impl Template {
+    /// Parses a sentence; the error says what is wrong with it.
+    pub(crate) fn parse(text: &str, maps: &Maps) -> Result<Self, String> {
+        let mut chars = text.chars().peekable();
+        let mut stack: Vec<Vec<Part>> = vec![Vec::new()];
+        while let Some(c) = chars.next() {
+            match c {
+                '[' if chars.next_if_eq(&'[').is_some() => push_char(&mut stack, '['),
+                '[' if stack.len() == 1 => stack.push(Vec::new()),
+                ']' if stack.len() == 2 => {
+                    let inner = stack.pop().unwrap_or_default();
+                    push(&mut stack, Part::Optional(inner));
+                }
+                '{' => {
+                    let inside: String = chars.by_ref().take_while(|c| *c != '}').collect();
+                    push(&mut stack, placeholder(&inside, maps)?);
+                }
+                '[' | ']' | '}' => return Err(format!("unbalanced {c:?} in sentence")),
+                _ => push_char(&mut stack, c),
+            }
+        }
+        match <[_; 1]>::try_from(stack) {
+            Ok([parts]) => Ok(Self { parts }),
+            Err(_) => Err("unclosed [ in sentence".to_owned()),
+        }
+    }
+
+    /// Fields that the sentence quotes.
+    pub(crate) fn render(&self, row: &Row, fields: &dyn FieldSource, maps: &Maps) -> String {
+        let mut out = String::new();
+        render_parts(&self.parts, row, fields, maps, &mut out, false);
+        clip(&mut out, MAX_MESSAGE);
+        out
+    }
+}
+
+fn push(stack: &mut [Vec<Part>], part: Part) {
+    if let Some(top) = stack.last_mut() {
+        top.push(part);
+    }
+}
+
+fn push_char(stack: &mut [Vec<Part>], c: char) {
+    let Some(top) = stack.last_mut() else { return };
+    if let Some(Part::Literal(text)) = top.last_mut() {
+        text.push(c);
+    } else {
+        top.push(Part::Literal(c.to_string()));
+    }
+}
+
+fn placeholder(inside: &str, maps: &Maps) -> Result<Part, String> {
+    if let Some(column) = inside.strip_prefix('=') {
+        let known = casetrace_model::COLUMNS.iter().any(|c| c.name == column);
+        return if known {
+            Ok(Part::Column(column.to_owned()))
+        } else {
+            Err(format!("no column {column:?}"))
+        };
+    }
+    let refs: Result<Vec<_>, String> = inside
+        .split('|')
+        .map(|name| FieldRef::parse(name, maps))
+        .collect();
+    Ok(Part::Field(refs?))
+}
+
+/// Appends `parts`; false if a placeholder had no value and `strict` asked to stop there.
+fn render_parts(
+    parts: &[Part],
+    row: &Row,
+    fields: &dyn FieldSource,
+    maps: &Maps,
+    out: &mut String,
+    strict: bool,
+) -> bool {
+    for part in parts {
+        let value = match part {
+            Part::Literal(text) => {
+                out.push_str(text);
+                continue;
+            }
+            Part::Optional(inner) => {
+                let before = out.len();
+                if !render_parts(inner, row, fields, maps, out, true) {
+                    out.truncate(before);
+                }
+                continue;
+            }
+            Part::Field(refs) => refs.iter().find_map(|r| r.shown(fields, maps)),
+            Part::Column(name) => column_text(row, name).map(Cow::Owned),
+        };
+        match value {
+            Some(value) => push_quoted(out, &value),
+            None if strict => return false,
+            None => out.push('?'),
+        }
+    }
+    true
+}
+
+fn column_text(row: &Row, wanted: &str) -> Option<String> {
+    let mut found = None;
+    row.for_each(|name, value| {
+        if name == wanted {
+            found = match value {
+                Value::Str(text) if !text.is_empty() => Some(text.to_owned()),
+                Value::U64(number) => Some(number.to_string()),
+                Value::I64(number) => Some(number.to_string()),
+                _ => None,
+            };
+        }
+    });
+    found
+}
+
+/// Appends `value` on one line: runs of white space become one blank, long values end in `…`.
+pub(crate) fn push_quoted(out: &mut String, value: &str) {
+    let start = out.len();
+    for word in value
+        .split(|c: char| c.is_whitespace() || c.is_control())
+        .filter(|word| !word.is_empty())
+    {
+        if out.len() > start {
+            out.push(' ');
+        }
+        out.push_str(word);
+        if out.len() - start > MAX_QUOTE {
+            break;
+        }
+    }
+    if out.len() - start > MAX_QUOTE {
+        clip(out, start + MAX_QUOTE);
+    }
+}
+
+/// Shortens `text` to `max` bytes, the last of which is then `…`.
+fn clip(text: &mut String, max: usize) {
+    if text.len() > max {
+        let cut = (0..=max.saturating_sub('…'.len_utf8()))
+            .rev()
+            .find(|at| text.is_char_boundary(*at));
+        text.truncate(cut.unwrap_or(0));
+        text.push('…');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::Fields;
+    use casetrace_model::Source;
+
+    fn say(template: &str, fields: &Fields) -> String {
+        let maps = Maps::default();
+        let row = Row::new(Source::Evtx, "event", 1);
+        Template::parse(template, &maps)
+            .unwrap()
+            .render(&row, fields, &maps)
+    }
+
+    #[test]
+    fn sentences_leave_out_what_is_not_known() {
+        let mut fields = Fields::default();
+        fields.push("Error", "3400073247");
+        fields.push("Text", "two\r\n  lines");
+        fields.push("Empty", "");
+        assert_eq!(
+            say("Failed ({Error:code})[: {Text}][ by {Empty}]", &fields),
+            "Failed (0xcaa9001f): two lines"
+        );
+        assert_eq!(say("{Nope|Error:code} {Nope} [[x", &fields), "0xcaa9001f ? [x");
+    }
+
+    #[test]
+    fn long_values_are_cut_between_characters() {
+        let mut fields = Fields::default();
+        fields.push("Long", "é".repeat(500));
+        let said = say("{Long}", &fields);
+        assert!(said.len() <= MAX_QUOTE && said.ends_with('…'));
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let maps = Maps::default();
+        for bad in ["[a", "a]", "{a:nope}", "{=nope}", "[a[b]]"] {
+            assert!(Template::parse(bad, &maps).is_err(), "{bad}");
+        }
+    }
+}
