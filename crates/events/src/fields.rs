@@ -1,6 +1,7 @@
 //! The event's own fields, as decoders offer them.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use casetrace_model::JsonObject;
 
@@ -33,7 +34,12 @@ pub(crate) fn is_named(name: &str, wanted: &str) -> bool {
 #[derive(Debug, Clone, Default)]
 pub struct Fields<'a> {
     entries: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    /// How often each name was asked for; kept only for long lists.
+    asked: HashMap<String, usize>,
 }
+
+/// Lists up to this length are searched, longer ones counted.
+const SEARCHED: usize = 32;
 
 impl<'a> Fields<'a> {
     /// Appends a field; the caller vouches for a name that is not there yet.
@@ -44,21 +50,54 @@ impl<'a> Fields<'a> {
     /// Appends a field and numbers its name if it is taken.
     pub fn push_numbered(&mut self, name: impl Into<Cow<'a, str>>, value: impl Into<Cow<'a, str>>) {
         let name = name.into();
-        let taken = self
-            .entries
-            .iter()
-            .filter(|(held, _)| is_numbered(held, &name))
-            .count();
-        if taken == 0 {
+        let asked = self.times_asked(&name);
+        if asked == 0 {
             return self.push(name, value);
         }
-        let mut number = taken + 1;
+        let mut number = asked + 1;
         let mut numbered = format!("{name}_{number}");
-        while self.entries.iter().any(|(held, _)| *held == numbered) {
+        while self.times_asked(&numbered) > 0 {
             number += 1;
             numbered = format!("{name}_{number}");
         }
+        if !self.asked.is_empty() {
+            self.asked.insert(name.into_owned(), number);
+            self.asked.insert(numbered.clone(), 1);
+        }
         self.push(numbered, value);
+    }
+
+    /// How many fields stand under `name` and its numbered forms; counts `name` in a long list.
+    fn times_asked(&mut self, name: &str) -> usize {
+        if self.entries.len() < SEARCHED {
+            return self
+                .entries
+                .iter()
+                .filter(|(held, _)| is_numbered(held, name))
+                .count();
+        }
+        if self.asked.is_empty() {
+            for at in 0..self.entries.len() {
+                let held = self
+                    .entries
+                    .get(at)
+                    .map(|(held, _)| held.to_string())
+                    .unwrap_or_default();
+                let count = self
+                    .entries
+                    .iter()
+                    .filter(|(other, _)| is_numbered(other, &held))
+                    .count();
+                self.asked.insert(held, count);
+            }
+        }
+        match self.asked.get(name) {
+            Some(count) => *count,
+            None => {
+                self.asked.insert(name.to_owned(), 1);
+                0
+            }
+        }
     }
 
     /// Number of fields.
@@ -74,6 +113,12 @@ impl<'a> Fields<'a> {
     /// Removes all fields, keeps the memory.
     pub fn clear(&mut self) {
         self.entries.clear();
+        self.asked.clear();
+    }
+
+    /// Lets `change` alter every value.
+    pub fn map_values(&mut self, mut change: impl FnMut(&mut Cow<'a, str>)) {
+        self.entries.iter_mut().for_each(|(_, value)| change(value));
     }
 
     /// Names and values in order.
@@ -127,6 +172,20 @@ mod tests {
         }
         let names: Vec<_> = fields.iter().map(|(name, _)| name.to_owned()).collect();
         assert_eq!(names, ["Data", "Data_2", "Other", "Data_3", "Other_2"]);
+    }
+
+    #[test]
+    fn long_lists_are_numbered_alike() {
+        let mut fields = Fields::default();
+        for _ in 0..100 {
+            fields.push_numbered("A", "x");
+            fields.push_numbered("B", "x");
+        }
+        let mut names: Vec<_> = fields.iter().map(|(name, _)| name.to_owned()).collect();
+        assert_eq!(names.last().map(String::as_str), Some("B_100"));
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), 200);
     }
 
     #[test]
