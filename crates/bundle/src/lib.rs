@@ -1,1 +1,34 @@
-//! Zip, cabinet and folder trees as named byte sources, with limits and probes.
+//! From whatever a customer uploaded to a flat list of readable members.
+//!
+//! Folders, zip (stored, deflate, deflate64; ZipCrypto and WinZip AES), cabinets (stored, MSZIP, LZX), Fiddler SAZ
+//! and gzip, nested in any way, become [`Member`]s in logical-path order (`upload.zip!/Authlogs/NGC.etl`), archives
+//! and their contents alike. What a member is comes from its content ([`probe`]); what the whole upload is comes
+//! from the names in it ([`Collection`]).
+//!
+//! Invariants: archive names never reach the file system; nothing is written but one unnamed spool file inside
+//! [`Options::work_dir`]; input files are read in place; every size, count and depth the input states is held
+//! against [`Limits`](casetrace_model::Limits); damage costs the entry it hits, leaves a [`Diagnostic`] there, and
+//! the rest is read. Passwords are wiped on drop and never printed.
+//!
+//! [`Diagnostic`]: casetrace_model::Diagnostic
+
+mod cabinet;
+mod case;
+mod collection;
+mod expand;
+mod folder;
+mod gzip;
+mod intake;
+mod names;
+mod probe;
+mod secret;
+mod store;
+mod zip;
+
+pub use case::{
+    Case, ContainerFacts, Encryption, Member, MemberOutcome, Modified, OpenError, Options, Progress,
+};
+pub use collection::{Collection, detect};
+pub use expand::open;
+pub use probe::{Kind, probe};
+pub use secret::Secret;

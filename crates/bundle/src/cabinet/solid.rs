@@ -1,0 +1,441 @@
+//! One cabinet folder as a stream, and the files cut out of it.
+
+use std::io::{self, Cursor, Read, Seek, SeekFrom};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use casetrace_model::Diagnostic;
+
+use super::layout::{CabFile, Cabinet, Folder, Place};
+use super::{Source, entry_of};
+use crate::case::{MemberOutcome, OpenError};
+use crate::expand::{Builder, Entry};
+use crate::intake::{End, Stored, Taken};
+use crate::names::CodePage;
+
+/// The blocks of a folder as their headers describe them.
+#[derive(Debug, Default)]
+struct Survey {
+    /// Blocks that are whole in the file and hold data.
+    blocks: u16,
+    stored: u64,
+    expanded: u64,
+    /// Offsets (in the expanded folder) of blocks whose checksum is wrong.
+    bad: Vec<u64>,
+    /// True if blocks are missing at the end.
+    cut: bool,
+}
+
+/// Adds the files of folder `number`. Gives how many found no room.
+pub(super) fn extract(
+    builder: &mut Builder<'_>,
+    parent: usize,
+    source: &mut Source,
+    cabinet: &Cabinet,
+    number: usize,
+    codec: CodePage,
+) -> Result<u64, OpenError> {
+    let Some(folder) = cabinet.folders.get(number) else {
+        return Ok(0);
+    };
+    let mut files: Vec<&CabFile> = cabinet
+        .files
+        .iter()
+        .filter(|f| matches!(f.place, Place::Folder { number: n, .. } if n == number))
+        .collect();
+    if files.is_empty() {
+        return Ok(0);
+    }
+    files.sort_by_key(|f| f.offset);
+    let survey = survey(source, folder, cabinet.block_reserve);
+    report(builder, parent, number, folder, &survey);
+    let rebuilt = match Rebuilt::new(source, folder, cabinet.block_reserve, &survey) {
+        Ok(rebuilt) => rebuilt,
+        Err(_) => return fail_all(builder, parent, &files, codec),
+    };
+    let mut opened = match cab::Cabinet::new(rebuilt) {
+        Ok(opened) => opened,
+        Err(_) => return fail_all(builder, parent, &files, codec),
+    };
+    let stream = match guarded(|| opened.read_file(Rebuilt::NAME)) {
+        Ok(Ok(stream)) => stream,
+        _ => return fail_all(builder, parent, &files, codec),
+    };
+    let mut stream = Guarded {
+        inner: stream,
+        dead: None,
+    };
+    cut_out(builder, parent, &mut stream, &files, &survey, codec)
+}
+
+/// Reads the files one after the other from the folder's stream.
+fn cut_out(
+    builder: &mut Builder<'_>,
+    parent: usize,
+    stream: &mut Guarded<impl Read>,
+    files: &[&CabFile],
+    survey: &Survey,
+    codec: CodePage,
+) -> Result<u64, OpenError> {
+    let mut at = 0_u64;
+    let mut left_out = 0;
+    for file in files {
+        let mut entry = entry_of(file, codec);
+        let start = u64::from(file.offset);
+        if start < at {
+            // Overlapping files would need the folder again from its start; makecab never writes them.
+            let text = "its data overlaps another file's in the cabinet; not read";
+            entry.diagnostics.push(Diagnostic::warning("CabOverlap", text));
+            left_out += u64::from(
+                builder
+                    .add_absent(Some(parent), "", entry, MemberOutcome::Skipped)
+                    .is_none(),
+            );
+            continue;
+        }
+        if builder.intake.exhausted() || builder.full() {
+            let text = "the case expands beyond max_total_bytes; this file was not read";
+            entry
+                .diagnostics
+                .push(Diagnostic::warning("BundleSizeLimit", text));
+            left_out += u64::from(
+                builder
+                    .add_absent(Some(parent), "", entry, MemberOutcome::Skipped)
+                    .is_none(),
+            );
+            continue;
+        }
+        at += skip(stream, start - at);
+        let mut taken = take_file(builder, stream, file, survey, at)?;
+        at += taken.size;
+        if at < start || taken.size < u64::from(file.size) {
+            taken.end = match taken.end {
+                End::Complete => End::Broken(stream.reason()),
+                other => other,
+            };
+        }
+        entry.diagnostics.extend(remarks(file, survey, taken.size));
+        let empty = taken.size == 0 && file.size > 0;
+        left_out += u64::from(match empty {
+            true => builder
+                .add_absent(Some(parent), "", lost(entry), MemberOutcome::Failed)
+                .is_none(),
+            false => builder.add_taken(parent, entry, taken).is_none(),
+        });
+    }
+    Ok(left_out)
+}
+
+fn take_file(
+    builder: &mut Builder<'_>,
+    stream: &mut Guarded<impl Read>,
+    file: &CabFile,
+    survey: &Survey,
+    expanded: u64,
+) -> Result<Taken, OpenError> {
+    let stored = Stored {
+        bytes: survey.stored,
+        expanded,
+    };
+    let mut window = stream.take(u64::from(file.size));
+    builder.take(&mut window, stored)
+}
+
+fn skip(stream: &mut impl Read, bytes: u64) -> u64 {
+    io::copy(&mut stream.take(bytes), &mut io::sink()).unwrap_or(0)
+}
+
+fn lost(mut entry: Entry) -> Entry {
+    let text = "the cabinet's data ends or is damaged before this file; nothing of it could be read";
+    entry
+        .diagnostics
+        .push(Diagnostic::error("CabFileLost", text).lost(entry.declared_size));
+    entry
+}
+
+fn remarks(file: &CabFile, survey: &Survey, size: u64) -> Vec<Diagnostic> {
+    let mut out = Vec::new();
+    let (start, end) = (u64::from(file.offset), u64::from(file.offset) + size);
+    if let Some(bad) = survey
+        .bad
+        .iter()
+        .find(|bad| **bad < end && **bad + 0x8000 > start)
+    {
+        let text = "a block of this file fails its checksum; its content is wrong from there on";
+        out.push(Diagnostic::warning("CabChecksum", text).at(bad.saturating_sub(start)));
+    }
+    if matches!(file.place, Place::Folder { continues: true, .. }) {
+        let text = "the file continues in the next cabinet of this set; upload all parts to get the rest";
+        out.push(Diagnostic::warning("CabOtherPart", text).at(size));
+    }
+    out
+}
+
+fn report(builder: &mut Builder<'_>, parent: usize, number: usize, folder: &Folder, survey: &Survey) {
+    if folder.method & 15 > 3 || folder.method & 15 == 2 {
+        let text = format!(
+            "folder {number} is compressed with {}, which is not supported",
+            folder.method_name()
+        );
+        builder.partial(parent, Diagnostic::error("CabMethodUnsupported", text));
+    }
+    if !survey.bad.is_empty() {
+        let text = format!(
+            "{} data blocks of folder {number} fail their checksum",
+            survey.bad.len()
+        );
+        builder.partial(parent, Diagnostic::warning("CabChecksum", text));
+    }
+    if survey.cut {
+        let text = format!("folder {number} lacks data blocks at its end; its last files are cut or lost");
+        builder.partial(parent, Diagnostic::warning("CabFolderCut", text));
+    }
+}
+
+fn fail_all(
+    builder: &mut Builder<'_>,
+    parent: usize,
+    files: &[&CabFile],
+    codec: CodePage,
+) -> Result<u64, OpenError> {
+    let mut left_out = 0;
+    for file in files {
+        let entry = lost(entry_of(file, codec));
+        left_out += u64::from(
+            builder
+                .add_absent(Some(parent), "", entry, MemberOutcome::Failed)
+                .is_none(),
+        );
+    }
+    Ok(left_out)
+}
+
+/// Walks the block headers of a folder and checks the sums.
+fn survey(source: &mut Source, folder: &Folder, reserve: u8) -> Survey {
+    let mut survey = Survey::default();
+    if source
+        .seek(SeekFrom::Start(u64::from(folder.first_block)))
+        .is_err()
+    {
+        survey.cut = true;
+        return survey;
+    }
+    for _ in 0..folder.blocks {
+        match survey_block(source, reserve, folder.is_stored()) {
+            Ok((stored, expanded, good)) => {
+                // A block that expands to nothing is the first half of one split over two cabinets.
+                if expanded == 0 {
+                    survey.cut = true;
+                    break;
+                }
+                if !good {
+                    survey.bad.push(survey.expanded);
+                }
+                survey.blocks += 1;
+                survey.stored += u64::from(stored);
+                survey.expanded += u64::from(expanded);
+            }
+            Err(_) => {
+                survey.cut = true;
+                break;
+            }
+        }
+    }
+    survey
+}
+
+fn survey_block(source: &mut Source, reserve: u8, stored_method: bool) -> io::Result<(u16, u16, bool)> {
+    let mut head = [0; 8];
+    source.read_exact(&mut head)?;
+    let sum = u32::from_le_bytes([head[0], head[1], head[2], head[3]]);
+    let (stored, expanded) = (
+        u16::from_le_bytes([head[4], head[5]]),
+        u16::from_le_bytes([head[6], head[7]]),
+    );
+    let mut data = vec![0; usize::from(reserve) + usize::from(stored)];
+    source.read_exact(&mut data)?;
+    if stored_method && stored != expanded && expanded != 0 {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    // The sum covers the reserved bytes and data first, then the two sizes.
+    let sizes = u32::from(stored) | u32::from(expanded) << 16;
+    Ok((stored, expanded, sum == 0 || checksum(&data) ^ sizes == sum))
+}
+
+/// XOR of little-endian words; the last one to three bytes count from the most significant end.
+fn checksum(data: &[u8]) -> u32 {
+    let words = data.chunks_exact(4);
+    let tail = words
+        .remainder()
+        .iter()
+        .fold(0_u32, |sum, byte| sum << 8 | u32::from(*byte));
+    words.fold(tail, |sum, word| match word.try_into() {
+        Ok(word) => sum ^ u32::from_le_bytes(word),
+        Err(_) => sum,
+    })
+}
+
+/// A cabinet with one folder holding one file that spans it: new tables in front of the old data blocks.
+struct Rebuilt<'a> {
+    tables: Cursor<Vec<u8>>,
+    source: &'a mut Source,
+    data_at: u64,
+    at: u64,
+    /// Distance between block headers is only known by walking, so checksums are blanked while reading past them.
+    blocks: Vec<u64>,
+}
+
+impl<'a> Rebuilt<'a> {
+    const NAME: &'static str = "folder";
+
+    fn new(source: &'a mut Source, folder: &Folder, reserve: u8, survey: &Survey) -> io::Result<Self> {
+        if survey.blocks == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let mut out = b"MSCF\0\0\0\0".to_vec();
+        let tables_len = 36 + 4 + 8 + 16 + Self::NAME.len() as u32 + 1;
+        let expanded = u32::try_from(survey.expanded).map_err(|_| io::ErrorKind::InvalidData)?;
+        for word in [tables_len, 0, 36 + 4 + 8, 0] {
+            out.extend_from_slice(&word.to_le_bytes());
+        }
+        out.extend_from_slice(&[3, 1]);
+        for half in [1_u16, 1, 4, 0, 0, 0] {
+            out.extend_from_slice(&half.to_le_bytes());
+        }
+        out.extend_from_slice(&[0, reserve]);
+        out.extend_from_slice(&tables_len.to_le_bytes());
+        for half in [survey.blocks, folder.method] {
+            out.extend_from_slice(&half.to_le_bytes());
+        }
+        out.extend_from_slice(&expanded.to_le_bytes());
+        out.extend_from_slice(&[0; 12]);
+        out.extend_from_slice(Self::NAME.as_bytes());
+        out.push(0);
+        let data_at = u64::from(folder.first_block);
+        let blocks = if survey.bad.is_empty() {
+            Vec::new()
+        } else {
+            block_offsets(source, data_at, reserve, survey.blocks)?
+        };
+        Ok(Self {
+            tables: Cursor::new(out),
+            source,
+            data_at,
+            at: 0,
+            blocks,
+        })
+    }
+
+    fn tables_len(&self) -> u64 {
+        self.tables.get_ref().len() as u64
+    }
+
+    /// Blanks checksum bytes within `buf`, which was read from data offset `from`: a block with a wrong sum is still
+    /// worth decompressing, and was reported.
+    fn blank_sums(&self, buf: &mut [u8], from: u64) {
+        let first = self.blocks.partition_point(|block| block + 4 <= from);
+        let end = from + buf.len() as u64;
+        for block in self.blocks.iter().skip(first).take_while(|block| **block < end) {
+            for byte in *block..*block + 4 {
+                let at = byte.checked_sub(from).and_then(|at| usize::try_from(at).ok());
+                if let Some(slot) = at.and_then(|at| buf.get_mut(at)) {
+                    *slot = 0;
+                }
+            }
+        }
+    }
+}
+
+/// Offsets of the block headers, relative to the first.
+fn block_offsets(source: &mut Source, data_at: u64, reserve: u8, blocks: u16) -> io::Result<Vec<u64>> {
+    let mut offsets = Vec::with_capacity(usize::from(blocks));
+    let mut at = 0;
+    for _ in 0..blocks {
+        offsets.push(at);
+        let mut head = [0; 8];
+        source.seek(SeekFrom::Start(data_at + at))?;
+        source.read_exact(&mut head)?;
+        at += 8 + u64::from(reserve) + u64::from(u16::from_le_bytes([head[4], head[5]]));
+    }
+    Ok(offsets)
+}
+
+impl Read for Rebuilt<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let n = match self.at.checked_sub(self.tables_len()) {
+            None => {
+                self.tables.set_position(self.at);
+                self.tables.read(buf)?
+            }
+            Some(from) => {
+                let n = self.source.read(buf)?;
+                let read = buf.get_mut(..n).unwrap_or_default();
+                self.blank_sums(read, from);
+                n
+            }
+        };
+        self.at += n as u64;
+        // Crossing from the tables into the data leaves the inner reader where the tables were read from.
+        if self.at == self.tables_len() && n > 0 {
+            self.source.seek(SeekFrom::Start(self.data_at))?;
+        }
+        Ok(n)
+    }
+}
+
+impl Seek for Rebuilt<'_> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let target = match to {
+            SeekFrom::Start(at) => Some(at),
+            SeekFrom::Current(0) => return Ok(self.at),
+            SeekFrom::Current(by) => self.at.checked_add_signed(by),
+            SeekFrom::End(_) => None,
+        };
+        let target = target.ok_or(io::ErrorKind::InvalidInput)?;
+        if let Some(from) = target.checked_sub(self.tables_len()) {
+            let wanted = self.data_at.saturating_add(from);
+            let here = self.source.stream_position()?;
+            let by = i64::try_from(i128::from(wanted) - i128::from(here))
+                .map_err(|_| io::ErrorKind::InvalidInput)?;
+            self.source.seek_relative(by)?;
+        }
+        self.at = target;
+        Ok(target)
+    }
+}
+
+/// Runs decompressor code, whose asserts on damaged data must not end the run.
+fn guarded<T>(f: impl FnOnce() -> T) -> std::thread::Result<T> {
+    catch_unwind(AssertUnwindSafe(f))
+}
+
+/// Stops for good at the first error; a panic in a decompressor counts as damage, too.
+struct Guarded<R> {
+    inner: R,
+    dead: Option<io::ErrorKind>,
+}
+
+impl<R> Guarded<R> {
+    fn reason(&self) -> io::Error {
+        self.dead.unwrap_or(io::ErrorKind::UnexpectedEof).into()
+    }
+}
+
+impl<R: Read> Read for Guarded<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if self.dead.is_some() {
+            return Ok(0);
+        }
+        match guarded(|| self.inner.read(buf)) {
+            Ok(Ok(n)) => Ok(n),
+            Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => Err(error),
+            Ok(Err(error)) => {
+                self.dead = Some(error.kind());
+                Ok(0)
+            }
+            Err(_) => {
+                self.dead = Some(io::ErrorKind::InvalidData);
+                Ok(0)
+            }
+        }
+    }
+}

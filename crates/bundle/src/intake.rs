@@ -1,0 +1,212 @@
+//! Reads one member to its end in one pass: hash, size, limits, and storage.
+
+use std::io::{self, Read};
+use std::sync::Arc;
+
+use casetrace_model::Limits;
+use sha2::{Digest, Sha256};
+
+use crate::store::{Bytes, Spool};
+
+/// Members up to this size stay in memory while [`MEMORY_TOTAL`] lasts.
+const MEMORY_MEMBER: usize = 4 << 20;
+/// Memory that small members may use together.
+const MEMORY_TOTAL: usize = 128 << 20;
+/// Ratios say nothing about small members: a page of zeros compresses a thousandfold.
+const RATIO_FROM: u64 = 64 << 20;
+/// Bytes the probe looks at.
+pub(crate) const HEAD: usize = 64 << 10;
+const CHUNK: usize = 128 << 10;
+
+/// How reading a member ended.
+#[derive(Debug)]
+pub(crate) enum End {
+    Complete,
+    /// A limit of [`Limits`] by field name.
+    Limit(&'static str),
+    /// The container's decoder gave up.
+    Broken(io::Error),
+}
+
+/// One member as read.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    pub(crate) bytes: Bytes,
+    pub(crate) size: u64,
+    pub(crate) sha256: [u8; 32],
+    pub(crate) head: Vec<u8>,
+    pub(crate) end: End,
+}
+
+/// What a member (or its solid block) costs in the container, to judge the expansion ratio.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Stored {
+    /// Compressed bytes; 0 = unknown, no ratio check.
+    pub(crate) bytes: u64,
+    /// Already expanded from the same compressed bytes.
+    pub(crate) expanded: u64,
+}
+
+/// Counts and stores what comes out of all containers of one case.
+#[derive(Debug)]
+pub(crate) struct Intake {
+    limits: Limits,
+    spool: Spool,
+    memory_left: usize,
+    total: u64,
+}
+
+impl Intake {
+    pub(crate) fn new(limits: Limits, spool: Spool) -> Self {
+        Self {
+            limits,
+            spool,
+            memory_left: MEMORY_TOTAL,
+            total: 0,
+        }
+    }
+
+    /// Expanded bytes so far.
+    pub(crate) fn total(&self) -> u64 {
+        self.total
+    }
+
+    pub(crate) fn exhausted(&self) -> bool {
+        self.total >= self.limits.max_total_bytes
+    }
+
+    /// Stores what `reader` gives. `Err` means our own storage failed, not the input.
+    pub(crate) fn take(&mut self, reader: &mut dyn Read, stored: Stored) -> io::Result<Taken> {
+        let mut sink = Storing::new(self.spool.end());
+        let mut hash = Sha256::new();
+        let mut size = 0_u64;
+        let mut chunk = vec![0_u8; CHUNK];
+        let end = loop {
+            let n = match reader.read(&mut chunk) {
+                Ok(0) => break End::Complete,
+                Ok(n) => n,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => break End::Broken(error),
+            };
+            let (keep, limit) = self.allowed(size, n as u64, stored);
+            let bytes = chunk.get(..keep).unwrap_or_default();
+            hash.update(bytes);
+            size += keep as u64;
+            self.total += keep as u64;
+            sink.push(bytes, &mut self.spool, self.memory_left)?;
+            if let Some(limit) = limit {
+                break End::Limit(limit);
+            }
+        };
+        let (bytes, head) = sink.finish(&mut self.spool, &mut self.memory_left)?;
+        Ok(Taken {
+            bytes,
+            size,
+            sha256: hash.finalize().into(),
+            head,
+            end,
+        })
+    }
+
+    /// Hashes what lies on disk anyway; nothing is stored and `max_total_bytes` (expanded bytes) does not apply.
+    pub(crate) fn hash_in_place(reader: &mut dyn Read) -> (u64, [u8; 32], Vec<u8>, End) {
+        let mut hash = Sha256::new();
+        let mut head = Vec::new();
+        let mut size = 0_u64;
+        let mut chunk = vec![0_u8; CHUNK];
+        let end = loop {
+            match reader.read(&mut chunk) {
+                Ok(0) => break End::Complete,
+                Ok(n) => {
+                    let bytes = chunk.get(..n).unwrap_or_default();
+                    hash.update(bytes);
+                    size += n as u64;
+                    let room = HEAD.saturating_sub(head.len()).min(n);
+                    head.extend_from_slice(bytes.get(..room).unwrap_or_default());
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => break End::Broken(error),
+            }
+        };
+        (size, hash.finalize().into(), head, end)
+    }
+
+    /// How many of the next `n` bytes may be kept, and the limit that cuts them.
+    fn allowed(&self, size: u64, n: u64, stored: Stored) -> (usize, Option<&'static str>) {
+        let after = size.saturating_add(n);
+        let expanded = after.saturating_add(stored.expanded);
+        let checks = [
+            (
+                self.limits.max_member_bytes.saturating_sub(size),
+                "max_member_bytes",
+            ),
+            (
+                self.limits.max_total_bytes.saturating_sub(self.total),
+                "max_total_bytes",
+            ),
+        ];
+        let (room, name) = if checks[0].0 <= checks[1].0 {
+            checks[0]
+        } else {
+            checks[1]
+        };
+        if room < n {
+            return (usize::try_from(room).unwrap_or(0), Some(name));
+        }
+        let over = stored.bytes > 0
+            && expanded > RATIO_FROM
+            && expanded / stored.bytes.max(1) > self.limits.max_ratio;
+        (usize::try_from(n).unwrap_or(0), over.then_some("max_ratio"))
+    }
+}
+
+/// Bytes on their way to memory or spool.
+struct Storing {
+    memory: Vec<u8>,
+    head: Vec<u8>,
+    spool_start: u64,
+    spooling: bool,
+}
+
+impl Storing {
+    fn new(spool_start: u64) -> Self {
+        Self {
+            memory: Vec::new(),
+            head: Vec::new(),
+            spool_start,
+            spooling: false,
+        }
+    }
+
+    fn push(&mut self, bytes: &[u8], spool: &mut Spool, memory_left: usize) -> io::Result<()> {
+        if self.spooling {
+            return spool.append(bytes);
+        }
+        self.memory.extend_from_slice(bytes);
+        if self.memory.len() > MEMORY_MEMBER.min(memory_left) {
+            self.start_spooling(spool)?;
+        }
+        Ok(())
+    }
+
+    fn start_spooling(&mut self, spool: &mut Spool) -> io::Result<()> {
+        self.spooling = true;
+        spool.append(&self.memory)?;
+        self.memory.truncate(HEAD);
+        self.head = std::mem::take(&mut self.memory);
+        Ok(())
+    }
+
+    fn finish(mut self, spool: &mut Spool, memory_left: &mut usize) -> io::Result<(Bytes, Vec<u8>)> {
+        if self.spooling {
+            return Ok((spool.range_from(self.spool_start), self.head));
+        }
+        *memory_left = memory_left.saturating_sub(self.memory.len());
+        self.head = self
+            .memory
+            .get(..self.memory.len().min(HEAD))
+            .unwrap_or_default()
+            .to_vec();
+        Ok((Bytes::Memory(Arc::from(self.memory)), self.head))
+    }
+}
