@@ -1,0 +1,89 @@
+//! Names of providers that a trace does not name itself (data: `pipelines/etl/providers.tsv`).
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::LazyLock;
+
+use crate::Guid;
+
+/// How a provider's events are described.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ProviderKind {
+    Manifest,
+    SelfDescribing,
+    Classic,
+    Wpp,
+    Unknown,
+}
+
+static TABLE: LazyLock<HashMap<Guid, (&'static str, ProviderKind)>> = LazyLock::new(|| {
+    crate::table::rows(include_str!("../../../pipelines/etl/providers.tsv"))
+        .filter_map(|[guid, name, kind]| {
+            let kind = match kind {
+                "manifest" => ProviderKind::Manifest,
+                "tracelogging" | "eventsource" => ProviderKind::SelfDescribing,
+                "classic" => ProviderKind::Classic,
+                "wpp" => ProviderKind::Wpp,
+                _ => ProviderKind::Unknown,
+            };
+            Some((Guid::parse(guid)?, (name, kind)))
+        })
+        .collect()
+});
+
+/// Name of a provider as the built-in list knows it.
+pub(crate) fn known_name(provider: Guid) -> Option<&'static str> {
+    TABLE.get(&provider).map(|(name, _)| *name)
+}
+
+/// How a provider's events are described, as far as known.
+pub(crate) fn known_kind(provider: Guid) -> ProviderKind {
+    TABLE
+        .get(&provider)
+        .map_or(ProviderKind::Unknown, |(_, kind)| *kind)
+}
+
+/// Names for one file: its own ones first, then the built-in list.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ProviderNames {
+    own: BTreeMap<Guid, String>,
+}
+
+impl ProviderNames {
+    pub(crate) fn new(own: BTreeMap<Guid, String>) -> Self {
+        Self { own }
+    }
+
+    /// Adds names a schema in the file gives; traits win.
+    pub(crate) fn add(&mut self, provider: Guid, name: &str) {
+        if !name.is_empty() {
+            self.own.entry(provider).or_insert_with(|| name.to_owned());
+        }
+    }
+
+    pub(crate) fn get(&self, provider: Guid) -> Option<&str> {
+        self.own
+            .get(&provider)
+            .map(String::as_str)
+            .filter(|name| !name.is_empty())
+            .or_else(|| known_name(provider))
+    }
+
+    /// The name, or the GUID in braces.
+    pub(crate) fn label(&self, provider: Guid) -> String {
+        self.get(provider)
+            .map_or_else(|| format!("{{{provider}}}"), str::to_owned)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_of_the_table_is_read() {
+        let lines = crate::table::rows::<3>(include_str!("../../../pipelines/etl/providers.tsv")).count();
+        assert_eq!(TABLE.len(), lines);
+        assert_eq!(known_name(crate::names::PKTMON), Some("Microsoft-Windows-PktMon"));
+        assert_eq!(known_kind(crate::names::EVENT_METADATA), ProviderKind::Classic);
+    }
+}
