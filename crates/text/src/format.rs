@@ -1,0 +1,270 @@
+//! The formats there are, and how one is chosen.
+
+use crate::blocks::Machine;
+use crate::formats;
+use crate::lines::{Lines, Utf8, floor_boundary};
+use crate::output::Output;
+
+/// A text format this crate reads; [`Format::name`] is stable.
+#[derive(Clone, Copy)]
+pub struct Format(pub(crate) &'static Spec);
+
+impl Format {
+    /// `dsregcmd`, `az`, `netsetup`, `signin_csv`, …, `unknown`, `binary`.
+    pub fn name(self) -> &'static str {
+        self.0.name
+    }
+
+    /// False for text nobody recognised.
+    pub fn is_known(self) -> bool {
+        !matches!(self.name(), "unknown" | "binary")
+    }
+}
+
+impl PartialEq for Format {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name()
+    }
+}
+impl Eq for Format {}
+
+impl std::fmt::Debug for Format {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Format({})", self.name())
+    }
+}
+
+/// How sure a format is of a file. Name and content are added up; the highest sum reads the file.
+pub(crate) mod score {
+    pub(crate) const NO: u8 = 0;
+    /// Only the name speaks for it.
+    pub(crate) const NAME: u8 = 10;
+    /// Could be.
+    pub(crate) const WEAK: u8 = 30;
+    /// Typical lines are there.
+    pub(crate) const LIKELY: u8 = 60;
+    /// Nothing else looks like this.
+    pub(crate) const CERTAIN: u8 = 90;
+}
+
+/// How a format reads a file.
+#[derive(Clone, Copy)]
+pub(crate) enum Reader {
+    /// Line by line; blocks of other tools may start inside, and its own inside others.
+    Block {
+        make: fn() -> Box<dyn Machine>,
+        starts: fn(&str) -> bool,
+    },
+    /// Line by line, the whole file.
+    Lines { make: fn() -> Box<dyn Machine> },
+    /// As one stream of UTF-8.
+    Stream(fn(&mut Utf8<'_>, &mut Output<'_>)),
+    /// Not as text.
+    Binary,
+}
+
+/// One entry of the registry.
+pub(crate) struct Spec {
+    pub(crate) name: &'static str,
+    pub(crate) detect: fn(&Head) -> u8,
+    pub(crate) reader: Reader,
+}
+
+impl Spec {
+    /// A fresh machine, for formats read by line.
+    pub(crate) fn machine(&self) -> Option<Box<dyn Machine>> {
+        match self.reader {
+            Reader::Block { make, .. } | Reader::Lines { make } => Some(make()),
+            Reader::Stream(_) | Reader::Binary => None,
+        }
+    }
+
+    /// True if other tools' blocks may start inside.
+    pub(crate) fn switches(&self) -> bool {
+        matches!(self.reader, Reader::Block { .. })
+    }
+}
+
+/// What is known of a file before it is read.
+pub(crate) struct Head {
+    /// First lines, each cut.
+    pub(crate) lines: Vec<String>,
+    /// The same as one text.
+    pub(crate) text: String,
+    /// Lower-case file name without folders.
+    pub(crate) name: String,
+    /// True if it does not look like text.
+    pub(crate) binary: bool,
+}
+
+/// Lines of the head that detection looks at, and bytes of each.
+const HEAD_LINES: usize = 600;
+const HEAD_LINE_BYTES: usize = 2000;
+
+impl Head {
+    pub(crate) fn new(head: &[u8], name: &str) -> Self {
+        let mut input = head;
+        let mut lines = Lines::new(&mut input, HEAD_LINE_BYTES);
+        let mut kept = Vec::new();
+        while kept.len() < HEAD_LINES
+            && let Some(line) = lines.next()
+        {
+            kept.push(line.text.to_owned());
+        }
+        let text = kept.join("\n");
+        let control = text
+            .chars()
+            .filter(|c| c.is_control() && !matches!(c, '\n' | '\t' | '\r' | '\u{1b}' | '\u{c}'));
+        let odd = control.count() + text.matches('\u{fffd}').count();
+        let total = text.chars().count();
+        let file = name.rsplit(['/', '\\', '!']).next().unwrap_or(name);
+        let binary = odd * 10 > total && odd > 8;
+        Self {
+            lines: kept,
+            text,
+            name: file.to_lowercase(),
+            binary,
+        }
+    }
+
+    /// True if the name contains `part` (lower case).
+    pub(crate) fn named(&self, part: &str) -> bool {
+        self.name.contains(part)
+    }
+
+    /// The first non-empty lines, trimmed.
+    pub(crate) fn first(&self, n: usize) -> impl Iterator<Item = &str> {
+        self.lines
+            .iter()
+            .map(|line| line.trim())
+            .filter(|line| !line.is_empty())
+            .take(n)
+    }
+
+    /// True if any line satisfies `test`.
+    pub(crate) fn any(&self, test: impl Fn(&str) -> bool) -> bool {
+        self.lines.iter().any(|line| test(line))
+    }
+
+    /// How many lines satisfy `test`.
+    pub(crate) fn count(&self, test: impl Fn(&str) -> bool) -> usize {
+        self.lines.iter().filter(|line| test(line)).count()
+    }
+
+    /// The start of the text, for formats that open with a mark-up tag.
+    pub(crate) fn start(&self, bytes: usize) -> &str {
+        let text = self.text.trim_start();
+        text.get(..floor_boundary(text, bytes)).unwrap_or_default()
+    }
+}
+
+/// A spec for a format whose blocks may stand in other files.
+const fn block(
+    name: &'static str,
+    detect: fn(&Head) -> u8,
+    make: fn() -> Box<dyn Machine>,
+    starts: fn(&str) -> bool,
+) -> Spec {
+    Spec {
+        name,
+        detect,
+        reader: Reader::Block { make, starts },
+    }
+}
+
+/// A spec for a format that owns its file.
+const fn whole(name: &'static str, detect: fn(&Head) -> u8, make: fn() -> Box<dyn Machine>) -> Spec {
+    Spec {
+        name,
+        detect,
+        reader: Reader::Lines { make },
+    }
+}
+
+const fn stream(
+    name: &'static str,
+    detect: fn(&Head) -> u8,
+    read: fn(&mut Utf8<'_>, &mut Output<'_>),
+) -> Spec {
+    Spec {
+        name,
+        detect,
+        reader: Reader::Stream(read),
+    }
+}
+
+/// All formats; of equal scores the earlier wins, and blocks are looked for in this order.
+pub(crate) static SPECS: &[Spec] = &[
+    block(
+        "dsregcmd",
+        formats::dsregcmd::detect,
+        formats::dsregcmd::make,
+        formats::dsregcmd::starts,
+    ),
+    block("az", formats::az::detect, formats::az::make, formats::az::starts),
+    block(
+        "mggraph",
+        formats::azps::detect_mggraph,
+        formats::azps::make_mggraph,
+        formats::azps::starts_mggraph,
+    ),
+    block(
+        "azps",
+        formats::azps::detect_azps,
+        formats::azps::make_azps,
+        formats::azps::starts_azps,
+    ),
+    block(
+        "unknown",
+        formats::unknown::detect,
+        formats::unknown::make,
+        formats::unknown::starts,
+    ),
+    Spec {
+        name: "binary",
+        detect: formats::unknown::detect_binary,
+        reader: Reader::Binary,
+    },
+];
+
+/// The format of a file from its first block; `name` decides only where content does not.
+pub fn detect(head: &[u8], name: &str) -> Format {
+    choose(&Head::new(head, name))
+}
+
+pub(crate) fn choose(head: &Head) -> Format {
+    let mut best: Option<(&'static Spec, u8)> = None;
+    for spec in SPECS {
+        let score = (spec.detect)(head);
+        if score > best.map_or(score::NO, |(_, other)| other) {
+            best = Some((spec, score));
+        }
+    }
+    Format(best.map_or(&UNKNOWN, |(spec, _)| spec))
+}
+
+static UNKNOWN: Spec = block(
+    "unknown",
+    formats::unknown::detect,
+    formats::unknown::make,
+    formats::unknown::starts,
+);
+
+/// The registered format of that name.
+pub(crate) fn by_name(name: &str) -> Format {
+    Format(SPECS.iter().find(|spec| spec.name == name).unwrap_or(&UNKNOWN))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique() {
+        let mut names: Vec<_> = SPECS.iter().map(|spec| spec.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), SPECS.len());
+        assert_eq!(by_name("dsregcmd").name(), "dsregcmd");
+    }
+}

@@ -1,0 +1,536 @@
+//! `az … --debug`: `logger: message` entries on the console, or `pid | time | level | logger | message` in the
+//! tool's own log files; urllib3 exchanges, azure-core request logs, tracebacks.
+//!
+//! The console form has no times; the run's start is known from the name of the log file it announces (local
+//! time), and server texts carry their own.
+
+use std::sync::LazyLock;
+
+use casetrace_model::{TsSource, find_guids};
+use regex::Regex;
+
+use super::cli::{Http, Run, url_host};
+use crate::blocks::{Machine, prompt_command};
+use crate::clock::{self, Moment, Order};
+use crate::format::{Head, score};
+use crate::lines::Line;
+use crate::output::Output;
+
+/// `logger.name: text`, optionally after a level.
+static LOGGER: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(
+        r"^(?:(?P<level>DEBUG|INFO|WARNING|ERROR|CRITICAL): ?)?(?P<logger>(?:cli|azure|msal|urllib3|requests|msrest|adal|azext|msal_extensions|knack|asyncio|paramiko|distutils)(?:[._-][\w-]+)*|az_command_data_logger|az_session_metrics_logger|adal-python|chardet\.\w+)\s?: ?(?P<text>.*)$",
+    )
+    .ok()
+});
+
+/// The line of a log file under `.azure\commands`.
+static FILE_LINE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(
+        r"^(?P<pid>\d+) \| (?P<time>[^|]{19,32}) \| (?P<level>\w+) \| (?P<logger>[\w.-]+) \| (?P<text>.*)$",
+    )
+    .ok()
+});
+
+/// `https://host:443 "GET /path HTTP/1.1" 200 1589`
+static EXCHANGE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r#"^(?P<base>https?://[^\s"]+?)(?::(?:443|80))? "(?P<method>[A-Z]+) (?P<path>\S+) HTTP/[\d.]+" (?P<status>\d{3}) (?P<size>\S+)"#).ok()
+});
+
+/// Lines that start an entry of their own without a logger.
+const STARTS: [&str; 11] = [
+    "HTTPSConnectionPool(",
+    "HTTPConnectionPool(",
+    "Error occurred in request.",
+    "You have logged in.",
+    "Retrieving tenants and subscriptions",
+    "Certificate verification failed.",
+    "ERROR: ",
+    "WARNING: ",
+    "Please ensure you have network connection",
+    "No subscriptions found for",
+    "###",
+];
+
+fn logger(text: &str) -> bool {
+    LOGGER.as_ref().is_some_and(|regex| regex.is_match(text))
+}
+
+fn file_line(text: &str) -> bool {
+    FILE_LINE.as_ref().is_some_and(|regex| regex.is_match(text))
+}
+
+pub(crate) fn detect(head: &Head) -> u8 {
+    let strong = head.count(|line| {
+        line.starts_with("cli.knack.")
+            || line.starts_with("cli.azure.")
+            || line.starts_with("az_command_data_logger")
+    });
+    let loggers = head.count(logger) + head.count(file_line);
+    let pool = head.any(|line| line.contains("HTTPSConnectionPool(host="));
+    match (strong, loggers) {
+        (1.., _) => score::CERTAIN,
+        (_, 2..) => score::LIKELY,
+        _ if pool || head.any(starts) => score::LIKELY,
+        _ => score::NO,
+    }
+}
+
+pub(crate) fn starts(text: &str) -> bool {
+    text.starts_with("cli.knack.")
+        || text.starts_with("cli.azure.cli")
+        || prompt_command(text).is_some_and(is_command)
+}
+
+fn is_command(command: &str) -> bool {
+    let mut words = command.split_whitespace();
+    matches!(words.next(), Some("az" | "az.cmd" | "az.exe")) && words.next().is_some()
+}
+
+pub(crate) fn make() -> Box<dyn Machine> {
+    Box::new(Az::default())
+}
+
+/// Bytes of an entry that are held; tracebacks are far shorter.
+const ENTRY_LIMIT: usize = 64 << 10;
+
+#[derive(Debug, Default)]
+struct Entry {
+    line: u64,
+    logger: String,
+    level: String,
+    moment: Option<Moment>,
+    text: String,
+}
+
+struct Az {
+    run: Run,
+    entry: Option<Entry>,
+    traceback: bool,
+    /// The azure-core request being printed, and the one waiting for its response.
+    request: Option<Http>,
+    response: Option<Http>,
+    in_headers: bool,
+}
+
+impl Default for Az {
+    fn default() -> Self {
+        Self {
+            run: Run::new("az", 0),
+            entry: None,
+            traceback: false,
+            request: None,
+            response: None,
+            in_headers: false,
+        }
+    }
+}
+
+impl Machine for Az {
+    fn line(&mut self, line: &Line<'_>, out: &mut Output<'_>) {
+        let bare = strip_colour(line.text);
+        let text = bare.trim_end();
+        if self.run.line == 0 && !text.trim().is_empty() {
+            self.run.line = line.number;
+        }
+        if let Some(command) = prompt_command(text) {
+            self.close(out);
+            if is_command(command) {
+                self.next_run(line.number, out);
+                self.run.command = Some(command.to_owned());
+            }
+            return;
+        }
+        match self.begin(line.number, text) {
+            Some(entry) => {
+                self.close(out);
+                self.traceback = false;
+                self.entry = Some(entry);
+            }
+            None => self.more(line.number, text),
+        }
+    }
+
+    fn end(&mut self, out: &mut Output<'_>) {
+        self.close(out);
+        self.flush_http(out);
+        std::mem::take(&mut self.run).emit(out);
+        *self = Self::default();
+    }
+}
+
+impl Az {
+    fn next_run(&mut self, line: u64, out: &mut Output<'_>) {
+        self.flush_http(out);
+        std::mem::replace(&mut self.run, Run::new("az", line)).emit(out);
+    }
+
+    /// The entry that starts at this line.
+    fn begin(&mut self, number: u64, text: &str) -> Option<Entry> {
+        if let Some(found) = FILE_LINE.as_ref().and_then(|regex| regex.captures(text)) {
+            let part = |name| found.name(name).map_or("", |m| m.as_str()).to_owned();
+            let moment = clock::leading(part("time").trim(), Order::MonthFirst).map(|(moment, _)| moment);
+            return Some(Entry {
+                line: number,
+                logger: part("logger"),
+                level: part("level"),
+                moment,
+                text: part("text"),
+            });
+        }
+        if let Some(found) = LOGGER.as_ref().and_then(|regex| regex.captures(text)) {
+            let part = |name| found.name(name).map_or("", |m| m.as_str()).to_owned();
+            let logger = part("logger");
+            if !(self.traceback && is_exception(&logger)) {
+                return Some(Entry {
+                    line: number,
+                    logger,
+                    level: part("level"),
+                    moment: None,
+                    text: part("text"),
+                });
+            }
+        }
+        let plain = STARTS.iter().any(|start| text.starts_with(start));
+        (plain && !self.traceback || self.entry.is_none() && !text.trim().is_empty()).then(|| Entry {
+            line: number,
+            text: text.to_owned(),
+            ..Entry::default()
+        })
+    }
+
+    fn more(&mut self, line: u64, text: &str) {
+        if text.starts_with("Traceback (most recent call last)") {
+            self.traceback = true;
+        }
+        if let Some(entry) = &mut self.entry {
+            if entry.text.len() < ENTRY_LIMIT {
+                entry.text.push('\n');
+                entry.text.push_str(text);
+            }
+        } else if !text.trim().is_empty() {
+            self.entry = Some(Entry {
+                line,
+                text: text.to_owned(),
+                ..Entry::default()
+            });
+        }
+    }
+
+    /// Interprets the finished entry.
+    fn close(&mut self, out: &mut Output<'_>) {
+        let Some(entry) = self.entry.take() else { return };
+        let text = entry.text.trim_end();
+        if text.is_empty() && entry.logger.is_empty() || text.starts_with("###") {
+            return;
+        }
+        self.run.entries += 1;
+        self.clock(&entry, out);
+        self.learn(&entry);
+        if self.http(&entry, out) {
+            return;
+        }
+        self.run.phase(entry.line, text, out);
+        let is_error = !entry.logger.starts_with("urllib3.util") && self.run.failure(entry.line, text, out);
+        if !is_error {
+            let mut row = out.log_row(
+                entry.line,
+                if entry.logger.is_empty() {
+                    "az"
+                } else {
+                    &entry.logger
+                },
+                text,
+                entry.moment,
+            );
+            row.level = level(&entry.level);
+            self.run.stamp(&mut row);
+            out.row(row);
+        }
+    }
+
+    /// Times: of the log file's own lines, or of the log file the console announces.
+    fn clock(&mut self, entry: &Entry, out: &mut Output<'_>) {
+        let announced = entry
+            .text
+            .split_once(r"\commands\")
+            .or_else(|| entry.text.split_once("/commands/"));
+        let moment = entry.moment.or_else(|| file_time(announced?.1));
+        if let Some(moment) = moment
+            && let (Some(ts_ns), source) = out.time(moment)
+        {
+            self.run.now = Some(ts_ns);
+            self.run.start.get_or_insert((ts_ns, source));
+        }
+    }
+
+    /// Facts about the run.
+    fn learn(&mut self, entry: &Entry) {
+        let text = entry.text.as_str();
+        if let Some(args) = text
+            .strip_prefix("Command arguments: ")
+            .or_else(|| text.strip_prefix("command args: "))
+            && self.run.command.is_none()
+        {
+            let args = args.trim().trim_matches(['[', ']']).replace(['\'', ','], "");
+            self.run.command = Some(format!("az {args}"));
+        }
+        if let Some(tenant) = option(
+            self.run.command.as_deref().unwrap_or_default(),
+            &["--tenant", "-t"],
+        ) {
+            self.run.tenant = Some(tenant);
+        }
+        if let Some(rest) = text.find("AZURECLI/").and_then(|at| text.get(at + 9..)) {
+            self.run.version = Some(version(rest));
+        } else if let Some(rest) = text.strip_prefix("azure-cli ") {
+            self.run.version = Some(version(rest.trim_start()));
+        }
+        if entry.logger == "msal.telemetry" || entry.logger == "adal-python" {
+            self.run.correlation = find_guids(text).next().or_else(|| self.run.correlation.take());
+        }
+        if let Some(code) = text.strip_prefix("exit code: ") {
+            self.run.exit = code.trim().parse().ok();
+        }
+        if let Some(rest) = text.strip_prefix("Command ran in ") {
+            self.run
+                .details
+                .push(("seconds", rest.split(' ').next().unwrap_or_default().to_owned()));
+        }
+        if let Some(value) = text.strip_prefix("Broker enabled? ") {
+            self.run.details.push(("broker", value.trim().to_owned()));
+        }
+        for at in text.match_indices("https://login.").map(|(at, _)| at).take(8) {
+            let url = text.get(at..).unwrap_or_default();
+            let end = url.find(['\'', '"', ' ', '\n', ')']).unwrap_or(url.len());
+            self.run.saw_url(url.get(..end).unwrap_or_default());
+        }
+    }
+
+    /// HTTP entries; true if the entry was one.
+    fn http(&mut self, entry: &Entry, out: &mut Output<'_>) -> bool {
+        if entry.logger == "urllib3.connectionpool" {
+            return self.pool_exchange(entry, out);
+        }
+        if !entry.logger.ends_with("http_logging_policy")
+            && !entry.logger.ends_with("universal")
+            && !entry.logger.ends_with("http_logger")
+        {
+            return false;
+        }
+        let mut known = false;
+        for line in entry.text.lines() {
+            known |= self.policy_line(entry, line, out);
+        }
+        known
+    }
+
+    fn pool_exchange(&mut self, entry: &Entry, out: &mut Output<'_>) -> bool {
+        let Some(found) = EXCHANGE.as_ref().and_then(|regex| regex.captures(&entry.text)) else {
+            return false;
+        };
+        let part = |name| found.name(name).map_or("", |m| m.as_str());
+        let url = format!("{}{}", part("base"), part("path"));
+        if self
+            .request
+            .as_ref()
+            .is_some_and(|request| request.url.as_deref().and_then(url_host) == url_host(&url))
+        {
+            // The azure-core log prints the same exchange with its headers.
+            return true;
+        }
+        self.run.flush(out);
+        let mut http = Http {
+            line: entry.line,
+            method: Some(part("method").to_owned()),
+            url: Some(url),
+            logger: entry.logger.clone(),
+            ..Http::default()
+        };
+        self.emit_http(&http, None, out);
+        http.is_response = true;
+        http.status = part("status").parse().ok();
+        self.emit_http(&http, Some(entry.line), out);
+        true
+    }
+
+    fn emit_http(&mut self, http: &Http, request: Option<u64>, out: &mut Output<'_>) {
+        if let Some(url) = &http.url {
+            self.run.saw_url(url);
+        }
+        let row = http.row(&self.run, request);
+        if row.ts_source == TsSource::Exact
+            && let Some(ts_ns) = row.ts_ns
+        {
+            self.run.saw(ts_ns);
+        }
+        out.row(row);
+    }
+
+    /// One line of an azure-core request or response log; each may be an entry or several may share one.
+    fn policy_line(&mut self, entry: &Entry, text: &str, out: &mut Output<'_>) -> bool {
+        let unquoted = |text: &str| text.trim().trim_matches('\'').to_owned();
+        if let Some(url) = text.strip_prefix("Request URL: ") {
+            self.flush_http(out);
+            let logger = entry.logger.clone();
+            self.request = Some(Http {
+                line: entry.line,
+                url: Some(unquoted(url)),
+                logger,
+                ..Http::default()
+            });
+            self.in_headers = false;
+        } else if let (Some(method), Some(request)) =
+            (text.strip_prefix("Request method: "), &mut self.request)
+        {
+            request.method = Some(unquoted(method));
+        } else if let Some(status) = text.strip_prefix("Response status: ") {
+            let request = self.request.clone().unwrap_or_default();
+            self.response = Some(Http {
+                line: entry.line,
+                is_response: true,
+                status: status.trim().parse().ok(),
+                headers: Vec::new(),
+                body: String::new(),
+                logger: entry.logger.clone(),
+                ..request
+            });
+            self.in_headers = false;
+        } else if matches!(text.trim(), "Request headers:" | "Response headers:") {
+            self.in_headers = true;
+        } else if text.starts_with("Response content:")
+            || text.starts_with("Request body:")
+            || text.starts_with("No body was attached")
+        {
+            self.in_headers = false;
+        } else if let Some((name, value)) = header(text).filter(|_| self.in_headers) {
+            self.add_header(name, value);
+        } else if let Some(response) = self
+            .response
+            .as_mut()
+            .filter(|r| r.body.len() < 4096 && !self.in_headers)
+        {
+            response.body.push_str(text);
+        } else {
+            return self.request.is_some();
+        }
+        true
+    }
+
+    fn add_header(&mut self, name: &str, value: &str) {
+        if name == "User-Agent"
+            && let Some((_, rest)) = value.split_once("AZURECLI/")
+        {
+            self.run.version = Some(version(rest));
+        }
+        if let Some(side) = self.response.as_mut().or(self.request.as_mut())
+            && side.headers.len() < 100
+        {
+            side.headers.push((name.to_owned(), value.to_owned()));
+        }
+    }
+
+    /// Writes what was gathered of an azure-core exchange.
+    fn flush_http(&mut self, out: &mut Output<'_>) {
+        self.in_headers = false;
+        let Some(request) = self.request.take() else {
+            return;
+        };
+        self.run.flush(out);
+        self.emit_http(&request, None, out);
+        if let Some(response) = self.response.take() {
+            self.emit_http(&response, Some(request.line), out);
+        }
+    }
+}
+
+/// `    'x-ms-request-id': 'value'`
+fn header(text: &str) -> Option<(&str, &str)> {
+    let (name, value) = text.trim().split_once("': '")?;
+    Some((name.trim_start_matches('\''), value.trim_end_matches('\'')))
+}
+
+/// `urllib3.exceptions.MaxRetryError` is no logger.
+fn is_exception(name: &str) -> bool {
+    name.rsplit('.')
+        .next()
+        .is_some_and(|last| last.starts_with(|c: char| c.is_ascii_uppercase()))
+}
+
+/// `2024-04-03.17-28-00.login.2152.log`
+fn file_time(name: &str) -> Option<Moment> {
+    clock::leading(name, Order::MonthFirst).map(|(moment, _)| moment)
+}
+
+/// The value of a command line option.
+pub(crate) fn option(command: &str, names: &[&str]) -> Option<String> {
+    let mut words = command.split_whitespace();
+    while let Some(word) = words.next() {
+        if names.iter().any(|name| word.eq_ignore_ascii_case(name)) {
+            return words
+                .next()
+                .map(|value| value.trim_matches(['"', '\'']).to_owned());
+        }
+    }
+    None
+}
+
+/// The digits and dots at the start of a text.
+pub(crate) fn version(text: &str) -> String {
+    text.chars()
+        .take_while(|c| c.is_ascii_digit() || *c == '.')
+        .take(24)
+        .collect()
+}
+
+fn level(name: &str) -> Option<casetrace_model::Level> {
+    use casetrace_model::Level;
+    Some(match name {
+        "DEBUG" => Level::Verbose,
+        "INFO" => Level::Info,
+        "WARNING" => Level::Warning,
+        "ERROR" => Level::Error,
+        "CRITICAL" => Level::Critical,
+        _ => return None,
+    })
+}
+
+/// Removes colour sequences of a terminal.
+pub(crate) fn strip_colour(text: &str) -> std::borrow::Cow<'_, str> {
+    if !text.contains('\u{1b}') {
+        return text.into();
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('\u{1b}') {
+        out.push_str(before);
+        rest = after.strip_prefix('[').map_or(after, |sequence| {
+            sequence
+                .trim_start_matches(|c: char| c.is_ascii_digit() || c == ';')
+                .get(1..)
+                .unwrap_or_default()
+        });
+    }
+    out.push_str(rest);
+    out.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_and_colours() {
+        assert!(logger("cli.knack.cli: Command arguments: ['login']"));
+        assert!(logger("DEBUG: urllib3.connectionpool: https://x"));
+        assert!(logger(
+            "adal-python : 00000000-0000-0000-0000-000000000000 - TokenRequest:Getting token"
+        ));
+        assert!(!logger("TenantId:'x'"));
+        assert_eq!(strip_colour("\u{1b}[36mcli.x\u{1b}[0m: é"), "cli.x: é");
+        assert_eq!(
+            option("az login --tenant x.y", &["--tenant"]).as_deref(),
+            Some("x.y")
+        );
+    }
+}

@@ -1,0 +1,105 @@
+//! Masks credentials in everything that is handed on: tokens, codes, passwords, cookies, assertions.
+//!
+//! Values are replaced by `***`; names stay, so that a reader sees what was there. Patterns never swallow a quote
+//! or a backslash, so masking a JSON text leaves it JSON.
+
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+/// Named values: query and form parameters, JSON members, command line options.
+static NAMED: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    let names = "refresh_token|access_token|id_token|client_secret|client_assertion|assertion|password|passwd|pwd|\
+                 session_key_jwe|device_code|user_code|code_verifier|authorization_code|secret|sas_token|sig|cookie\
+                 |set-cookie|x-ms-refreshtokencredential|x-ms-devicecredential|SAMLResponse|samlp|otc|bulk_aad_jwt";
+    Regex::new(&format!(
+        r#"(?i)\b({names})(\\?["']?\s{{0,40}}[=:]\s{{0,4}}\\?["']?|\s+\\?["'])([^\s"'\\&,;}}\]]{{4,}})"#
+    ))
+    .ok()
+});
+
+/// The OAuth authorization code: `code` alone is too common a word to be masked everywhere.
+static CODE: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r#"([?&]code=|["']code["']\s?:\s?\[?\\?["'])([^\s"'\\&,;\]]{16,})"#).ok());
+
+/// Schemes with their credentials, and everything that looks like a JSON web token.
+static BEARER: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(
+        r"(?i)\b(bearer|basic|negotiate|ntlm|pop)\s+([A-Za-z0-9+/_=.~-]{16,})|\b(ey)[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*)*",
+    )
+    .ok()
+});
+
+/// Command line options with a blank before the value.
+static OPTION: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(
+        r#"(?i)((?:\s|'|")(?:-p|--password|--client-secret|--federated-token|-ClientSecret|-AccessToken|-Password)['"]?[,\s]\s{0,3}['"]?)([^\s"'\\,\]]{3,})"#,
+    )
+    .ok()
+});
+
+/// Credentials in a URL's authority.
+static USERINFO: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r#"(https?://[^\s/:@"'\\]{1,100}:)([^\s/@"'\\]{1,200})@"#).ok());
+
+/// `text` without credentials.
+pub(crate) fn mask(text: &str) -> Cow<'_, str> {
+    let mut out = Cow::Borrowed(text);
+    apply(&mut out, &BEARER, "$1$3 ***");
+    apply(&mut out, &NAMED, "$1$2***");
+    apply(&mut out, &CODE, "$1***");
+    apply(&mut out, &OPTION, "$1***");
+    apply(&mut out, &USERINFO, "$1***@");
+    out
+}
+
+fn apply(text: &mut Cow<'_, str>, pattern: &LazyLock<Option<Regex>>, with: &str) {
+    if let Some(regex) = pattern.as_ref()
+        && let Cow::Owned(masked) = regex.replace_all(text, with)
+    {
+        *text = Cow::Owned(masked);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_go_and_names_stay() {
+        for (text, secret) in [
+            ("Authorization: Bearer abcdefghijklmnop.qrstuvw", "qrstuvw"),
+            (
+                "x eyJ0eXAiOiJKV1Qi.eyJhdWQiOiJodHRw.c2lnbmF0dXJl y",
+                "c2lnbmF0dXJl",
+            ),
+            (
+                "grant_type=refresh_token&refresh_token=0.AXXXsecret&x=1",
+                "AXXXsecret",
+            ),
+            (r#"{"access_token":"opaque-value","n":1}"#, "opaque-value"),
+            (
+                "http://localhost:8400/?code=0.AVYAbcdefghijklmnop&state=1",
+                "AVYA",
+            ),
+            ("['login', '-u', 'me', '-p', 'hunter22']", "hunter22"),
+            ("az login --service-principal -p hunter22 --tenant x", "hunter22"),
+            ("Cookie: ESTSAUTH=abcdefgh", "abcdefgh"),
+            ("HTTPS_PROXY=http://user:hunter22@proxy:8080", "hunter22"),
+            (r#"{"x":"{\"client_secret\": \"topsecret\"}"}"#, "topsecret"),
+        ] {
+            let masked = mask(text);
+            assert!(!masked.contains(secret), "{masked}");
+            assert!(masked.contains("***"), "{masked}");
+        }
+        for plain in [
+            "Status code: 0x801c001d",
+            "error code: 50126 for user",
+            "Credential Type : Password",
+            "-p 80",
+        ] {
+            assert_eq!(mask(plain), plain);
+        }
+    }
+}
