@@ -1,0 +1,147 @@
+//! Collects rows and sorts them.
+//!
+//! Order: time (rows without one last), artifact, record, then the order in which the artifact's decoder emitted them. One
+//! artifact goes into one builder, so the result does not depend on how many builders worked side by side.
+
+use casetrace_model::{COLUMNS, ColumnType, Row, Value};
+use rayon::prelude::*;
+
+use crate::store::{LongStore, NumStore, Store, TextStore};
+use crate::timeline::{ColumnId, Timeline};
+
+/// Takes rows in any order; [`finish`](Self::finish) sorts them.
+#[derive(Debug)]
+pub struct TimelineBuilder {
+    /// One for each of [`COLUMNS`] but `ts`, which is computed from `ts_ns`.
+    stores: Vec<Store>,
+    len: usize,
+}
+
+impl Default for TimelineBuilder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn empty_store(name: &str, ty: ColumnType) -> Store {
+    match ty {
+        ColumnType::Str if matches!(name, "message" | "fields") => Store::Long(LongStore::default()),
+        ColumnType::Str => Store::Text(TextStore::default()),
+        ColumnType::U8 => Store::U8(NumStore::default()),
+        ColumnType::U16 => Store::U16(NumStore::default()),
+        ColumnType::U32 => Store::U32(NumStore::default()),
+        ColumnType::U64 => Store::U64(NumStore::default()),
+        ColumnType::I64 | ColumnType::Timestamp => Store::I64(NumStore::default()),
+    }
+}
+
+impl TimelineBuilder {
+    /// No rows yet.
+    pub fn new() -> Self {
+        Self {
+            stores: COLUMNS
+                .iter()
+                .skip(1)
+                .map(|c| empty_store(c.name, c.ty))
+                .collect(),
+            len: 0,
+        }
+    }
+
+    /// Rows so far.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// True before the first row.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Adds a row of `artifact`; `host` is used where the row itself names no computer.
+    pub fn push(&mut self, artifact: &str, host: Option<&str>, row: Row) {
+        let mut stores = self.stores.iter_mut();
+        row.for_each(|name, value| match name {
+            "ts" => {}
+            _ => {
+                let Some(store) = stores.next() else { return };
+                store.push(match (name, value) {
+                    ("artifact", _) => Value::Str(artifact),
+                    ("host", Value::Null) => host.map_or(Value::Null, Value::Str),
+                    ("fields", Value::Str("")) => Value::Str("{}"),
+                    (_, value) => value,
+                });
+            }
+        });
+        self.len += 1;
+    }
+
+    /// Adds one row given as values in the order of [`COLUMNS`] without `ts`.
+    pub(crate) fn push_values<'a>(&mut self, values: impl IntoIterator<Item = Value<'a>>) {
+        for (store, value) in self.stores.iter_mut().zip(values) {
+            store.push(value);
+        }
+        self.len += 1;
+    }
+
+    /// Adds the rows of another builder, which worked on other artifacts.
+    pub fn append(&mut self, other: Self) {
+        self.stores
+            .par_iter_mut()
+            .zip(other.stores)
+            .for_each(|(mine, theirs)| mine.append(theirs));
+        self.len += other.len;
+    }
+
+    /// Sorts.
+    pub fn finish(self) -> Timeline {
+        let order = self.order();
+        let stores = self
+            .stores
+            .into_par_iter()
+            .map(|mut store| store.gather(&order))
+            .collect();
+        Timeline::from_stores(stores, self.len)
+    }
+
+    /// Keeps the order of pushing.
+    pub(crate) fn finish_sorted(self) -> Timeline {
+        Timeline::from_stores(self.stores, self.len)
+    }
+
+    fn order(&self) -> Vec<u32> {
+        let mut order: Vec<u32> = (0..u32::try_from(self.len).unwrap_or(u32::MAX)).collect();
+        let (Some(Store::I64(ts)), Some(Store::Text(artifact)), Some(Store::U64(record))) =
+            (self.store("ts_ns"), self.store("artifact"), self.store("record"))
+        else {
+            return order;
+        };
+        let rank = ranks(artifact);
+        let key = |row: u32| {
+            let row = row as usize;
+            let ts = ts.get(row);
+            let artifact = rank.get(artifact.code(row) as usize).copied().unwrap_or(0);
+            (ts.is_none(), ts, artifact, record.get(row))
+        };
+        // Stable: rows that agree in everything keep their decoder's order.
+        order.par_sort_by(|a, b| key(*a).cmp(&key(*b)));
+        order
+    }
+
+    fn store(&self, name: &str) -> Option<&Store> {
+        self.stores.get(ColumnId::of(name)?.store()?)
+    }
+}
+
+/// Alphabetical place of each dictionary code.
+fn ranks(store: &TextStore) -> Vec<u32> {
+    let mut codes: Vec<u32> = (0..=store.dict().len() as u32).collect();
+    codes.sort_by_key(|code| store.text(*code));
+    let mut rank = vec![0; codes.len()];
+    for (place, code) in codes.into_iter().enumerate() {
+        if let Some(slot) = rank.get_mut(code as usize) {
+            *slot = place as u32;
+        }
+    }
+    rank
+}

@@ -1,0 +1,296 @@
+//! Partial evaluation: what a condition can still become when kind, provider and event id are known.
+//!
+//! Exact three-valued logic over the *set* of possible outcomes, so that nothing is ever pruned that could be true.
+
+use sqlparser::ast::{BinaryOperator, Expr, UnaryOperator, Value, ValueWithSpan};
+
+/// What is known about a group of rows.
+#[derive(Debug, Clone, Copy)]
+pub struct Known<'a> {
+    /// Their kind.
+    pub kind: &'a str,
+    /// Their provider; the inner `None` is a known null.
+    pub provider: Option<Option<&'a str>>,
+    /// Their event id; the inner `None` is a known null.
+    pub event_id: Option<Option<u32>>,
+}
+
+/// A set of outcomes out of true, false and null.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Outcomes(u8);
+
+const T: u8 = 1;
+const F: u8 = 2;
+const N: u8 = 4;
+
+impl Outcomes {
+    pub(crate) const TRUE: Self = Self(T);
+    const FALSE: Self = Self(F);
+    const NULL: Self = Self(N);
+    const ANY: Self = Self(T | F | N);
+
+    fn of(value: Option<bool>) -> Self {
+        match value {
+            Some(true) => Self::TRUE,
+            Some(false) => Self::FALSE,
+            None => Self::NULL,
+        }
+    }
+
+    pub(crate) fn verdict(self) -> Option<bool> {
+        match self.0 {
+            T => Some(true),
+            bits if bits & T == 0 => Some(false),
+            _ => None,
+        }
+    }
+
+    fn members(self) -> impl Iterator<Item = Option<bool>> {
+        [(T, Some(true)), (F, Some(false)), (N, None)]
+            .into_iter()
+            .filter(move |(bit, _)| self.0 & bit != 0)
+            .map(|(_, v)| v)
+    }
+
+    fn combine(self, other: Self, f: impl Fn(Option<bool>, Option<bool>) -> Option<bool>) -> Self {
+        let mut out = 0;
+        for a in self.members() {
+            for b in other.members() {
+                out |= Self::of(f(a, b)).0;
+            }
+        }
+        Self(out)
+    }
+
+    fn and(self, other: Self) -> Self {
+        self.combine(other, |a, b| match (a, b) {
+            (Some(false), _) | (_, Some(false)) => Some(false),
+            (Some(true), Some(true)) => Some(true),
+            _ => None,
+        })
+    }
+
+    fn or(self, other: Self) -> Self {
+        self.combine(other, |a, b| match (a, b) {
+            (Some(true), _) | (_, Some(true)) => Some(true),
+            (Some(false), Some(false)) => Some(false),
+            _ => None,
+        })
+    }
+
+    fn not_if(self, negated: bool) -> Self {
+        if !negated {
+            return self;
+        }
+        Self(
+            self.members()
+                .fold(0, |bits, value| bits | Self::of(value.map(|v| !v)).0),
+        )
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Scalar {
+    Null,
+    Text(String),
+    Number(f64),
+}
+
+fn scalar(expr: &Expr, known: &Known<'_>) -> Option<Scalar> {
+    match expr {
+        Expr::Nested(inner) => scalar(inner, known),
+        Expr::Identifier(ident) => match ident.value.as_str() {
+            "kind" => Some(Scalar::Text(known.kind.to_owned())),
+            "provider" => known
+                .provider
+                .map(|p| p.map_or(Scalar::Null, |p| Scalar::Text(p.to_owned()))),
+            "event_id" => known
+                .event_id
+                .map(|id| id.map_or(Scalar::Null, |id| Scalar::Number(f64::from(id)))),
+            _ => None,
+        },
+        Expr::Value(ValueWithSpan { value, .. }) => match value {
+            Value::SingleQuotedString(text) => Some(Scalar::Text(text.clone())),
+            Value::Number(number, _) => number.parse().ok().map(Scalar::Number),
+            Value::Null => Some(Scalar::Null),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// The outcomes `expr` can have for rows of which `known` holds.
+pub(crate) fn outcomes(expr: &Expr, known: &Known<'_>) -> Outcomes {
+    match expr {
+        Expr::Nested(inner) => outcomes(inner, known),
+        Expr::UnaryOp {
+            op: UnaryOperator::Not,
+            expr,
+        } => outcomes(expr, known).not_if(true),
+        Expr::BinaryOp {
+            left,
+            op: BinaryOperator::And,
+            right,
+        } => outcomes(left, known).and(outcomes(right, known)),
+        Expr::BinaryOp {
+            left,
+            op: BinaryOperator::Or,
+            right,
+        } => outcomes(left, known).or(outcomes(right, known)),
+        Expr::BinaryOp { left, op, right } => match (scalar(left, known), scalar(right, known)) {
+            (Some(a), Some(b)) => compare(&a, op, &b),
+            _ => Outcomes::ANY,
+        },
+        Expr::InList { expr, list, negated } => in_list(expr, list, known).not_if(*negated),
+        Expr::IsNull(inner) => null_test(inner, known),
+        Expr::IsNotNull(inner) => null_test(inner, known).not_if(true),
+        Expr::Like {
+            negated,
+            expr,
+            pattern,
+            escape_char: None,
+            ..
+        } => like(expr, pattern, known, false).not_if(*negated),
+        Expr::ILike {
+            negated,
+            expr,
+            pattern,
+            escape_char: None,
+            ..
+        } => like(expr, pattern, known, true).not_if(*negated),
+        Expr::Value(ValueWithSpan {
+            value: Value::Boolean(value),
+            ..
+        }) => Outcomes::of(Some(*value)),
+        _ => Outcomes::ANY,
+    }
+}
+
+fn null_test(expr: &Expr, known: &Known<'_>) -> Outcomes {
+    match scalar(expr, known) {
+        Some(value) => Outcomes::of(Some(value == Scalar::Null)),
+        None => Outcomes(T | F),
+    }
+}
+
+fn compare(a: &Scalar, op: &BinaryOperator, b: &Scalar) -> Outcomes {
+    let order = match (a, b) {
+        (Scalar::Null, _) | (_, Scalar::Null) => return Outcomes::NULL,
+        (Scalar::Text(a), Scalar::Text(b)) => Some(a.cmp(b)),
+        (Scalar::Number(a), Scalar::Number(b)) => a.partial_cmp(b),
+        // polars decides (an error, or a cast).
+        _ => None,
+    };
+    let Some(order) = order else { return Outcomes::ANY };
+    Outcomes::of(Some(match op {
+        BinaryOperator::Eq => order.is_eq(),
+        BinaryOperator::NotEq => order.is_ne(),
+        BinaryOperator::Lt => order.is_lt(),
+        BinaryOperator::LtEq => order.is_le(),
+        BinaryOperator::Gt => order.is_gt(),
+        BinaryOperator::GtEq => order.is_ge(),
+        _ => return Outcomes::ANY,
+    }))
+}
+
+fn in_list(expr: &Expr, list: &[Expr], known: &Known<'_>) -> Outcomes {
+    let Some(value) = scalar(expr, known) else {
+        return Outcomes::ANY;
+    };
+    list.iter().fold(Outcomes::FALSE, |so_far, item| {
+        so_far.or(match scalar(item, known) {
+            Some(item) => compare(&value, &BinaryOperator::Eq, &item),
+            None => Outcomes::ANY,
+        })
+    })
+}
+
+fn like(expr: &Expr, pattern: &Expr, known: &Known<'_>, fold_case: bool) -> Outcomes {
+    match (scalar(expr, known), scalar(pattern, known)) {
+        (Some(Scalar::Null), _) | (_, Some(Scalar::Null)) => Outcomes::NULL,
+        (Some(Scalar::Text(text)), Some(Scalar::Text(pattern))) => {
+            let (text, pattern) = if fold_case {
+                (text.to_lowercase(), pattern.to_lowercase())
+            } else {
+                (text, pattern)
+            };
+            let chars: Vec<char> = pattern.chars().collect();
+            Outcomes::of(Some(like_matches(&text.chars().collect::<Vec<_>>(), &chars)))
+        }
+        _ => Outcomes::ANY,
+    }
+}
+
+/// SQL LIKE with `%` and `_`; greedy with backtracking to the last `%`.
+fn like_matches(text: &[char], pattern: &[char]) -> bool {
+    let (mut t, mut p) = (0, 0);
+    let mut retry = None;
+    while let Some(c) = text.get(t) {
+        match pattern.get(p) {
+            Some('%') => {
+                retry = Some((t, p));
+                p += 1;
+            }
+            Some(want) if *want == '_' || want == c => {
+                t += 1;
+                p += 1;
+            }
+            _ => match retry {
+                Some((from, percent)) => {
+                    retry = Some((from + 1, percent));
+                    t = from + 1;
+                    p = percent + 1;
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern.iter().skip(p).all(|c| *c == '%')
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::condition::Condition;
+
+    #[test]
+    fn known_columns_decide_what_they_can() {
+        let known = Known {
+            kind: "event",
+            provider: Some(Some("AAD")),
+            event_id: Some(Some(1098)),
+        };
+        for (sql, verdict) in [
+            ("kind = 'event'", Some(true)),
+            ("kind = 'dns.query' AND host = 'x'", Some(false)),
+            ("kind LIKE 'ev%t' AND event_id IN (1, 1098)", Some(true)),
+            ("kind IN ('tls.alert', 'event') AND error_code = '0x1'", None),
+            ("NOT (kind = 'event' OR host = 'x')", Some(false)),
+            ("event_id BETWEEN 1 AND 2000", None),
+            ("event_id >= 1000 AND provider <> 'AAD'", Some(false)),
+            ("provider IS NULL", Some(false)),
+            ("host IS NULL", None),
+            ("NOT (host = 'x')", None),
+            ("kind NOT LIKE 'dns.%'", Some(true)),
+        ] {
+            assert_eq!(Condition::parse(sql).unwrap().decide(&known), verdict, "{sql}");
+        }
+        let packet = Known {
+            kind: "dns.query",
+            provider: Some(None),
+            event_id: Some(None),
+        };
+        // Null is neither equal nor unequal.
+        assert_eq!(
+            Condition::parse("provider = 'AAD'").unwrap().decide(&packet),
+            Some(false)
+        );
+        assert_eq!(
+            Condition::parse("NOT (provider = 'AAD')")
+                .unwrap()
+                .decide(&packet),
+            Some(false)
+        );
+    }
+}

@@ -1,0 +1,255 @@
+//! `casetrace query`: SQL over the tables of a case, and nothing else.
+//!
+//! A query is one `SELECT`. It may name only the tables below and its own common table expressions; table functions such as
+//! `read_parquet('…')`, file names as tables, `INTO`, and every other statement are refused before polars sees the
+//! text, so that a pasted query can't read or write files.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+
+use casetrace_model::COLUMNS;
+use polars::prelude::{
+    Column, DataFrame, DataType, Expr as PolarsExpr, Field, IntoLazy, LazyFrame, PlSmallStr, PolarsResult,
+    Schema, col,
+};
+use polars::sql::SQLContext;
+use sqlparser::ast::{
+    Expr, Ident, ObjectName, Query, Select, SelectItem, Statement, TableFactor, Visit, Visitor,
+    WildcardAdditionalOptions,
+};
+use sqlparser::dialect::GenericDialect;
+use sqlparser::parser::Parser;
+
+use crate::condition::rewrite_query;
+use crate::error::{SqlError, TimelineError};
+use crate::frame::Rows;
+use crate::members::{Member, MemberType, read_members};
+use crate::scan::member_column;
+use crate::timeline::{ColumnId, Timeline};
+
+/// The tables a query can name.
+pub const TABLES: &[&str] = &["timeline", "findings", "inventory"];
+
+/// Runs a query over the given tables, each named as in [`TABLES`]. `f('x')`, `n('x')`, `t('x')` and `fields.x` work in it.
+pub fn query(tables: Vec<(&str, LazyFrame)>, sql: &str) -> Result<DataFrame, TimelineError> {
+    let checked = Checked::new(sql)?;
+    let mut context = SQLContext::new();
+    for (name, frame) in tables {
+        if !TABLES.contains(&name) {
+            return Err(SqlError::new(format!("`{name}` is not a table of a case.")).into());
+        }
+        let frame = if name == "timeline" {
+            with_members(frame, &checked.members)
+        } else {
+            frame
+        };
+        context.register(name, frame);
+    }
+    let failed = |e: polars::error::PolarsError| TimelineError::from(SqlError::new(plain(&e)));
+    context
+        .execute(&checked.sql)
+        .map_err(failed)?
+        .collect()
+        .map_err(failed)
+}
+
+/// Runs a query over a timeline in memory; only columns that the text names become a frame.
+pub fn query_timeline(
+    timeline: &Timeline,
+    others: Vec<(&str, LazyFrame)>,
+    sql: &str,
+) -> Result<DataFrame, TimelineError> {
+    let checked = Checked::new(sql)?;
+    let mut columns: Vec<ColumnId> = ColumnId::all()
+        .filter(|c| checked.everything || checked.names.contains(c.name()))
+        .collect();
+    if !checked.members.is_empty() && !checked.names.contains("fields") && !checked.everything {
+        columns.extend(ColumnId::of("fields"));
+    }
+    if columns.is_empty() {
+        columns.extend(ColumnId::of("record"));
+    }
+    let frame = timeline
+        .frame(&columns, &Rows::Range(0..timeline.len() as u32))?
+        .lazy();
+    let mut tables = others;
+    tables.push(("timeline", frame));
+    query(tables, sql)
+}
+
+/// polars' sentence without its own prefix.
+fn plain(error: &polars::error::PolarsError) -> String {
+    format!("{error}.")
+}
+
+fn with_members(frame: LazyFrame, members: &[Member]) -> LazyFrame {
+    members
+        .iter()
+        .fold(frame, |frame, member| frame.with_column(member_expr(member)))
+}
+
+fn member_expr(member: &Member) -> PolarsExpr {
+    let dtype = match member.ty {
+        MemberType::Text => DataType::String,
+        MemberType::Number => DataType::Float64,
+        MemberType::Time => DataType::Int64,
+    };
+    let read = {
+        let member = member.clone();
+        move |fields: Column| -> PolarsResult<Column> {
+            let names = [member.name.as_str()];
+            let texts: Vec<Option<String>> = fields
+                .str()?
+                .iter()
+                .map(|text| read_members(text?, &names).pop().flatten())
+                .collect();
+            Ok(member_column(&member, texts.iter().map(Option::as_deref)))
+        }
+    };
+    let name = PlSmallStr::from_string(member.column());
+    let field_name = name.clone();
+    let output = move |_: &Schema, _: &Field| Ok(Field::new(field_name.clone(), dtype.clone()));
+    col("fields").map(read, output).alias(name)
+}
+
+/// A query that was let through.
+struct Checked {
+    sql: String,
+    /// Identifiers that occur anywhere.
+    names: BTreeSet<String>,
+    members: Vec<Member>,
+    /// True if it selects `*`.
+    everything: bool,
+}
+
+impl Checked {
+    fn new(sql: &str) -> Result<Self, SqlError> {
+        let parser = Parser::new(&GenericDialect)
+            .with_recursion_limit(100)
+            .try_with_sql(sql);
+        let parsed = parser
+            .and_then(|mut parser| parser.parse_statements())
+            .map_err(|e| SqlError::new(format!("{e}.")))?;
+        let [Statement::Query(parsed)] = parsed.as_slice() else {
+            return Err(SqlError::new("A query is one SELECT statement."));
+        };
+        let mut query = (**parsed).clone();
+        let mut guard = Guard {
+            ctes: ctes(&query),
+            names: BTreeSet::new(),
+            everything: false,
+        };
+        if let ControlFlow::Break(error) = query.visit(&mut guard) {
+            return Err(*error);
+        }
+        rewrite_query(&mut query)?;
+        let mut names = Names(BTreeSet::new());
+        let _ = query.visit(&mut names);
+        let members = names.0.iter().filter_map(|n| Member::from_column(n)).collect();
+        guard.names.extend(names.0);
+        Ok(Self {
+            sql: query.to_string(),
+            names: guard.names,
+            members,
+            everything: guard.everything,
+        })
+    }
+}
+
+/// Names defined by `WITH`, at any depth.
+fn ctes(query: &Query) -> BTreeSet<String> {
+    struct Ctes(BTreeSet<String>);
+    impl Visitor for Ctes {
+        type Break = ();
+        fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+            let tables = query.with.iter().flat_map(|with| &with.cte_tables);
+            self.0
+                .extend(tables.map(|cte| cte.alias.name.value.to_lowercase()));
+            ControlFlow::Continue(())
+        }
+    }
+    let mut found = Ctes(BTreeSet::new());
+    let _ = query.visit(&mut found);
+    found.0
+}
+
+struct Guard {
+    ctes: BTreeSet<String>,
+    names: BTreeSet<String>,
+    everything: bool,
+}
+
+fn refuse(message: impl Into<String>) -> ControlFlow<Box<SqlError>> {
+    ControlFlow::Break(Box::new(SqlError::new(message)))
+}
+
+impl Visitor for Guard {
+    type Break = Box<SqlError>;
+
+    fn pre_visit_relation(&mut self, relation: &ObjectName) -> ControlFlow<Self::Break> {
+        let name = relation.to_string().trim_matches('"').to_lowercase();
+        if TABLES.contains(&name.as_str()) || self.ctes.contains(&name) {
+            return ControlFlow::Continue(());
+        }
+        refuse(format!(
+            "There is no table `{name}`; a query can use timeline, findings and inventory."
+        ))
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<Self::Break> {
+        match factor {
+            TableFactor::Table { args: None, .. }
+            | TableFactor::Derived { .. }
+            | TableFactor::NestedJoin { .. } => ControlFlow::Continue(()),
+            _ => {
+                refuse("Queries can't use table functions; the tables are timeline, findings and inventory.")
+            }
+        }
+    }
+
+    fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<Self::Break> {
+        let is_star = |item: &SelectItem| {
+            matches!(
+                item,
+                SelectItem::Wildcard(WildcardAdditionalOptions { .. }) | SelectItem::QualifiedWildcard(..)
+            )
+        };
+        self.everything |= select.projection.iter().any(is_star);
+        if select.into.is_some() {
+            refuse("SELECT INTO is not possible.")
+        } else {
+            ControlFlow::Continue(())
+        }
+    }
+
+    fn pre_visit_statement(&mut self, _: &Statement) -> ControlFlow<Self::Break> {
+        refuse("A query is one SELECT statement.")
+    }
+
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<Self::Break> {
+        let parts: &[Ident] = match expr {
+            Expr::Identifier(ident) => std::slice::from_ref(ident),
+            Expr::CompoundIdentifier(parts) => parts,
+            _ => &[],
+        };
+        self.names.extend(
+            parts
+                .iter()
+                .map(|p| p.value.to_lowercase())
+                .filter(|n| COLUMNS.iter().any(|c| c.name == n)),
+        );
+        ControlFlow::Continue(())
+    }
+}
+
+struct Names(BTreeSet<String>);
+
+impl Visitor for Names {
+    type Break = ();
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+        if let Expr::Identifier(ident) = expr {
+            self.0.insert(ident.value.clone());
+        }
+        ControlFlow::Continue(())
+    }
+}

@@ -1,0 +1,338 @@
+//! Building, sorting, filtering, querying, writing and reading back.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use casetrace_model::{JsonObject, Outcome, Row, Source, Value};
+use casetrace_timeline::polars::prelude::IntoLazy;
+use casetrace_timeline::{
+    ColumnId, Condition, Filter, Scan, Timeline, TimelineBuilder, query_timeline, read_parquet, schema,
+    write_csv, write_excel, write_jsonl, write_l2tcsv, write_parquet, write_timesketch,
+};
+use proptest::prelude::*;
+
+const T0: i64 = 1_772_414_171_123_456_700;
+
+fn row(kind: &'static str, record: u64, ts: Option<i64>) -> Row {
+    let mut row = Row::new(Source::Pcap, kind, record);
+    row.ts_ns = ts;
+    row
+}
+
+fn sample() -> Timeline {
+    let mut b = TimelineBuilder::new();
+    let mut last = row("config", 1, None).message("=cmd()");
+    last.fields = JsonObject::new()
+        .str("name", "winhttp_proxy")
+        .num("n", 7)
+        .finish();
+    b.push("b.txt", None, last);
+    let mut event = row("event", 9, Some(T0 + 5)).message("one, \"two\"\nthree");
+    event.source = Source::Evtx;
+    event.provider = Some("Microsoft-Windows-AAD".into());
+    event.event_id = Some(1098);
+    event.fields = JsonObject::new()
+        .str("ExitCode", "0x8007000d")
+        .str("AzureAdPrtUpdateTime", "2026-03-01 20:00:00.000 UTC")
+        .finish();
+    b.push("a.evtx", Some("PC1.contoso.com"), event);
+    let mut http = row("http.response", 3, Some(T0));
+    http.http_status = Some(407);
+    http.outcome = Some(Outcome::Failure);
+    http.server_name = Some("login.microsoftonline.com".into());
+    http.user = Some("anna".into());
+    b.push("a.pcap", Some("PC2"), http);
+    b.finish()
+}
+
+fn count(timeline: &Timeline, sql: &str) -> usize {
+    let filter = Filter {
+        condition: Some(Condition::parse(sql).unwrap()),
+        ..Filter::default()
+    };
+    timeline.filter(&filter).unwrap().len()
+}
+
+#[test]
+fn rows_are_sorted_and_cells_come_back() {
+    let t = sample();
+    let kind = ColumnId::of("kind").unwrap();
+    let kinds: Vec<_> = (0..3).map(|r| t.text(kind, r).unwrap()).collect();
+    assert_eq!(kinds, ["http.response", "event", "config"]);
+    assert_eq!(t.value(ColumnId::of("ts").unwrap(), 0), Value::TimeNs(T0));
+    assert_eq!(t.value(ColumnId::of("http_status").unwrap(), 0), Value::U64(407));
+    assert_eq!(t.text(ColumnId::of("fields").unwrap(), 0), Some("{}"));
+    assert_eq!(t.span(), Some((T0, T0 + 5)));
+    assert_eq!(t.to_frame().unwrap().schema(), &schema());
+}
+
+#[test]
+fn builders_can_work_side_by_side() {
+    let (mut all, mut left, mut right) = (
+        TimelineBuilder::new(),
+        TimelineBuilder::new(),
+        TimelineBuilder::new(),
+    );
+    for i in 0..500_u64 {
+        let mut r = row("log.line", i / 3, Some(T0 + (i as i64 % 7)));
+        r.url = Some(format!("https://x/{}", i % 40).into());
+        r.message = format!("line {i}");
+        let (name, part) = if i % 2 == 0 {
+            ("a.log", &mut left)
+        } else {
+            ("b.log", &mut right)
+        };
+        all.push(name, Some("PC1"), r.clone());
+        part.push(name, Some("PC1"), r);
+    }
+    right.append(left);
+    let bytes = |t: &Timeline| {
+        let mut out = Vec::new();
+        write_parquet(t, &mut out).unwrap();
+        out
+    };
+    assert_eq!(bytes(&all.finish()), bytes(&right.finish()));
+}
+
+#[test]
+fn parquet_comes_back_whole_and_byte_equal() {
+    let t = sample();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("t.parquet");
+    write_parquet(&t, std::fs::File::create(&path).unwrap()).unwrap();
+    let back = read_parquet(&path).unwrap();
+    assert!(t.to_frame().unwrap().equals_missing(&back.to_frame().unwrap()));
+    let mut again = Vec::new();
+    write_parquet(&back, &mut again).unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), again);
+    let empty = dir.path().join("e.parquet");
+    write_parquet(
+        &TimelineBuilder::new().finish(),
+        std::fs::File::create(&empty).unwrap(),
+    )
+    .unwrap();
+    assert_eq!(read_parquet(&empty).unwrap().len(), 0);
+}
+
+#[test]
+fn conditions_reach_columns_members_and_times() {
+    let t = sample();
+    for (sql, rows) in [
+        ("kind = 'event' AND fields.ExitCode = '0x8007000d'", 1),
+        ("f('ExitCode') IS NULL", 2),
+        ("n('n') BETWEEN 6 AND 8", 1),
+        ("ts_ns - t('AzureAdPrtUpdateTime') > hours(4)", 1),
+        ("ts_ns - t('AzureAdPrtUpdateTime') > hours(6)", 0),
+        (
+            "kind LIKE 'http.%' OR (event_id IN (1098, 5) AND fields.ExitCode ILIKE '%D')",
+            2,
+        ),
+        ("NOT (kind = 'event' OR kind = 'config')", 1),
+        ("user = 'anna' AND http_status >= 400", 1),
+        ("LOWER(host) = 'pc2' AND REGEXP_LIKE(server_name, '^login\\.')", 1),
+        ("TRY_CAST(fields.n AS BIGINT) = 7", 1),
+        ("1 = 1", 3),
+        ("host IS NULL AND 1 = 2", 0),
+        ("level = 'error'", 0),
+    ] {
+        assert_eq!(count(&t, sql), rows, "{sql}");
+    }
+}
+
+#[test]
+fn one_failing_condition_leaves_the_others() {
+    let t = sample();
+    let bad = Condition::parse("kind = 'event' AND ts > 5 + 'x'").unwrap();
+    let good = Condition::parse("kind = 'event' AND host LIKE 'PC%'").unwrap();
+    let results = Scan::new(&t).run(&[&bad, &good]);
+    assert!(results[0].is_err());
+    assert_eq!(results[1].as_ref().unwrap(), &[1]);
+}
+
+#[test]
+fn time_and_host_limits() {
+    let t = sample();
+    let len = |f: Filter| t.filter(&f).unwrap().len();
+    assert_eq!(
+        len(Filter {
+            since_ns: Some(T0 + 1),
+            ..Filter::default()
+        }),
+        1
+    );
+    assert_eq!(
+        len(Filter {
+            until_ns: Some(T0 + 5),
+            ..Filter::default()
+        }),
+        1
+    );
+    assert_eq!(
+        len(Filter {
+            since_ns: Some(9),
+            until_ns: Some(5),
+            ..Filter::default()
+        }),
+        0
+    );
+    assert_eq!(
+        len(Filter {
+            host: Some("pc1".into()),
+            ..Filter::default()
+        }),
+        1
+    );
+    assert_eq!(
+        len(Filter {
+            host: Some("pc".into()),
+            ..Filter::default()
+        }),
+        0
+    );
+}
+
+#[test]
+fn queries_see_three_tables_and_no_file() {
+    let t = sample();
+    let run = |sql: &str| query_timeline(&t, Vec::new(), sql);
+    assert_eq!(
+        run("SELECT kind, COUNT(*) AS n FROM timeline GROUP BY kind ORDER BY kind")
+            .unwrap()
+            .shape(),
+        (3, 2)
+    );
+    assert_eq!(
+        run("SELECT * FROM timeline WHERE fields.ExitCode IS NOT NULL")
+            .unwrap()
+            .height(),
+        1
+    );
+    assert_eq!(
+        run("SELECT user, f('name') AS name FROM timeline WHERE n('n') = 7")
+            .unwrap()
+            .shape(),
+        (1, 2)
+    );
+    assert_eq!(
+        run("WITH a AS (SELECT host FROM timeline) SELECT * FROM a WHERE host IS NOT NULL")
+            .unwrap()
+            .height(),
+        2
+    );
+    let inventory = t.to_frame().unwrap().lazy();
+    let joined = "SELECT i.kind FROM timeline t JOIN inventory i ON t.record = i.record";
+    assert_eq!(
+        query_timeline(&t, vec![("inventory", inventory)], joined)
+            .unwrap()
+            .height(),
+        3
+    );
+    for refused in [
+        "SELECT * FROM read_parquet('/etc/passwd')",
+        "SELECT * FROM read_csv('x.csv')",
+        "SELECT * FROM '/tmp/x.parquet'",
+        "SELECT * FROM \"/tmp/x.parquet\"",
+        "SELECT * FROM TABLE(read_parquet('x'))",
+        "SELECT * FROM timeline WHERE host IN (SELECT a FROM read_parquet('x'))",
+        "WITH a AS (SELECT * FROM read_parquet('x')) SELECT * FROM a",
+        "SELECT * FROM LATERAL read_parquet('x')",
+        "CREATE TABLE x AS SELECT * FROM timeline",
+        "DROP TABLE timeline",
+        "SELECT 1; SELECT 2",
+        "SELECT * INTO x FROM timeline",
+        "EXPLAIN SELECT * FROM timeline",
+        "SELECT * FROM findings",
+        "nonsense",
+        "",
+    ] {
+        assert!(run(refused).is_err(), "{refused}");
+    }
+}
+
+#[test]
+fn text_formats() {
+    let t = sample();
+    let columns = ColumnId::resolve(&["ts".into(), "Message".into(), "http_status".into()]).unwrap();
+    let text = |f: &dyn Fn(&mut Vec<u8>)| {
+        let mut out = Vec::new();
+        f(&mut out);
+        String::from_utf8(out).unwrap()
+    };
+    let jsonl = text(&|out| {
+        write_jsonl(&t, &columns, out).unwrap();
+    });
+    let first = "{\"ts\":\"2026-03-02T01:16:11.123456700Z\",\"message\":\"\",\"http_status\":407}";
+    assert_eq!(jsonl.lines().next(), Some(first));
+    let csv = text(&|out| {
+        write_csv(&t, &columns, out).unwrap();
+    });
+    assert!(
+        csv.contains("\n2026-03-02T01:16:11.123456705Z,\"one, \"\"two\"\"\nthree\",\n,=cmd(),\n"),
+        "{csv}"
+    );
+    let excel = text(&|out| {
+        write_excel(&t, &columns, out).unwrap();
+    });
+    assert!(
+        excel.starts_with("\u{feff}ts,message,http_status\r\n") && excel.ends_with(",'=cmd(),\r\n"),
+        "{excel}"
+    );
+    let mut sketch = Vec::new();
+    assert_eq!(write_timesketch(&t, &columns, &mut sketch).unwrap().left_out, 1);
+    let line: serde_json::Value =
+        serde_json::from_slice(sketch.split(|b| *b == b'\n').next().unwrap()).unwrap();
+    assert_eq!(line["timestamp"], 1_772_414_171_123_456_i64);
+    assert_eq!(line["message"], "http.response");
+    let l2t = text(&|out| {
+        write_l2tcsv(&t, out).unwrap();
+    });
+    assert!(l2t.contains("\n03/02/2026,01:16:11,UTC,....,PCAP,"), "{l2t}");
+    assert!(l2t.contains("\n00/00/0000,--:--:--,"));
+    assert!(
+        ColumnId::resolve(&["mesage".into()])
+            .unwrap_err()
+            .to_string()
+            .contains("did you mean `message`?")
+    );
+}
+
+#[test]
+fn texts_can_be_replaced_everywhere() {
+    let t = sample().map_text(|column, text| match column {
+        "user" => Some("user-1".into()),
+        "fields" => Some(text.replace("winhttp", "x")),
+        _ => None,
+    });
+    assert_eq!(count(&t, "user = 'user-1'"), 1);
+    assert_eq!(count(&t, "fields.name = 'x_proxy'"), 1);
+    assert_eq!(count(&t, "kind = 'event'"), 1);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    /// Grouping, partial evaluation and late members must not change what a condition means.
+    #[test]
+    fn scan_agrees_with_plain_polars(seed in proptest::collection::vec((0..4_u8, 0..3_u8, 0..4_u32, 0..3_u8), 1..60)) {
+        let mut b = TimelineBuilder::new();
+        for (i, (kind, provider, id, field)) in seed.iter().enumerate() {
+            let kinds = ["event", "dns.query", "tls.alert", "log.line"];
+            let mut r = row(kinds[usize::from(*kind)], i as u64, Some(T0 + i as i64));
+            r.provider = [None, Some("A"), Some("B")][usize::from(*provider)].map(Into::into);
+            r.event_id = (*id > 0).then_some(*id);
+            r.fields = JsonObject::new().num("x", *field).finish();
+            b.push("a", None, r);
+        }
+        let t = b.finish();
+        let conditions = [
+            "kind = 'event' AND provider = 'A' AND event_id IN (1, 2)",
+            "NOT (kind = 'event' AND provider = 'A')",
+            "kind LIKE 't%' OR provider IS NULL",
+            "event_id > 1 AND fields.x = '1'",
+            "NOT (provider = 'B' OR fields.x <> '2')",
+            "kind <> 'event' OR event_id = 3 OR n('x') < 1",
+        ];
+        for sql in conditions {
+            let got = count(&t, sql);
+            let plain = query_timeline(&t, Vec::new(), &format!("SELECT record FROM timeline WHERE {sql}")).unwrap().height();
+            prop_assert_eq!(got, plain, "{}", sql);
+        }
+    }
+}
