@@ -1,2 +1,96 @@
-//! The casetrace command.
-fn main() {}
+//! The casetrace command: arguments in, exit code out. Everything of substance is in the library crates.
+
+mod args;
+mod commands;
+mod exit;
+mod input;
+mod progress;
+
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Color, Command, Common};
+use exit::Failure;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are results; a closed pipe while printing them is no error.
+            let code = if error.use_stderr() { 2 } else { 0 };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    start_log(&cli.common);
+    match run(&cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if let Some(text) = failure.message() {
+                let _ = writeln!(anstream::stderr(), "casetrace: {}", printable(text));
+            }
+            failure.code()
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Result<(), Failure> {
+    match cli.common.color {
+        Color::Auto => {}
+        Color::Always => anstream::ColorChoice::Always.write_global(),
+        Color::Never => anstream::ColorChoice::Never.write_global(),
+    }
+    let mut out = BufWriter::new(io::stdout().lock());
+    let result = dispatch(cli, &mut out);
+    let flushed = out.flush();
+    result?;
+    flushed.map_err(Failure::from)
+}
+
+fn dispatch(cli: &Cli, out: &mut dyn Write) -> Result<(), Failure> {
+    let common = &cli.common;
+    match &cli.command {
+        Command::Analyze(args) => commands::analyze::run(args, common, out),
+        Command::Inspect(args) => commands::inspect::run(args, common, out),
+        Command::Timeline(args) => commands::timeline::run(args, common, out),
+        Command::Query(args) => commands::query::run(args, out),
+        Command::Convert(args) => commands::convert::run(args, out),
+        Command::Explain(args) => commands::explain::run(args, common, out),
+        Command::Rules(args) => commands::rules::run(args, common, out),
+        Command::Report(args) => commands::report::run(args, common, out),
+        Command::Schema(args) => commands::schema::run(args, out),
+        Command::Completions { shell } => {
+            let mut command = <Cli as clap::CommandFactory>::command();
+            clap_complete::generate(*shell, &mut command, "casetrace", &mut &mut *out);
+            Ok(())
+        }
+        Command::Man => Ok(clap_mangen::Man::new(<Cli as clap::CommandFactory>::command()).render(&mut &mut *out)?),
+    }
+}
+
+/// Logs go to standard error: readable on a terminal, JSON lines elsewhere.
+fn start_log(common: &Common) {
+    let level = match (common.quiet, common.verbose) {
+        (true, _) => tracing::Level::ERROR,
+        (false, 0) => tracing::Level::INFO,
+        (false, 1) => tracing::Level::DEBUG,
+        (false, _) => tracing::Level::TRACE,
+    };
+    let filter = tracing_subscriber::filter::Targets::new().with_target("casetrace", level);
+    let terminal = io::stderr().is_terminal();
+    let builder = tracing_subscriber::fmt().with_writer(io::stderr).with_max_level(level).with_ansi(terminal);
+    use tracing_subscriber::layer::SubscriberExt;
+    use tracing_subscriber::util::SubscriberInitExt;
+    if terminal {
+        builder.without_time().with_target(false).finish().with(filter).init();
+    } else {
+        builder.json().finish().with(filter).init();
+    }
+}
+
+/// Paths and names come from outside; control characters stay off the terminal.
+fn printable(text: &str) -> String {
+    text.chars().map(|ch| if ch.is_control() && ch != '\n' { '\u{fffd}' } else { ch }).collect()
+}

@@ -68,6 +68,12 @@ pub(crate) fn violations() -> Result<Vec<String>, String> {
     Ok(found)
 }
 
+/// The check as a chore.
+pub(crate) fn check() -> Result<(), String> {
+    let found = violations()?;
+    if found.is_empty() { Ok(()) } else { Err(found.join("\n")) }
+}
+
 fn metadata() -> Result<Value, String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)

@@ -1,33 +1,32 @@
-//! Project chores, run as `cargo run -p xtask -- CHORE`: `dependencies`, `corpus`.
+//! Project chores, run as `cargo run -p casetrace-xtask -- CHORE`.
 //!
-//! `dependencies` checks the direction of edges between our crates against [`layers::ALLOWED`];
-//! the same check runs as a normal test.
+//! - `dependencies` checks the direction of edges between our crates (also a normal test);
+//! - `corpus DIR` compares every decoder with recorded right answers and takes every file through the command.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command for developers; its output is its result")]
 
+mod corpus;
 mod layers;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match std::env::args().nth(1).as_deref() {
-        Some("dependencies") => match layers::violations() {
-            Ok(list) if list.is_empty() => {
-                println!("All edges between crates are allowed.");
-                ExitCode::SUCCESS
-            }
-            Ok(list) => {
-                list.iter().for_each(|line| eprintln!("{line}"));
-                ExitCode::FAILURE
-            }
-            Err(error) => {
-                eprintln!("{error}");
-                ExitCode::FAILURE
-            }
-        },
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match arguments.as_slice() {
+        ["dependencies"] => layers::check(),
+        ["corpus", folder] => corpus::run(Path::new(folder)),
         _ => {
-            eprintln!("usage: cargo run -p casetrace-xtask -- dependencies");
-            ExitCode::from(2)
+            eprintln!("usage: cargo run -p casetrace-xtask -- dependencies | corpus DIR");
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            eprintln!("{reason}");
+            ExitCode::FAILURE
         }
     }
 }

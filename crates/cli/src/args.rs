@@ -1,0 +1,336 @@
+//! The command line as types; parsing has no side effects.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// From an uploaded Windows diagnostic bundle to a timeline, a verdict and an escalation report.
+#[derive(Debug, Parser)]
+#[command(
+    name = "casetrace",
+    version,
+    arg_required_else_help = true,
+    propagate_version = true,
+    after_help = "Examples:\n  casetrace analyze upload.zip            report in ./upload.zip.casetrace/\n  casetrace inspect NetTrace.etl          what is in this file?\n  casetrace explain 0x801c03f2 AADSTS50126\n\nExit codes: 0 done, 1 internal error, 2 usage, 3 findings at or above --fail-on,\n4 input unreadable, 5 partial (with --strict), 75 try again later."
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+/// Options every verb understands.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Common {
+    /// Say less: no progress, errors only
+    #[arg(short, long, global = true, help_heading = "Output")]
+    pub(crate) quiet: bool,
+    /// Say more (twice: everything)
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Output")]
+    pub(crate) verbose: u8,
+    /// Colours on the terminal
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto, help_heading = "Output")]
+    pub(crate) color: Color,
+    /// Language of texts
+    #[arg(long, global = true, value_enum, default_value_t = Lang::En, help_heading = "Output")]
+    pub(crate) lang: Lang,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Lang {
+    En,
+    Ja,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Redact {
+    /// Mask tokens, cookies, passwords and keys
+    Secrets,
+    /// Also replace users, hosts, addresses and ids, consistently
+    Identity,
+    /// Change nothing
+    None,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FailOn {
+    Possible,
+    Likely,
+    Proved,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TextFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RowFormat {
+    Jsonl,
+    Csv,
+    Parquet,
+    Timesketch,
+    L2tcsv,
+    Excel,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum QueryFormat {
+    Table,
+    Csv,
+    Jsonl,
+    Parquet,
+}
+
+/// What goes in and how it is read.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Reading {
+    /// File with passwords for encrypted SAZ and ZIP members, one a line
+    #[arg(long, value_name = "FILE", help_heading = "Reading")]
+    pub(crate) password_file: Option<PathBuf>,
+    /// Folder with TMF files, to decode WPP messages
+    #[arg(long, value_name = "DIR", help_heading = "Reading")]
+    pub(crate) tmf: Option<PathBuf>,
+    /// Folder with provider manifests (.man, .xml)
+    #[arg(long, value_name = "DIR", help_heading = "Reading")]
+    pub(crate) manifests: Option<PathBuf>,
+    /// What to hide in every output
+    #[arg(long, value_enum, default_value_t = Redact::Secrets, help_heading = "Reading")]
+    pub(crate) redact: Redact,
+    /// Threads to use [default: one per core]
+    #[arg(long, value_name = "N", help_heading = "Reading")]
+    pub(crate) jobs: Option<usize>,
+    /// Most bytes that may be expanded from archives, e.g. 20G
+    #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Reading")]
+    pub(crate) max_total: Option<u64>,
+}
+
+/// Which rows.
+#[derive(Debug, Clone, Args, Default)]
+pub(crate) struct Filter {
+    /// Only rows at or after this time (RFC 3339)
+    #[arg(long, value_name = "TIME", value_parser = parse_time, help_heading = "Rows")]
+    pub(crate) since: Option<i64>,
+    /// Only rows before this time (RFC 3339)
+    #[arg(long, value_name = "TIME", value_parser = parse_time, help_heading = "Rows")]
+    pub(crate) until: Option<i64>,
+    /// Only rows of this computer
+    #[arg(long, value_name = "NAME", help_heading = "Rows")]
+    pub(crate) host: Option<String>,
+    /// Only rows for which this SQL predicate is true
+    #[arg(long = "where", value_name = "SQL", help_heading = "Rows")]
+    pub(crate) predicate: Option<String>,
+    /// Only these columns, comma separated (see `casetrace schema`)
+    #[arg(long, value_name = "LIST", value_delimiter = ',', help_heading = "Rows")]
+    pub(crate) columns: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Unpack, decode, correlate, report: the main job
+    #[command(
+        after_help = "Examples:\n  casetrace analyze upload.zip\n  casetrace analyze NetTrace.etl dsregcmd.txt -o case42 --lang ja\n  casetrace analyze upload.zip --password-file saz.txt --fail-on likely"
+    )]
+    Analyze(Analyze),
+    /// What is this file: container facts, counts, clocks, losses
+    #[command(
+        after_help = "Examples:\n  casetrace inspect NetTrace.etl\n  casetrace inspect upload.zip --format json"
+    )]
+    Inspect(Inspect),
+    /// Decoded rows, from any input or from a finished case folder
+    #[command(
+        after_help = "Examples:\n  casetrace timeline trace.pcapng --where \"kind = 'http.response' AND http_status >= 400\"\n  casetrace timeline upload.zip.casetrace --format csv -o rows.csv"
+    )]
+    Timeline(TimelineArgs),
+    /// SQL over the tables timeline, findings and inventory of finished cases
+    #[command(
+        after_help = "Example:\n  casetrace query upload.zip.casetrace \"SELECT kind, COUNT(*) AS n FROM timeline GROUP BY kind ORDER BY n DESC\""
+    )]
+    Query(Query),
+    /// Packets of a netsh or pktmon trace as pcapng
+    #[command(after_help = "Example:\n  casetrace convert NetTrace.etl -o NetTrace.pcapng")]
+    Convert(Convert),
+    /// What an error code or event id means and what to do
+    #[command(
+        after_help = "Examples:\n  casetrace explain 0x801c03f2\n  casetrace explain -2145648607 AADSTS50126 12007 \"UDR 304\""
+    )]
+    Explain(Explain),
+    /// The rule pack: list, show, check, test
+    #[command(
+        after_help = "Examples:\n  casetrace rules list\n  casetrace rules show PXY-01\n  casetrace rules check my-rules.toml\n  casetrace rules test"
+    )]
+    Rules(Rules),
+    /// Render the report of a finished case folder again
+    #[command(after_help = "Example:\n  casetrace report upload.zip.casetrace --lang ja")]
+    Report(ReportArgs),
+    /// The columns of the timeline
+    Schema(Schema),
+    /// Completions for a shell
+    Completions { shell: clap_complete::Shell },
+    /// The manual page
+    Man,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Analyze {
+    /// Files or folders; several inputs are one case
+    #[arg(required = true, value_name = "INPUT")]
+    pub(crate) inputs: Vec<PathBuf>,
+    /// Folder for the results [default: ./<input name>.casetrace]
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+    /// Folder with own rules, on top of the built-in ones
+    #[arg(long, value_name = "DIR", help_heading = "Rules")]
+    pub(crate) rules: Option<PathBuf>,
+    /// Exit with 3 if a finding has at least this confidence
+    #[arg(long, value_enum, help_heading = "Rules")]
+    pub(crate) fail_on: Option<FailOn>,
+    /// Exit with 5 if a file could not be read to its end
+    #[arg(long, help_heading = "Rules")]
+    pub(crate) strict: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Inspect {
+    /// File or folder
+    pub(crate) input: PathBuf,
+    #[arg(long, value_enum, default_value_t = TextFormat::Text)]
+    pub(crate) format: TextFormat,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TimelineArgs {
+    /// File, folder, or finished case folder
+    pub(crate) input: PathBuf,
+    #[arg(long, value_enum, default_value_t = RowFormat::Jsonl)]
+    pub(crate) format: RowFormat,
+    /// File instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) filter: Filter,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Query {
+    /// Finished case folders, then the SQL
+    #[arg(required = true, num_args = 2.., value_name = "CASE… SQL")]
+    pub(crate) cases_and_sql: Vec<String>,
+    #[arg(long, value_enum, default_value_t = QueryFormat::Table)]
+    pub(crate) format: QueryFormat,
+    /// File instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Convert {
+    /// The trace
+    pub(crate) input: PathBuf,
+    /// The capture file to write
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// Codes: hex, signed or unsigned decimal, AADSTS…, symbols, event ids
+    #[arg(required = true, value_name = "CODE", allow_hyphen_values = true)]
+    pub(crate) codes: Vec<String>,
+    #[arg(long, value_enum, default_value_t = TextFormat::Text)]
+    pub(crate) format: TextFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Rules {
+    #[command(subcommand)]
+    pub(crate) command: RulesCommand,
+    /// Folder with own rules, on top of the built-in ones
+    #[arg(long, value_name = "DIR", global = true)]
+    pub(crate) rules: Option<PathBuf>,
+    #[arg(long, value_enum, default_value_t = TextFormat::Text, global = true)]
+    pub(crate) format: TextFormat,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RulesCommand {
+    /// All rules, a line each
+    List,
+    /// One rule: what proves it, what refutes it
+    Show { id: String },
+    /// Check rule files; errors point at line and column
+    Check {
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+    /// Run the cases that come with the rules
+    Test,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReportArgs {
+    /// Finished case folder
+    pub(crate) case: PathBuf,
+    /// File to write [default: the case's report.md]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Schema {
+    #[arg(long, value_enum, default_value_t = TextFormat::Text)]
+    pub(crate) format: TextFormat,
+}
+
+/// `512M`, `20G`, `1000` to bytes.
+fn parse_size(text: &str) -> Result<u64, String> {
+    let text = text.trim();
+    let (digits, shift) = match text.char_indices().last() {
+        Some((at, 'k' | 'K')) => (&text[..at], 10),
+        Some((at, 'm' | 'M')) => (&text[..at], 20),
+        Some((at, 'g' | 'G')) => (&text[..at], 30),
+        Some((at, 't' | 'T')) => (&text[..at], 40),
+        _ => (text, 0),
+    };
+    let number: u64 = digits.trim().parse().map_err(|_| format!("{text:?} is no size; write 512M or 20G"))?;
+    number.checked_shl(shift).filter(|bytes| bytes >> shift == number).ok_or_else(|| format!("{text} is too large"))
+}
+
+fn parse_time(text: &str) -> Result<i64, String> {
+    casetrace_model::time::from_rfc3339(text)
+        .ok_or_else(|| format!("{text:?} is no RFC 3339 time; write 2026-03-02T01:16:11Z"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_are_read() {
+        assert_eq!(parse_size("512M"), Ok(512 << 20));
+        assert_eq!(parse_size("7"), Ok(7));
+        assert!(parse_size("99999999T").is_err());
+        assert!(parse_size("G").is_err());
+    }
+}

@@ -1,0 +1,75 @@
+//! `casetrace query`: SQL over finished cases.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use casetrace_pipeline::tables;
+use casetrace_timeline::{frame_cell, query, write_frame_csv, write_frame_jsonl};
+use comfy_table::{ContentArrangement, Table, presets};
+use polars::prelude::{DataFrame, ParquetWriter};
+
+use super::timeline::refused;
+use crate::args::{Query, QueryFormat};
+use crate::exit::Failure;
+use crate::input;
+
+/// Rows shown as a table; longer results want a file format.
+const MAX_TABLE_ROWS: usize = 200;
+
+/// Runs the statement.
+pub(crate) fn run(args: &Query, out: &mut dyn Write) -> Result<(), Failure> {
+    let Some((sql, cases)) = args.cases_and_sql.split_last() else {
+        return Err(Failure::Usage("name a case folder and a statement".to_owned()));
+    };
+    let cases: Vec<PathBuf> = cases.iter().map(PathBuf::from).collect();
+    let frame = query(tables(&cases).map_err(input::failure)?, sql).map_err(refused)?;
+    match &args.output {
+        None => write(frame, args.format, out),
+        Some(path) => {
+            let name = path.display().to_string();
+            let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            let mut part = tempfile::NamedTempFile::new_in(folder).map_err(|error| Failure::io(&name, &error))?;
+            let mut file = BufWriter::new(part.as_file_mut() as &mut File);
+            write(frame, args.format, &mut file)?;
+            file.flush()?;
+            drop(file);
+            part.persist(path).map(drop).map_err(|error| Failure::io(&name, &error.error))
+        }
+    }
+}
+
+fn write(mut frame: DataFrame, format: QueryFormat, out: &mut dyn Write) -> Result<(), Failure> {
+    match format {
+        QueryFormat::Csv => Ok(write_frame_csv(&frame, out)?),
+        QueryFormat::Jsonl => Ok(write_frame_jsonl(&frame, out)?),
+        QueryFormat::Parquet => {
+            let mut bytes = Vec::new();
+            ParquetWriter::new(&mut bytes)
+                .finish(&mut frame)
+                .map_err(|error| Failure::Internal(format!("Parquet: {error}")))?;
+            Ok(out.write_all(&bytes)?)
+        }
+        QueryFormat::Table => table(&frame, out),
+    }
+}
+
+fn table(frame: &DataFrame, out: &mut dyn Write) -> Result<(), Failure> {
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(frame.get_column_names().iter().map(|name| name.as_str()));
+    for row in 0..frame.height().min(MAX_TABLE_ROWS) {
+        table.add_row(frame.columns().iter().map(|column| {
+            column.get(row).map(|value| printable(&frame_cell(&value))).unwrap_or_default()
+        }));
+    }
+    writeln!(out, "{table}")?;
+    if frame.height() > MAX_TABLE_ROWS {
+        writeln!(out, "{} of {} rows; write all of them with --format csv", MAX_TABLE_ROWS, frame.height())?;
+    }
+    Ok(())
+}
+
+fn printable(text: &str) -> String {
+    text.chars().map(|ch| if ch.is_control() && ch != '\n' { '\u{fffd}' } else { ch }).collect()
+}

@@ -1,0 +1,107 @@
+//! From arguments to settings: reads password, manifest and TMF files, checks that inputs exist.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use casetrace_knowledge::Lang as Language;
+use casetrace_pipeline::{Mode, RunError, Secret, Settings};
+
+use crate::args::{Lang, Reading, Redact};
+use crate::exit::Failure;
+
+/// Largest manifest or TMF file that is read.
+const MAX_SCHEMA_FILE: u64 = 64 << 20;
+
+/// Settings of a run.
+pub(crate) fn settings(reading: &Reading) -> Result<Settings, Failure> {
+    let mut settings = Settings::new().map_err(Failure::Internal)?;
+    settings.redact = match reading.redact {
+        Redact::Secrets => Mode::Secrets,
+        Redact::Identity => Mode::Identity,
+        Redact::None => Mode::None,
+    };
+    if let Some(jobs) = reading.jobs {
+        settings.jobs = jobs.clamp(1, 256);
+    }
+    if let Some(total) = reading.max_total {
+        settings.limits.max_total_bytes = total;
+    }
+    if let Some(path) = &reading.password_file {
+        settings.passwords = passwords(path)?;
+    }
+    if let Some(folder) = &reading.manifests {
+        settings.manifests = texts(folder, &["man", "xml"])?;
+    }
+    if let Some(folder) = &reading.tmf {
+        settings.tmf = texts(folder, &["tmf"])?;
+    }
+    Ok(settings)
+}
+
+/// The language of texts.
+pub(crate) fn language(lang: Lang) -> Language {
+    match lang {
+        Lang::En => Language::En,
+        Lang::Ja => Language::Ja,
+    }
+}
+
+fn passwords(path: &Path) -> Result<Vec<Secret>, Failure> {
+    let text = fs::read_to_string(path).map_err(|error| Failure::io(&path.display().to_string(), &error))?;
+    Ok(text.lines().map(|line| line.trim_end_matches('\r')).filter(|line| !line.is_empty()).map(Secret::new).collect())
+}
+
+/// All files of the wanted endings in `folder`, decoded, in name order.
+fn texts(folder: &Path, endings: &[&str]) -> Result<Vec<String>, Failure> {
+    let listing = fs::read_dir(folder).map_err(|error| Failure::io(&folder.display().to_string(), &error))?;
+    let mut files: Vec<PathBuf> = listing
+        .filter_map(Result::ok)
+        .map(|entry| entry.path())
+        .filter(|path| {
+            let ending = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
+            endings.contains(&ending.as_str())
+        })
+        .filter(|path| path.metadata().is_ok_and(|m| m.is_file() && m.len() <= MAX_SCHEMA_FILE))
+        .collect();
+    files.sort();
+    if files.is_empty() {
+        return Err(Failure::Usage(format!("{}: no .{} files in this folder", folder.display(), endings.join(" or ."))));
+    }
+    files
+        .iter()
+        .map(|path| {
+            let bytes = fs::read(path).map_err(|error| Failure::io(&path.display().to_string(), &error))?;
+            Ok(decode_text(&bytes))
+        })
+        .collect()
+}
+
+/// Manifests and TMF files are UTF-8 or UTF-16 with BOM.
+fn decode_text(bytes: &[u8]) -> String {
+    match bytes {
+        [0xff, 0xfe, rest @ ..] => {
+            let units: Vec<u16> = rest.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
+            String::from_utf16_lossy(&units)
+        }
+        [0xef, 0xbb, 0xbf, rest @ ..] => String::from_utf8_lossy(rest).into_owned(),
+        _ => String::from_utf8_lossy(bytes).into_owned(),
+    }
+}
+
+/// Sorts a run's failure into the exit codes.
+pub(crate) fn failure(error: RunError) -> Failure {
+    let with_source = |text: String, source: &std::io::Error| format!("{text}: {source}");
+    match &error {
+        RunError::Input { source, .. } | RunError::Output { source, .. } | RunError::Work { source, .. } => {
+            let kind = std::io::Error::from(source.kind());
+            match Failure::io("", &kind) {
+                Failure::TryAgain(_) => Failure::TryAgain(with_source(error.to_string(), source)),
+                Failure::Usage(_) => Failure::Usage(with_source(error.to_string(), source)),
+                Failure::BrokenPipe => Failure::BrokenPipe,
+                _ => Failure::Internal(with_source(error.to_string(), source)),
+            }
+        }
+        RunError::Case { .. } | RunError::Timeline(_) => Failure::Usage(error.to_string()),
+        _ => Failure::Internal(error.to_string()),
+    }
+}

@@ -1,0 +1,120 @@
+//! Facts about the recording PC that other sources need: its name, its time zone, the year.
+//!
+//! They are in small text files, so those are read first.
+
+use std::collections::BTreeSet;
+
+use casetrace_model::{Collected, Text};
+use jiff::tz::{Offset, TimeZone};
+use serde_json::Value;
+
+/// What the texts of a case say about the PC.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CaseContext {
+    /// Computer name, if the texts name just one.
+    pub(crate) host: Option<Text>,
+    /// Zone of wall-clock times, with where it was read.
+    pub(crate) zone: Option<(TimeZone, Text)>,
+    /// Year of the recording.
+    pub(crate) year: Option<i16>,
+}
+
+/// Gathers names and zones from rows of text members.
+#[derive(Debug, Default)]
+pub(crate) struct Gatherer {
+    hosts: BTreeSet<String>,
+    zones: Vec<(String, String)>,
+    years: BTreeSet<i16>,
+}
+
+impl Gatherer {
+    /// Takes the rows of one small text member.
+    pub(crate) fn take(&mut self, artifact: &str, collected: &Collected) {
+        for row in &collected.rows {
+            if let Some(year) = row.ts_ns.and_then(year_of) {
+                self.years.insert(year);
+            }
+            if row.kind != "config" && row.kind != "dsregcmd.section" {
+                continue;
+            }
+            let Ok(fields) = serde_json::from_str::<Value>(&row.fields) else { continue };
+            let text = |key: &str| fields.get(key).and_then(Value::as_str).unwrap_or_default();
+            match text("name") {
+                "computer_name" => self.host(text("value")),
+                "timezone" => self.zones.push((text("value").to_owned(), artifact.to_owned())),
+                _ => {}
+            }
+            self.host(text("Device Name"));
+        }
+    }
+
+    fn host(&mut self, name: &str) {
+        let short = name.split('.').next().unwrap_or(name).trim();
+        if !short.is_empty() && short != "NOT SET" {
+            self.hosts.insert(short.to_ascii_uppercase());
+        }
+    }
+
+    /// The conclusion; contradictions give no host, the first readable zone wins.
+    pub(crate) fn conclude(self) -> CaseContext {
+        let mut hosts = self.hosts.into_iter();
+        let host = hosts.next().filter(|_| hosts.next().is_none()).map(Text::from);
+        let zone = self.zones.iter().find_map(|(zone, artifact)| {
+            Some((parse_zone(zone)?, Text::from(format!("{zone} from {artifact}"))))
+        });
+        CaseContext { host, zone, year: self.years.last().copied() }
+    }
+}
+
+fn year_of(ts_ns: i64) -> Option<i16> {
+    casetrace_model::time::to_rfc3339(ts_ns).get(..4)?.parse().ok()
+}
+
+/// `UTC+09:00`, `(UTC+09:00) Osaka, Sapporo, Tokyo`, `+09:00` or a zone name.
+fn parse_zone(text: &str) -> Option<TimeZone> {
+    let text = text.trim();
+    if let Ok(zone) = TimeZone::get(text) {
+        return Some(zone);
+    }
+    let at = text.find(['+', '-', '−'])?;
+    let sign = if text.get(at..)?.starts_with('+') { 1 } else { -1 };
+    let digits: String = text.get(at..)?.chars().skip(1).take_while(|c| c.is_ascii_digit() || *c == ':').collect();
+    let (hours, minutes) = digits.split_once(':').unwrap_or((&digits, "0"));
+    let seconds = hours.parse::<i32>().ok()?.checked_mul(3600)? + minutes.parse::<i32>().ok()?.checked_mul(60)?;
+    Offset::from_seconds(sign * seconds).ok().map(TimeZone::fixed)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use casetrace_model::{JsonObject, Row, Source};
+
+    #[test]
+    fn zones_are_read_in_every_spelling() {
+        for text in ["UTC+09:00", "(UTC+09:00) Osaka, Sapporo, Tokyo", "+09:00", "Asia/Tokyo"] {
+            let zone = parse_zone(text).unwrap();
+            let offset = zone.to_offset(jiff::Timestamp::UNIX_EPOCH);
+            assert_eq!(offset.seconds(), 9 * 3600, "{text}");
+        }
+        assert!(parse_zone("Tokyo").is_none());
+        assert!(parse_zone("UTC+99999999999:00").is_none());
+    }
+
+    #[test]
+    fn two_computers_give_no_host() {
+        let row = |name: &str| {
+            let mut row = Row::new(Source::Text, "config", 1);
+            row.fields = JsonObject::new().str("name", "computer_name").str("value", name).finish();
+            row
+        };
+        let case = |names: &[&str]| {
+            let mut gatherer = Gatherer::default();
+            let rows = names.iter().map(|name| row(name)).collect();
+            gatherer.take("a.txt", &Collected { rows, diagnostics: Vec::new() });
+            gatherer.conclude().host
+        };
+        assert_eq!(case(&["pc1.contoso.com", "PC1"]).as_deref(), Some("PC1"));
+        assert_eq!(case(&["PC1", "PC2"]), None);
+    }
+}

@@ -1,0 +1,197 @@
+//! One member to rows: picks the decoder and hands it its options.
+
+use std::cell::RefCell;
+use std::io::Read;
+
+use casetrace_bundle::{Case, Member};
+use casetrace_model::{Diagnostic, Inspection, Limits, Sink, Source, Text};
+use jiff::tz::TimeZone;
+
+use crate::definition::Decoder;
+use crate::sink::{MemberSink, PacketFeed, Shared, SharedSink};
+
+/// Longest `.MTA` file or session part that is read into memory.
+const MAX_SIDE_FILE: u64 = 64 << 20;
+
+/// What decoding needs besides the member.
+pub(crate) struct Job<'a> {
+    pub(crate) shared: &'a Shared<'a>,
+    pub(crate) limits: Limits,
+    pub(crate) host: Option<Text>,
+    pub(crate) zone: Option<(TimeZone, Text)>,
+    pub(crate) year: Option<i16>,
+    pub(crate) manifests: &'a [String],
+    pub(crate) tmf: &'a [String],
+    pub(crate) wants_rows: bool,
+    /// Threads one decoder may use, when members alone do not fill the machine.
+    pub(crate) threads: usize,
+}
+
+/// What came of one member.
+pub(crate) struct Decoded<'a> {
+    pub(crate) inspection: Inspection,
+    pub(crate) format: Option<String>,
+    pub(crate) encoding: Option<String>,
+    pub(crate) sink: MemberSink<'a>,
+}
+
+/// Decodes `case.members[index]`. Damage is in the sink's diagnostics; this never fails as a whole.
+pub(crate) fn member<'a>(case: &Case, index: usize, decoder: Decoder, job: &Job<'a>) -> Option<Decoded<'a>> {
+    let member = case.members.get(index)?;
+    let mut sink = MemberSink::new(job.shared, member.path.clone(), job.host.clone(), job.wants_rows);
+    let mut decoded = match decoder {
+        Decoder::Etl => etl(member, job, sink),
+        Decoder::Pcap => {
+            let inspection = pcap(member, job, &mut sink);
+            plain(inspection, sink)
+        }
+        Decoder::Evtx => {
+            let inspection = evtx(case, member, job, &mut sink);
+            plain(inspection, sink)
+        }
+        Decoder::Saz => {
+            let inspection = saz(case, index, job, &mut sink);
+            plain(inspection, sink)
+        }
+        Decoder::Har => {
+            let inspection = har(member, job, &mut sink);
+            plain(inspection, sink)
+        }
+        Decoder::Text => text(member, job, sink),
+    };
+    decoded.sink.progress(member.size);
+    decoded.sink.close();
+    Some(decoded)
+}
+
+fn plain(inspection: Inspection, sink: MemberSink<'_>) -> Decoded<'_> {
+    Decoded { inspection, format: None, encoding: None, sink }
+}
+
+fn etl<'a>(member: &Member, job: &Job<'a>, sink: MemberSink<'a>) -> Decoded<'a> {
+    let options = casetrace_etl::Options {
+        limits: job.limits,
+        manifests: job.manifests.to_vec(),
+        tmf: job.tmf.to_vec(),
+        threads: job.threads,
+        ..casetrace_etl::Options::default()
+    };
+    let mut input = match member.open() {
+        Ok(input) => input,
+        Err(error) => return unreadable(&error, sink),
+    };
+    let cell = RefCell::new(sink);
+    let packet_options =
+        casetrace_pcap::Options { limits: job.limits, source: Source::Etl, ..casetrace_pcap::Options::default() };
+    let mut feed = PacketFeed { analyzer: casetrace_pcap::Analyzer::new(&packet_options), sink: SharedSink(&cell) };
+    let mut inspection = casetrace_etl::decode(&mut *input, &options, &mut SharedSink(&cell), Some(&mut feed));
+    let packets = feed.analyzer.finish(&mut feed.sink);
+    inspection.counts.extend(packets.counts);
+    drop(feed);
+    plain(inspection, cell.into_inner())
+}
+
+fn pcap(member: &Member, job: &Job<'_>, sink: &mut MemberSink<'_>) -> Inspection {
+    let options = casetrace_pcap::Options { limits: job.limits, ..casetrace_pcap::Options::default() };
+    match member.open() {
+        Ok(mut input) => casetrace_pcap::decode(&mut input, &options, sink),
+        Err(error) => failed(&error, sink),
+    }
+}
+
+fn evtx(case: &Case, member: &Member, job: &Job<'_>, sink: &mut MemberSink<'_>) -> Inspection {
+    let options = casetrace_evtx::Options {
+        limits: job.limits,
+        threads: job.threads,
+        name_hint: Some(member.name.clone()),
+        mta: message_texts(case, member),
+        ..casetrace_evtx::Options::default()
+    };
+    match member.open() {
+        Ok(input) => casetrace_evtx::decode(input, &options, sink),
+        Err(error) => failed(&error, sink),
+    }
+}
+
+/// The bytes of `LocaleMetaData/NAME_LCID.MTA` beside `NAME.evtx`.
+fn message_texts(case: &Case, member: &Member) -> Option<Vec<u8>> {
+    let (folder, name) = member.path.rsplit_once('/').unwrap_or(("", &member.path));
+    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+    let wanted = match folder {
+        "" => format!("LocaleMetaData/{stem}_"),
+        folder => format!("{folder}/LocaleMetaData/{stem}_"),
+    }
+    .to_lowercase();
+    let side = case.members.iter().find(|m| m.path.to_lowercase().starts_with(&wanted) && m.size <= MAX_SIDE_FILE)?;
+    read_all(side)
+}
+
+fn read_all(member: &Member) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    member.open().ok()?.take(MAX_SIDE_FILE).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
+}
+
+fn saz(case: &Case, index: usize, job: &Job<'_>, sink: &mut MemberSink<'_>) -> Inspection {
+    let options = casetrace_saz::Options { limits: job.limits, ..casetrace_saz::Options::default() };
+    let children: Vec<&Member> = case.children(index).filter_map(|child| case.members.get(child)).collect();
+    let prefix = case.members.get(index).map_or(0, |saz| saz.path.len() + 2);
+    let inner = |member: &Member| member.path.get(prefix..).unwrap_or(&member.name).to_owned();
+    let names: Vec<String> = children.iter().map(|child| inner(child)).collect();
+    let mut inspection = Inspection { clock: Text::new_static("Fiddler timers"), ..Inspection::default() };
+    for group in casetrace_saz::group(names.iter().map(String::as_str)) {
+        let part = |at: Option<usize>| at.and_then(|at| children.get(at)).and_then(|member| read_all(member));
+        let (client, server, meta) = (part(group.client), part(group.server), part(group.meta));
+        if client.is_none() && server.is_none() && meta.is_none() {
+            continue;
+        }
+        inspection.records += 1;
+        let session = casetrace_saz::Session {
+            id: group.id,
+            client: client.as_deref().unwrap_or_default(),
+            server: server.as_deref().unwrap_or_default(),
+            meta: meta.as_deref(),
+        };
+        casetrace_saz::decode_session(&session, &options, sink);
+    }
+    inspection
+}
+
+fn har(member: &Member, job: &Job<'_>, sink: &mut MemberSink<'_>) -> Inspection {
+    let options = casetrace_saz::Options { limits: job.limits, ..casetrace_saz::Options::default() };
+    match member.open() {
+        Ok(mut input) => casetrace_saz::decode_har(&mut input, &options, sink),
+        Err(error) => failed(&error, sink),
+    }
+}
+
+fn text<'a>(member: &Member, job: &Job<'a>, mut sink: MemberSink<'a>) -> Decoded<'a> {
+    let options = casetrace_text::Options {
+        limits: job.limits,
+        zone: job.zone.as_ref().map(|(zone, _)| zone.clone()),
+        zone_note: job.zone.as_ref().map(|(_, note)| note.clone()),
+        name: member.name.clone(),
+        year_hint: job.year,
+    };
+    let mut input = match member.open() {
+        Ok(input) => input,
+        Err(error) => return unreadable(&error, sink),
+    };
+    let result = casetrace_text::decode(&mut input, &options, &mut sink);
+    Decoded {
+        inspection: result.inspection,
+        format: Some(result.format.name().to_owned()),
+        encoding: Some(result.encoding.to_owned()),
+        sink,
+    }
+}
+
+fn failed(error: &std::io::Error, sink: &mut MemberSink<'_>) -> Inspection {
+    sink.diagnostic(Diagnostic::error("MemberUnreadable", format!("The member could not be opened: {error}.")));
+    Inspection::default()
+}
+
+fn unreadable<'a>(error: &std::io::Error, mut sink: MemberSink<'a>) -> Decoded<'a> {
+    let inspection = failed(error, &mut sink);
+    plain(inspection, sink)
+}

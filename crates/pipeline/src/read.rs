@@ -1,0 +1,311 @@
+//! The reading half of a run: inputs to inventory and timeline.
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use casetrace_bundle::{Case, Member, MemberOutcome};
+use casetrace_knowledge::Knowledge;
+use casetrace_model::{Collected, Inspection};
+use casetrace_redact::Redactor;
+use casetrace_timeline::{Timeline, TimelineBuilder};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::context::{CaseContext, Gatherer};
+use crate::decode::{self, Decoded, Job};
+use crate::definition::{Decoder, Route};
+use crate::error::RunError;
+use crate::inventory::{InventoryMember, ReadOutcome};
+use crate::progress::{Progress, Stage};
+use crate::settings::Settings;
+use crate::sink::Shared;
+
+/// Texts up to this size are looked at for the PC's name and zone before everything else.
+const CONTEXT_TEXT_BYTES: u64 = 2 << 20;
+
+/// An input as it is named in results: never a path of the machine it was analysed on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InputFile {
+    /// Logical path of the member.
+    pub path: String,
+    /// Bytes.
+    pub size: u64,
+    /// SHA-256, lower-case hex.
+    pub sha256: String,
+}
+
+/// Everything that was read.
+#[derive(Debug)]
+pub struct CaseRows {
+    /// Case name: that of the first input.
+    pub name: String,
+    /// The inputs.
+    pub inputs: Vec<InputFile>,
+    /// Every member.
+    pub members: Vec<InventoryMember>,
+    /// Format facts by member, for `inspect`.
+    pub inspections: Vec<Option<Inspection>>,
+    /// All rows, sorted.
+    pub timeline: Timeline,
+}
+
+impl CaseRows {
+    /// True if at least one member gave records or was a container that opened.
+    pub fn any_decoded(&self) -> bool {
+        self.members.iter().zip(&self.inspections).any(|(member, inspection)| {
+            inspection.is_some() && matches!(member.outcome, ReadOutcome::Ok | ReadOutcome::Partial | ReadOutcome::Empty)
+        })
+    }
+
+    /// True if something was lost while reading.
+    pub fn any_partial(&self) -> bool {
+        self.members
+            .iter()
+            .any(|m| matches!(m.outcome, ReadOutcome::Partial | ReadOutcome::Failed | ReadOutcome::Missing))
+    }
+}
+
+/// Unpacks and decodes.
+///
+/// Shape: members and rows do not depend on `settings.jobs` or on where the inputs lie.
+/// Errors: inputs that are not there, a work folder that refuses; damage inside inputs is data.
+pub fn read(
+    inputs: &[PathBuf],
+    settings: &Settings,
+    wants_rows: bool,
+    progress: &dyn Progress,
+) -> Result<CaseRows, RunError> {
+    let work = tempfile::Builder::new().prefix("casetrace-").tempdir_in(&settings.work_dir).map_err(|source| {
+        RunError::Work { path: settings.work_dir.clone(), source }
+    })?;
+    let case = ingest(inputs, settings, work.path(), progress)?;
+    let inputs = input_files(&case);
+    let key = case_key(&inputs);
+    let redactor = Redactor::new(settings.redact, &key);
+    let knowledge = Knowledge::builtin();
+    let shared = Shared {
+        knowledge,
+        redactor: &redactor,
+        progress,
+        max_diagnostics: settings.limits.max_diagnostics,
+    };
+    let routes = routes(&case, settings);
+    let context = context(&case, &routes, settings);
+    let total: u64 = work_list(&case, &routes).iter().filter_map(|(at, _)| case.members.get(*at)).map(|m| m.size).sum();
+    progress.stage(Stage::Decode, total);
+    let job = Job {
+        shared: &shared,
+        limits: settings.limits,
+        host: context.host,
+        zone: context.zone,
+        year: context.year,
+        manifests: &settings.manifests,
+        tmf: &settings.tmf,
+        wants_rows,
+        threads: threads_per_member(&case, &routes, settings.jobs),
+    };
+    let results = decode_all(&case, &routes, &job, settings.jobs);
+    progress.stage(Stage::Timeline, 0);
+    Ok(assemble(case, &routes, results, inputs, &redactor))
+}
+
+fn ingest(inputs: &[PathBuf], settings: &Settings, work: &Path, progress: &dyn Progress) -> Result<Case, RunError> {
+    let options = casetrace_bundle::Options {
+        limits: settings.limits,
+        passwords: settings.passwords.clone(),
+        work_dir: work.to_path_buf(),
+    };
+    progress.stage(Stage::Ingest, 0);
+    let mut report = |step: casetrace_bundle::Progress<'_>| {
+        progress.advance(1);
+        progress.detail(step.path);
+    };
+    casetrace_bundle::open(inputs, &options, &mut report).map_err(RunError::from)
+}
+
+fn input_files(case: &Case) -> Vec<InputFile> {
+    case.members
+        .iter()
+        .filter(|member| member.parent.is_none())
+        .map(|member| InputFile {
+            path: member.path.clone(),
+            size: member.size,
+            sha256: member.sha256.clone().unwrap_or_default(),
+        })
+        .collect()
+}
+
+/// Replacement names are keyed by the case's content: equal in every run over it, unrelated between cases.
+fn case_key(inputs: &[InputFile]) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    for input in inputs {
+        hasher.update(input.path.as_bytes());
+        hasher.update([0]);
+        hasher.update(input.sha256.as_bytes());
+    }
+    hasher.finalize().into()
+}
+
+/// What is done with a member, decided before anything is decoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Fate {
+    Decode(Decoder),
+    /// Part of a session archive that is decoded as a whole.
+    PartOf(usize),
+    Skip(String),
+    /// Not readable; the bundle crate said why.
+    Unread,
+}
+
+fn routes(case: &Case, settings: &Settings) -> Vec<Fate> {
+    case.members.iter().map(|member| fate(case, member, settings)).collect()
+}
+
+fn fate(case: &Case, member: &Member, settings: &Settings) -> Fate {
+    let in_archive = member.parent.filter(|parent| {
+        let kind = case.members.get(*parent).map(|p| p.kind.as_str());
+        kind.is_some_and(|kind| settings.definition.route(kind) == Route::Decode(Decoder::Saz))
+    });
+    if let Some(parent) = in_archive {
+        return Fate::PartOf(parent);
+    }
+    if !member.is_readable() || matches!(member.outcome, MemberOutcome::Missing | MemberOutcome::Failed) {
+        return Fate::Unread;
+    }
+    if let Some(twin) = member.duplicate_of.and_then(|at| case.members.get(at)) {
+        return Fate::Skip(format!("same content as {}", twin.path));
+    }
+    match settings.definition.route(member.kind.as_str()) {
+        Route::Decode(decoder) => Fate::Decode(decoder),
+        Route::Skip(reason) => Fate::Skip(reason.to_owned()),
+    }
+}
+
+fn work_list(case: &Case, routes: &[Fate]) -> Vec<(usize, Decoder)> {
+    let mut list: Vec<(usize, Decoder)> = routes
+        .iter()
+        .enumerate()
+        .filter_map(|(at, fate)| match fate {
+            Fate::Decode(decoder) => Some((at, *decoder)),
+            _ => None,
+        })
+        .collect();
+    // Largest first, so that no thread is left with the big one at the end.
+    list.sort_by_key(|(at, _)| (std::cmp::Reverse(case.members.get(*at).map_or(0, |m| m.size)), *at));
+    list
+}
+
+fn context(case: &Case, routes: &[Fate], settings: &Settings) -> CaseContext {
+    let mut gatherer = Gatherer::default();
+    for (member, fate) in case.members.iter().zip(routes) {
+        if *fate != Fate::Decode(Decoder::Text) || member.size > CONTEXT_TEXT_BYTES {
+            continue;
+        }
+        let Ok(mut input) = member.open() else { continue };
+        let options = casetrace_text::Options {
+            limits: settings.limits,
+            name: member.name.clone(),
+            ..casetrace_text::Options::default()
+        };
+        let mut collected = Collected::default();
+        casetrace_text::decode(&mut input, &options, &mut collected);
+        gatherer.take(&member.path, &collected);
+    }
+    gatherer.conclude()
+}
+
+/// One member that outweighs all others gets all threads; otherwise members are decoded side by side.
+fn threads_per_member(case: &Case, routes: &[Fate], jobs: usize) -> usize {
+    let sizes = || work_list(case, routes).into_iter().filter_map(|(at, _)| case.members.get(at)).map(|m| m.size);
+    let largest = sizes().max().unwrap_or(0);
+    if largest.saturating_mul(2) > sizes().sum() { jobs } else { 1 }
+}
+
+type Results<'a> = Vec<Option<Decoded<'a>>>;
+
+fn decode_all<'a>(case: &Case, routes: &[Fate], job: &Job<'a>, jobs: usize) -> Results<'a> {
+    let list = work_list(case, routes);
+    let next = AtomicUsize::new(0);
+    let results: Mutex<Results<'a>> = Mutex::new(case.members.iter().map(|_| None).collect());
+    std::thread::scope(|scope| {
+        for _ in 0..jobs.clamp(1, list.len().max(1)) {
+            scope.spawn(|| {
+                while let Some((at, decoder)) = list.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    if let Some(member) = case.members.get(*at) {
+                        job.shared.progress.detail(&member.path);
+                    }
+                    let decoded = decode::member(case, *at, *decoder, job);
+                    if let Ok(mut results) = results.lock()
+                        && let Some(slot) = results.get_mut(*at)
+                    {
+                        *slot = decoded;
+                    }
+                }
+            });
+        }
+    });
+    results.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+fn assemble(
+    case: Case,
+    routes: &[Fate],
+    results: Results<'_>,
+    inputs: Vec<InputFile>,
+    redactor: &Redactor,
+) -> CaseRows {
+    let mut builder = TimelineBuilder::new();
+    let mut members = Vec::with_capacity(case.members.len());
+    let mut inspections = Vec::with_capacity(case.members.len());
+    for ((member, fate), decoded) in case.members.iter().zip(routes).zip(results) {
+        let mut line = inventory_line(member, &case, fate);
+        inspections.push(decoded.map(|decoded| {
+            line.format = decoded.format;
+            line.encoding = decoded.encoding;
+            line.decoded(&decoded.inspection, decoded.sink.builder.len() as u64, &decoded.sink.diagnostics);
+            builder.append(decoded.sink.builder);
+            decoded.inspection
+        }));
+        members.push(line);
+    }
+    let name = inputs.first().map_or_else(|| "case".to_owned(), |input| input.path.clone());
+    let name = redactor.redact_text(&name).into_owned();
+    CaseRows { name, inputs, members, inspections, timeline: builder.finish() }
+}
+
+fn inventory_line(member: &Member, case: &Case, fate: &Fate) -> InventoryMember {
+    let outcome = match (member.outcome, fate) {
+        (MemberOutcome::Partial, _) => ReadOutcome::Partial,
+        (MemberOutcome::Empty, _) => ReadOutcome::Empty,
+        (MemberOutcome::Missing, _) => ReadOutcome::Missing,
+        (MemberOutcome::Failed, _) => ReadOutcome::Failed,
+        (MemberOutcome::Skipped, _) => ReadOutcome::Skipped,
+        (MemberOutcome::Ok, Fate::Decode(_) | Fate::PartOf(_)) => ReadOutcome::Ok,
+        (MemberOutcome::Ok, Fate::Skip(_)) if member.container.is_some() => ReadOutcome::Ok,
+        (MemberOutcome::Ok, Fate::Skip(_) | Fate::Unread) => ReadOutcome::Skipped,
+    };
+    let reason = match fate {
+        Fate::Skip(reason) if member.container.is_none() => Some(reason.clone()),
+        Fate::PartOf(parent) => case.members.get(*parent).map(|p| format!("session of {}", p.path)),
+        _ => None,
+    };
+    let mut line = InventoryMember {
+        path: member.path.clone(),
+        size: member.size,
+        sha256: member.sha256.clone().unwrap_or_default(),
+        kind: member.kind.as_str().to_owned(),
+        format: None,
+        encoding: None,
+        outcome,
+        reason,
+        rows: 0,
+        records: 0,
+        first: None,
+        last: None,
+        clock: String::new(),
+        diagnostics: Vec::new(),
+    };
+    line.add_diagnostics(&member.diagnostics);
+    line
+}

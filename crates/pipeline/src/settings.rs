@@ -1,0 +1,48 @@
+//! What a run may do and how; resolved by the caller, nothing is read from the environment here.
+
+use std::path::PathBuf;
+
+use casetrace_bundle::Secret;
+use casetrace_model::Limits;
+use casetrace_redact::Mode;
+
+use crate::definition::Definition;
+
+/// Settings of one run.
+#[derive(Debug)]
+pub struct Settings {
+    /// Ceilings on everything the input could decide.
+    pub limits: Limits,
+    /// Passwords for encrypted archives.
+    pub passwords: Vec<Secret>,
+    /// What is hidden in every output.
+    pub redact: Mode,
+    /// Texts of provider manifests.
+    pub manifests: Vec<String>,
+    /// Texts of TMF files.
+    pub tmf: Vec<String>,
+    /// Threads.
+    pub jobs: usize,
+    /// Private temporary files go below this folder.
+    pub work_dir: PathBuf,
+    /// Kinds to decoders.
+    pub definition: Definition,
+}
+
+impl Settings {
+    /// Defaults: secrets masked, one thread per core, the system's temporary folder.
+    ///
+    /// Errors: only if the built-in pipeline definition is broken.
+    pub fn new() -> Result<Self, String> {
+        Ok(Self {
+            limits: Limits::default(),
+            passwords: Vec::new(),
+            redact: Mode::Secrets,
+            manifests: Vec::new(),
+            tmf: Vec::new(),
+            jobs: std::thread::available_parallelism().map_or(1, usize::from),
+            work_dir: std::env::temp_dir(),
+            definition: Definition::builtin()?,
+        })
+    }
+}

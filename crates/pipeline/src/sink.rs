@@ -1,0 +1,113 @@
+//! Where one member's rows go: enriched, redacted, and into the member's own timeline builder.
+
+use casetrace_knowledge::Knowledge;
+use casetrace_model::{Diagnostic, Packet, PacketSink, Row, Sink, Text};
+use casetrace_pcap::Analyzer;
+use casetrace_redact::Redactor;
+use casetrace_timeline::TimelineBuilder;
+
+use crate::enrich;
+use crate::progress::Progress;
+
+/// What all members of a run share.
+pub(crate) struct Shared<'a> {
+    pub(crate) knowledge: &'a Knowledge,
+    pub(crate) redactor: &'a Redactor,
+    pub(crate) progress: &'a dyn Progress,
+    pub(crate) max_diagnostics: usize,
+}
+
+/// Collects one member.
+pub(crate) struct MemberSink<'a> {
+    shared: &'a Shared<'a>,
+    artifact: String,
+    host: Option<Text>,
+    wants_rows: bool,
+    reported_bytes: u64,
+    dropped_diagnostics: u64,
+    pub(crate) builder: TimelineBuilder,
+    pub(crate) diagnostics: Vec<Diagnostic>,
+}
+
+impl<'a> MemberSink<'a> {
+    /// `artifact` is the logical path as it appears in the timeline.
+    pub(crate) fn new(shared: &'a Shared<'a>, artifact: String, host: Option<Text>, wants_rows: bool) -> Self {
+        Self {
+            shared,
+            artifact,
+            host,
+            wants_rows,
+            reported_bytes: 0,
+            dropped_diagnostics: 0,
+            builder: TimelineBuilder::new(),
+            diagnostics: Vec::new(),
+        }
+    }
+
+    /// Says how many remarks were too many to keep.
+    pub(crate) fn close(&mut self) {
+        if self.dropped_diagnostics > 0 {
+            let text = format!("{} further remarks of this kind were not kept.", self.dropped_diagnostics);
+            self.diagnostics.push(Diagnostic::warning("MoreDiagnostics", text));
+        }
+    }
+}
+
+impl Sink for MemberSink<'_> {
+    fn row(&mut self, mut row: Row) {
+        enrich::row(&mut row, self.shared.knowledge);
+        self.shared.redactor.redact_row(&mut row);
+        self.builder.push(&self.artifact, self.host.as_deref(), row);
+    }
+
+    fn diagnostic(&mut self, diagnostic: Diagnostic) {
+        if self.diagnostics.len() < self.shared.max_diagnostics {
+            self.diagnostics.push(diagnostic);
+        } else {
+            self.dropped_diagnostics += 1;
+        }
+    }
+
+    fn wants_rows(&self) -> bool {
+        self.wants_rows
+    }
+
+    fn progress(&mut self, bytes: u64) {
+        self.shared.progress.advance(bytes.saturating_sub(self.reported_bytes));
+        self.reported_bytes = self.reported_bytes.max(bytes);
+    }
+}
+
+/// A trace gives events and packets in one pass; both end in the same member, so the sink is shared between the
+/// trace decoder and the packet analyzer.
+pub(crate) struct SharedSink<'s, 'a>(pub(crate) &'s std::cell::RefCell<MemberSink<'a>>);
+
+impl Sink for SharedSink<'_, '_> {
+    fn row(&mut self, row: Row) {
+        self.0.borrow_mut().row(row);
+    }
+    fn diagnostic(&mut self, diagnostic: Diagnostic) {
+        self.0.borrow_mut().diagnostic(diagnostic);
+    }
+    fn wants_rows(&self) -> bool {
+        self.0.borrow().wants_rows()
+    }
+    fn progress(&mut self, bytes: u64) {
+        self.0.borrow_mut().progress(bytes);
+    }
+}
+
+/// Feeds packets out of a trace to the analyzer.
+pub(crate) struct PacketFeed<'s, 'a> {
+    pub(crate) analyzer: Analyzer,
+    pub(crate) sink: SharedSink<'s, 'a>,
+}
+
+impl PacketSink for PacketFeed<'_, '_> {
+    fn interface(&mut self, number: u32, link_type: u16, name: &str, description: &str) {
+        self.analyzer.interface(number, link_type, name, description);
+    }
+    fn packet(&mut self, packet: &Packet<'_>) {
+        self.analyzer.packet(packet, &mut self.sink);
+    }
+}

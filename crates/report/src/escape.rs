@@ -1,0 +1,89 @@
+//! Text from a bundle is hostile: it may hold markdown, HTML, table bars or terminal escapes. Everything a
+//! template prints goes through [`markdown`], unless our own code marked it safe.
+
+/// Makes text inert in markdown paragraphs and table cells, on one line.
+///
+/// Control characters (terminal escapes among them) and bidirectional overrides become `�`, line breaks a blank, and every
+/// character that could start markup gets a backslash or an entity.
+pub fn markdown(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 8);
+    let mut at_start = true;
+    for ch in text.chars() {
+        match ch {
+            '\r' => {}
+            '\n' | '\t' | '\u{2028}' | '\u{2029}' => out.push(' '),
+            ch if is_invisible(ch) => out.push('\u{fffd}'),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '&' => out.push_str("&amp;"),
+            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '$' => {
+                out.push('\\');
+                out.push(ch);
+            }
+            // Only at the start of a line do these make headings, lists or images.
+            '#' | '+' | '-' | '=' | '!' if at_start => {
+                out.push('\\');
+                out.push(ch);
+            }
+            '@' => out.push_str("&#64;"),
+            ch => out.push(ch),
+        }
+        at_start = false;
+    }
+    break_links(out)
+}
+
+/// Text for a code span: shown as it is, so only the fence and line ends matter.
+pub fn code(text: &str) -> String {
+    let clean: String = text
+        .chars()
+        .filter(|ch| *ch != '\r')
+        .map(|ch| match ch {
+            '\n' | '\t' => ' ',
+            '`' => '\'',
+            '|' => '\u{00a6}',
+            ch if is_invisible(ch) => '\u{fffd}',
+            ch => ch,
+        })
+        .collect();
+    if clean.trim().is_empty() { String::new() } else { format!("`{}`", clean.trim()) }
+}
+
+/// Forges turn bare addresses into links; a zero-width-free way to stop that is an entity for the colon.
+fn break_links(text: String) -> String {
+    if !text.contains("://") && !text.contains("www.") {
+        return text;
+    }
+    text.replace("://", "&#58;//").replace("www.", "www&#46;")
+}
+
+fn is_invisible(ch: char) -> bool {
+    ch.is_control()
+        || matches!(ch, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// Cuts at a character boundary and says so.
+pub fn shorten(text: &str, max_chars: usize) -> String {
+    if text.chars().count() <= max_chars {
+        return text.to_owned();
+    }
+    let mut cut: String = text.chars().take(max_chars.saturating_sub(1)).collect();
+    cut.push('…');
+    cut
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn markup_becomes_text() {
+        assert_eq!(markdown("<script>alert(1)</script>|x"), "&lt;script&gt;alert(1)&lt;/script&gt;\\|x");
+        assert_eq!(markdown("[a](https://x) ![i](y)"), "\\[a\\](https&#58;//x) !\\[i\\](y)");
+        assert_eq!(markdown("# head\nline"), "\\# head line");
+        assert_eq!(markdown("\u{1b}[31mred\u{202e}"), "\u{fffd}\\[31mred\u{fffd}");
+        assert_eq!(code("a`b\n|"), "`a'b ¦`");
+        assert_eq!(code(" \n"), "");
+        assert_eq!(shorten("äöü", 2), "ä…");
+    }
+}

@@ -1,0 +1,139 @@
+//! The case in a few lines: computers, Windows build, join state, users, tenant, token, zone.
+
+use std::collections::BTreeSet;
+
+use casetrace_model::time;
+use serde::Serialize;
+
+use crate::frame::{Columns, members};
+use crate::labels::Labels;
+
+/// Values shown of one fact; more are counted.
+const MAX_VALUES: usize = 6;
+
+/// One line of the facts table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Fact {
+    /// Label in the report's language.
+    pub label: String,
+    /// The value, or several with commas.
+    pub value: String,
+}
+
+#[derive(Default)]
+struct Found {
+    hosts: BTreeSet<String>,
+    os: BTreeSet<String>,
+    join: BTreeSet<String>,
+    users: BTreeSet<String>,
+    tenants: BTreeSet<String>,
+    devices: BTreeSet<String>,
+    prt: BTreeSet<String>,
+    zones: BTreeSet<String>,
+    proxies: BTreeSet<String>,
+    collectors: BTreeSet<String>,
+}
+
+/// Gathers the facts; lines without a value are left out.
+pub(crate) fn facts(columns: &Columns<'_>, labels: &Labels) -> Vec<Fact> {
+    let found = gather(columns);
+    let span = span(columns);
+    let lines = [
+        ("fact_hosts", listed(&found.hosts)),
+        ("fact_os", listed(&found.os)),
+        ("fact_join", listed(&found.join)),
+        ("fact_prt", listed(&found.prt)),
+        ("fact_user", listed(&found.users)),
+        ("fact_tenant", listed(&found.tenants)),
+        ("fact_device", listed(&found.devices)),
+        ("fact_span", span),
+        ("fact_zone", listed(&found.zones)),
+        ("fact_proxy", listed(&found.proxies)),
+        ("fact_collector", listed(&found.collectors)),
+    ];
+    lines
+        .into_iter()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(key, value)| Fact { label: labels.get(key).to_owned(), value })
+        .collect()
+}
+
+fn gather(columns: &Columns<'_>) -> Found {
+    let kind = columns.column("kind");
+    let fields = columns.column("fields");
+    let mut found = Found::default();
+    for (name, set) in [
+        ("host", &mut found.hosts),
+        ("user", &mut found.users),
+        ("tenant_id", &mut found.tenants),
+        ("device_id", &mut found.devices),
+    ] {
+        set.extend(columns.distinct(name).iter().map(ToString::to_string));
+    }
+    for row in 0..columns.len() {
+        match kind.get(row) {
+            Some("config") => found.config(&members(fields.get(row))),
+            Some("dsregcmd.section") => found.dsregcmd(&members(fields.get(row))),
+            _ => {}
+        }
+    }
+    found
+}
+
+impl Found {
+    fn config(&mut self, fields: &serde_json::Map<String, serde_json::Value>) {
+        let text = |key: &str| fields.get(key).and_then(|value| value.as_str()).unwrap_or_default();
+        let set = match text("name") {
+            "computer_name" => &mut self.hosts,
+            "os_build" | "os_name" => &mut self.os,
+            "timezone" => &mut self.zones,
+            "winhttp_proxy" => &mut self.proxies,
+            "collector" => &mut self.collectors,
+            _ => return,
+        };
+        if !text("value").is_empty() {
+            set.insert(text("value").to_owned());
+        }
+    }
+
+    fn dsregcmd(&mut self, fields: &serde_json::Map<String, serde_json::Value>) {
+        let text = |key: &str| fields.get(key).and_then(|value| value.as_str());
+        if let (Some(entra), Some(domain)) = (text("AzureAdJoined"), text("DomainJoined")) {
+            let enterprise = text("EnterpriseJoined").unwrap_or("NO");
+            self.join.insert(join_state(entra == "YES", enterprise == "YES", domain == "YES").to_owned());
+        }
+        if let Some(prt) = text("AzureAdPrt") {
+            self.prt.insert(prt.to_owned());
+        }
+    }
+}
+
+/// The state matrix of dsregcmd's first three lines.
+fn join_state(entra: bool, enterprise: bool, domain: bool) -> &'static str {
+    match (entra, enterprise, domain) {
+        (true, false, false) => "Microsoft Entra joined",
+        (true, _, true) => "Microsoft Entra hybrid joined",
+        (false, true, true) => "on-premises DRS joined",
+        (false, false, true) => "domain joined only",
+        (false, false, false) => "not joined",
+        (true, true, false) | (false, true, false) => "enterprise joined",
+    }
+}
+
+fn span(columns: &Columns<'_>) -> String {
+    columns.span().map_or_else(String::new, |(first, last)| format!("{} – {}", seconds(first), seconds(last)))
+}
+
+/// `2026-03-02 01:16:11`, without fraction; reports are read by people.
+pub(crate) fn seconds(ts_ns: i64) -> String {
+    let text = time::to_rfc3339(ts_ns);
+    text.get(..19).unwrap_or(&text).replace('T', " ")
+}
+
+fn listed(values: &BTreeSet<String>) -> String {
+    let shown: Vec<&str> = values.iter().take(MAX_VALUES).map(String::as_str).collect();
+    match values.len().saturating_sub(MAX_VALUES) {
+        0 => shown.join(", "),
+        more => format!("{} (+{more})", shown.join(", ")),
+    }
+}

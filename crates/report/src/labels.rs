@@ -1,0 +1,45 @@
+//! The report's own words in each language, from `reports/labels.toml`.
+
+use std::collections::BTreeMap;
+
+use casetrace_knowledge::Lang;
+
+/// Every word that is not from the case or the rules.
+const LABELS: &str = include_str!("../../../reports/labels.toml");
+
+/// The words of one language.
+#[derive(Debug, Clone)]
+pub struct Labels(BTreeMap<String, String>);
+
+impl Labels {
+    /// Reads the built-in words.
+    pub fn load(lang: Lang) -> Self {
+        let all: BTreeMap<String, BTreeMap<String, String>> = toml::from_str(LABELS).unwrap_or_default();
+        Self(all.get(match lang {
+            Lang::En => "en",
+            Lang::Ja => "ja",
+        }).cloned().unwrap_or_default())
+    }
+
+    /// The word for `key`; the key itself if there is none, so that a gap is seen and harmless.
+    pub fn get<'a>(&'a self, key: &'a str) -> &'a str {
+        self.0.get(key).map_or(key, String::as_str)
+    }
+
+    /// All words, for the templates.
+    pub fn all(&self) -> &BTreeMap<String, String> {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_languages_have_the_same_keys() {
+        let keys = |lang| Labels::load(lang).0.into_keys().collect::<Vec<_>>();
+        assert!(keys(Lang::En).len() > 50);
+        assert_eq!(keys(Lang::En), keys(Lang::Ja));
+    }
+}
