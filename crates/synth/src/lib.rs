@@ -14,5 +14,6 @@ pub mod identity;
 pub mod moment;
 pub mod net;
 pub mod pcap;
+pub mod scenario;
 pub mod text;
 pub mod x509;

@@ -1,0 +1,16 @@
+//! Whole cases: one story told coherently in packets, traces, event logs and texts, packed as customers send it.
+//!
+//! A [`Case`] has a clock, an [`Identity`] and collected evidence. Functions of [`network`] and [`events`] add
+//! evidence, those of [`pack`] turn it into files, [`demo`] holds the five demonstration bundles, [`all`] the
+//! labelled set. Times start at 2026-03-02T01:00:00Z, addresses are those reserved for documentation.
+
+mod case;
+pub mod demo;
+pub mod events;
+mod expected;
+pub mod network;
+pub mod pack;
+pub mod world;
+
+pub use case::Case;
+pub use expected::{Bundle, Confidence, Evidence, Expected, Finding};
