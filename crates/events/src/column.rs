@@ -42,6 +42,9 @@ columns! {
     TlsCipher = "tls_cipher",
     CertSubject = "cert_subject",
     CertIssuer = "cert_issuer",
+    CertNotBefore = "cert_not_before",
+    CertNotAfter = "cert_not_after",
+    ContentType = "content_type",
     DnsRcode = "dns_rcode",
 }
 
@@ -80,6 +83,9 @@ pub(crate) fn set(row: &mut Row, column: Column, value: &str) -> bool {
         Column::TlsCipher => put(&mut row.tls_cipher, text(value)),
         Column::CertSubject => put(&mut row.cert_subject, text(value)),
         Column::CertIssuer => put(&mut row.cert_issuer, text(value)),
+        Column::CertNotBefore => put(&mut row.cert_not_before, text(value)),
+        Column::CertNotAfter => put(&mut row.cert_not_after, text(value)),
+        Column::ContentType => put(&mut row.content_type, text(value)),
         Column::DnsRcode => put(&mut row.dns_rcode, text(value)),
     }
 }

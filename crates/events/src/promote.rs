@@ -42,7 +42,7 @@ pub fn promote(row: &mut Row, fields: &dyn FieldSource) {
 fn apply(rule: &Rule, tables: &Tables, row: &mut Row, fields: &dyn FieldSource, found: &mut Found) {
     for promotion in &rule.promotions {
         let mut values = promotion.from.iter().filter_map(|field| {
-            let text = fields.get(&field.name)?;
+            let text = field.raw(fields)?;
             field.reading.column_text(text, &tables.maps)
         });
         match promotion.column {

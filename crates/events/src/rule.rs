@@ -36,8 +36,16 @@ impl FieldRef {
     }
 
     /// The field's text for a sentence.
-    pub(crate) fn shown<'a>(&self, fields: &'a dyn FieldSource, maps: &'a Maps) -> Option<Cow<'a, str>> {
-        self.reading.show(fields.get(&self.name)?, maps)
+    pub(crate) fn shown<'a>(&'a self, fields: &'a dyn FieldSource, maps: &'a Maps) -> Option<Cow<'a, str>> {
+        self.reading.show(self.raw(fields)?, maps)
+    }
+
+    /// The field's text as it is; a name that begins with `'` is a text of its own.
+    pub(crate) fn raw<'a>(&'a self, fields: &'a dyn FieldSource) -> Option<Cow<'a, str>> {
+        match self.name.strip_prefix('\'') {
+            Some(text) => Some(Cow::Borrowed(text)),
+            None => fields.get(&self.name),
+        }
     }
 }
 

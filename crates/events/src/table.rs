@@ -19,7 +19,10 @@ macro_rules! table_files {
     };
 }
 
-table_files!("any", "aad");
+table_files!(
+    "any", "aad", "udr", "hello", "mdm", "capi2", "kerberos", "security", "tls", "http", "network", "policy",
+    "connect", "liveid", "system",
+);
 
 const VALUES: &str = include_str!("../../../pipelines/events/values.tsv");
 const PATTERNS: &str = include_str!("../../../pipelines/events/patterns.tsv");

@@ -1,7 +1,7 @@
 //! One-line sentences with placeholders.
 //!
 //! `{Name}` quotes a field, `{Name|Other}` the first of several that is there, `{Name:reading}` reads it first (see
-//! `value`), `{=column}` quotes the row's column. A part in square brackets is left out when one of its placeholders
+//! `value`), `{=column}` or `{=column:reading}` quotes the row's column. A part in square brackets is left out when one of its placeholders
 //! has no value; `[[` is a bracket. Outside brackets a missing value shows as `?`.
 
 use std::borrow::Cow;
@@ -22,7 +22,7 @@ pub(crate) struct Template {
 enum Part {
     Literal(String),
     Field(Vec<FieldRef>),
-    Column(String),
+    Column(FieldRef),
     Optional(Vec<Part>),
 }
 
@@ -79,11 +79,13 @@ fn push_char(stack: &mut [Vec<Part>], c: char) {
 
 fn placeholder(inside: &str, maps: &Maps) -> Result<Part, String> {
     if let Some(column) = inside.strip_prefix('=') {
-        let known = casetrace_model::COLUMNS.iter().any(|c| c.name == column);
-        return if known {
-            Ok(Part::Column(column.to_owned()))
-        } else {
-            Err(format!("no column {column:?}"))
+        let column = FieldRef::parse(column, maps)?;
+        return match casetrace_model::COLUMNS
+            .iter()
+            .any(|known| known.name == column.name)
+        {
+            true => Ok(Part::Column(column)),
+            false => Err(format!("no column {:?}", column.name)),
         };
     }
     let refs: Result<Vec<_>, String> = inside
@@ -116,7 +118,9 @@ fn render_parts(
                 continue;
             }
             Part::Field(refs) => refs.iter().find_map(|r| r.shown(fields, maps)),
-            Part::Column(name) => column_text(row, name).map(Cow::Owned),
+            Part::Column(r) => {
+                column_text(row, &r.name).and_then(|text| r.reading.show(Cow::Owned(text), maps))
+            }
         };
         match value {
             Some(value) => push_quoted(out, &value),

@@ -98,7 +98,8 @@ impl<'o> Worker<'o> {
 
     fn event(&mut self, mut event: Event<'_>, place: Place, at: u64, bytes: u64, out: &mut Decoded) {
         let system = &event.system;
-        let nameless = system.provider.is_none() && system.provider_guid.is_none();
+        let is_nil = |guid: &str| guid.bytes().all(|b| matches!(b, b'{' | b'}' | b'-' | b'0'));
+        let nameless = system.provider.is_none() && system.provider_guid.as_deref().is_none_or(is_nil);
         if nameless && system.event_id.unwrap_or(0) == 0 && event.fields.is_empty() {
             if !place.recovered {
                 hollow(out, at, bytes);
