@@ -1,1 +1,41 @@
-//! Packets to facts: TCP, TLS, HTTP, DNS, Kerberos, LDAP, QUIC.
+//! Packets to facts: TCP, TLS, HTTP, proxies, DNS, Kerberos, LDAP, QUIC.
+//!
+//! What: reads pcap and pcapng captures, or packets handed in one by one, and writes one row per observed fact as
+//! `docs/vocabulary.md` lists them. Where from: the RFC or draft named at the head of each module. What can go wrong:
+//! nothing stops the decoder; damage becomes a diagnostic with its file offset, and cut messages give what they hold.
+//! Touches neither disk nor terminal; memory is bounded by [`Options::limits`].
+//!
+//! ```
+//! use casetrace_model::Collected;
+//! use casetrace_pcap::{Options, decode};
+//!
+//! // An empty little-endian pcap of Ethernet frames.
+//! let file = [0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 1, 0, 0, 0];
+//! let mut out = Collected::default();
+//! let inspection = decode(&mut &file[..], &Options::default(), &mut out);
+//! assert_eq!((inspection.records, out.rows.len(), out.diagnostics.len()), (0, 0, 0));
+//! ```
+
+mod analyzer;
+mod app;
+mod decode;
+mod dns;
+mod emit;
+mod file;
+mod flow;
+mod http;
+mod join;
+mod kerberos;
+mod ldap;
+mod mask;
+mod names;
+mod net;
+mod quic;
+mod shard;
+mod socks;
+mod tls;
+mod udp;
+
+pub use analyzer::{Analyzer, Options, ProcessLookup};
+pub use decode::decode;
+pub use file::{CaptureKind, probe};

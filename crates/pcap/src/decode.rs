@@ -1,0 +1,151 @@
+//! Whole captures: reading, and the shards on one thread or several.
+
+use std::io::Read;
+
+use casetrace_model::{Diagnostic, Inspection, Packet, PacketSink, Sink};
+
+use crate::analyzer::{Analyzer, Options};
+use crate::file::{Capture, FileSink};
+
+/// Bytes read at a time.
+const CHUNK: usize = 1 << 20;
+
+/// Decodes a pcap or pcapng capture.
+///
+/// Shape: rows in the order their facts became certain; the same rows whatever `options.threads` is. Units: times in
+/// nanoseconds since 1970. Errors: none; damage goes to the sink as diagnostics with file offsets, and reading goes
+/// on behind it. Source: the modules of each format and protocol.
+///
+/// ```
+/// use casetrace_model::Collected;
+///
+/// let mut out = Collected::default();
+/// let inspection = casetrace_pcap::decode(&mut &b"not a capture"[..], &Default::default(), &mut out);
+/// assert_eq!(inspection.records, 0);
+/// assert_eq!(out.diagnostics[0].code, "PcapUnknownFormat");
+/// ```
+pub fn decode(input: &mut dyn Read, options: &Options, sink: &mut dyn Sink) -> Inspection {
+    let mut reader = Chunks::new(input);
+    reader.fill(24, sink);
+    let Some(mut capture) = Capture::open(reader.bytes()) else {
+        let text = "The file is neither pcap nor pcapng; nothing was decoded.";
+        sink.diagnostic(Diagnostic::error("PcapUnknownFormat", text).at(0));
+        return Inspection::default();
+    };
+    let mut analyzer = Analyzer::new(options);
+    let mut remarks = Remarks::new(options.limits.max_diagnostics);
+    while reader.fill(capture.wants(), sink) {
+        let eof = reader.eof;
+        let mut feed = Feed { analyzer: &mut analyzer, sink, remarks: &mut remarks };
+        let used = capture.parse(reader.bytes(), reader.base, eof, &mut feed);
+        reader.consume(used);
+        sink.progress(reader.base);
+        if eof {
+            break;
+        }
+    }
+    let mut inspection = analyzer.finish(sink);
+    remarks.finish(sink);
+    capture.facts(&mut inspection.container, &mut inspection.lost);
+    inspection.clock = "capture clock, UTC".into();
+    inspection
+}
+
+/// Keeps the first diagnostics, counts the rest.
+struct Remarks {
+    left: usize,
+    dropped: u64,
+}
+
+impl Remarks {
+    fn new(max: usize) -> Self {
+        Self { left: max, dropped: 0 }
+    }
+
+    fn add(&mut self, diagnostic: Diagnostic, sink: &mut dyn Sink) {
+        if self.left > 0 {
+            self.left -= 1;
+            sink.diagnostic(diagnostic);
+        } else {
+            self.dropped += 1;
+        }
+    }
+
+    fn finish(&self, sink: &mut dyn Sink) {
+        if self.dropped > 0 {
+            let text = format!("{} more places in the capture are damaged.", self.dropped);
+            sink.diagnostic(Diagnostic::warning("PcapMoreDamage", text));
+        }
+    }
+}
+
+/// Hands packets of the file to the analyzer.
+struct Feed<'a> {
+    analyzer: &'a mut Analyzer,
+    sink: &'a mut dyn Sink,
+    remarks: &'a mut Remarks,
+}
+
+impl PacketSink for Feed<'_> {
+    fn packet(&mut self, packet: &Packet<'_>) {
+        self.analyzer.packet(packet, self.sink);
+    }
+}
+
+impl FileSink for Feed<'_> {
+    fn remark(&mut self, diagnostic: Diagnostic) {
+        self.remarks.add(diagnostic, self.sink);
+    }
+}
+
+/// A window over the input that slides forward.
+struct Chunks<'a> {
+    input: &'a mut dyn Read,
+    buf: Vec<u8>,
+    start: usize,
+    end: usize,
+    /// File offset of `start`.
+    base: u64,
+    eof: bool,
+}
+
+impl<'a> Chunks<'a> {
+    fn new(input: &'a mut dyn Read) -> Self {
+        Self { input, buf: vec![0; CHUNK], start: 0, end: 0, base: 0, eof: false }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.buf.get(self.start..self.end).unwrap_or_default()
+    }
+
+    fn consume(&mut self, used: usize) {
+        let used = used.min(self.end - self.start);
+        self.start += used;
+        self.base += used as u64;
+    }
+
+    /// Reads until at least `wanted` bytes are there or the input ends; false if there is nothing.
+    fn fill(&mut self, wanted: usize, sink: &mut dyn Sink) -> bool {
+        self.buf.copy_within(self.start..self.end, 0);
+        (self.start, self.end) = (0, self.end - self.start);
+        let size = CHUNK.max((wanted + 1).next_power_of_two());
+        if self.buf.len() < size {
+            self.buf.resize(size, 0);
+        }
+        let before = self.end;
+        while !self.eof && (self.end < wanted || self.end == before) {
+            let Some(space) = self.buf.get_mut(self.end..).filter(|space| !space.is_empty()) else { break };
+            match self.input.read(space) {
+                Ok(0) => self.eof = true,
+                Ok(n) => self.end += n,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    let text = format!("The input can't be read further: {error}.");
+                    sink.diagnostic(Diagnostic::error("PcapReadFailed", text).at(self.base + self.end as u64));
+                    self.eof = true;
+                }
+            }
+        }
+        self.end > 0
+    }
+}

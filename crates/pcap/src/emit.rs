@@ -1,0 +1,120 @@
+//! From protocol state to rows: the columns every row of a conversation shares.
+
+use casetrace_model::{Row, Source, Text};
+
+use crate::net::addr::Addr;
+
+/// Where something was seen: capture time and record number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Seen {
+    pub(crate) ts_ns: i64,
+    pub(crate) record: u64,
+}
+
+/// Rows on their way out.
+#[derive(Debug)]
+pub(crate) struct Emit {
+    pub(crate) source: Source,
+    pub(crate) rows: Vec<Row>,
+    /// Addresses and the names they were found under.
+    pub(crate) resolved: Vec<(Text, Text)>,
+}
+
+impl Emit {
+    pub(crate) fn new(source: Source) -> Self {
+        Self { source, rows: Vec::new(), resolved: Vec::new() }
+    }
+
+    pub(crate) fn push(&mut self, row: Row) {
+        self.rows.push(row);
+    }
+}
+
+/// A connection through a proxy: what stands behind it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Tunnel {
+    /// `address:port` of the proxy.
+    pub(crate) proxy: Text,
+    /// Host the tunnel leads to.
+    pub(crate) target: Text,
+}
+
+/// What is known of a conversation as a whole.
+#[derive(Debug, Clone)]
+pub(crate) struct FlowInfo {
+    /// Record number of the conversation's first packet; unique within the artifact.
+    pub(crate) id: u64,
+    pub(crate) client: (Addr, u16),
+    pub(crate) server: (Addr, u16),
+    pub(crate) transport: &'static str,
+    pub(crate) pid: Option<u32>,
+    pub(crate) tunnel: Option<Box<Tunnel>>,
+    /// The last milestone: `syn`, `handshake`, `client_hello`, `http_request`…
+    pub(crate) after: &'static str,
+    pub(crate) server_name: Option<Text>,
+}
+
+impl FlowInfo {
+    pub(crate) fn new(
+        id: u64,
+        client: (Addr, u16),
+        server: (Addr, u16),
+        transport: &'static str,
+    ) -> Self {
+        Self { id, client, server, transport, pid: None, tunnel: None, after: "", server_name: None }
+    }
+
+    /// Remembers the process of a sent packet; System (0 and 4) gives way to anything better.
+    pub(crate) fn saw_pid(&mut self, pid: Option<u32>) {
+        if pid.is_some() && matches!(self.pid, None | Some(0 | 4)) {
+            self.pid = pid;
+        }
+    }
+}
+
+/// What a protocol needs to write rows about one conversation.
+pub(crate) struct Cx<'a> {
+    pub(crate) out: &'a mut Emit,
+    pub(crate) info: &'a mut FlowInfo,
+}
+
+impl Cx<'_> {
+    /// A row about a message, with sender and receiver as its ends.
+    pub(crate) fn row(&self, kind: &'static str, seen: Seen, from_client: bool) -> Row {
+        let info = &*self.info;
+        let (src, dst) = if from_client { (info.client, info.server) } else { (info.server, info.client) };
+        let mut row = Row::new(self.out.source, kind, seen.record).at(seen.ts_ns);
+        row.src_ip = Some(src.0.text());
+        row.dst_ip = Some(dst.0.text());
+        row.src_port = Some(src.1);
+        row.dst_port = Some(dst.1);
+        row.transport = Some(Text::new_static(info.transport));
+        row.flow_id = Some(info.id);
+        row.pid = info.pid;
+        row.proxy = info.tunnel.as_ref().map(|t| t.proxy.clone());
+        row
+    }
+
+    pub(crate) fn push(&mut self, row: Row) {
+        self.out.push(row);
+    }
+
+    pub(crate) fn tunnelled(&self) -> bool {
+        self.info.tunnel.is_some()
+    }
+}
+
+/// Bytes of unknown encoding as text, at most `limit` bytes of it, without control characters.
+pub(crate) fn clean_text(bytes: &[u8], limit: usize) -> Text {
+    let bytes = bytes.get(..limit).unwrap_or(bytes);
+    match std::str::from_utf8(bytes) {
+        Ok(text) if !text.bytes().any(|b| b < 0x20 || b == 0x7f) => Text::new(text),
+        _ => String::from_utf8_lossy(bytes).chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect(),
+    }
+}
+
+/// A host name as `server_name` wants it: lower case, no trailing dot, no port.
+pub(crate) fn host_name(text: &str) -> Text {
+    let text = text.trim_end_matches('.');
+    if text.bytes().any(|b| b.is_ascii_uppercase()) { Text::from(text.to_ascii_lowercase()) } else { Text::new(text) }
+}

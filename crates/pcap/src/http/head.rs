@@ -1,0 +1,177 @@
+//! Heads of HTTP/1 requests and responses.
+//!
+//! Source: RFC 9112, parsed by `httparse` with its lenient options, because broken proxies are the point. Heads over
+//! 64 KiB or with more than 128 fields are not read.
+
+use casetrace_model::Text;
+use httparse::{EMPTY_HEADER, Header, ParserConfig};
+
+/// Longest head.
+pub(crate) const MAX_HEAD: usize = 64 << 10;
+const MAX_FIELDS: usize = 128;
+
+/// A request's or response's head.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Head {
+    /// Method of a request.
+    pub(crate) method: Option<Text>,
+    /// Target of a request as sent.
+    pub(crate) target: String,
+    /// Status of a response.
+    pub(crate) status: u16,
+    /// Reason phrase of a response.
+    pub(crate) reason: Text,
+    /// `HTTP/1.1`.
+    pub(crate) version: &'static str,
+    pub(crate) fields: Vec<(Text, Vec<u8>)>,
+}
+
+const METHODS: &[&str] = &[
+    "GET", "POST", "PUT", "HEAD", "DELETE", "OPTIONS", "CONNECT", "TRACE", "PATCH", "PROPFIND", "PROPPATCH", "MKCOL",
+    "COPY", "MOVE", "LOCK", "UNLOCK", "REPORT", "SEARCH", "MERGE", "CHECKOUT", "NOTIFY", "M-SEARCH", "SUBSCRIBE",
+    "UNSUBSCRIBE", "BITS_POST", "CCM_POST", "RPC_CONNECT", "RPC_IN_DATA", "RPC_OUT_DATA", "SSTP_DUPLEX_POST", "POLL",
+    "BCOPY", "BMOVE", "BDELETE", "BPROPFIND", "BPROPPATCH", "PURGE", "LABEL", "ACL", "BIND", "MKACTIVITY", "UPDATE",
+];
+
+/// True if `bytes` begin like a request line (or are a piece of one too short to tell apart).
+pub(crate) fn starts_request(bytes: &[u8]) -> bool {
+    let word = bytes.split(|b| *b == b' ').next().unwrap_or_default();
+    if word.len() == bytes.len() {
+        return bytes.len() >= 2 && METHODS.iter().any(|m| m.as_bytes().starts_with(bytes));
+    }
+    METHODS.iter().any(|m| m.as_bytes() == word)
+}
+
+/// True if `bytes` begin like a status line.
+pub(crate) fn starts_response(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"HTTP/1.") || (bytes.len() >= 4 && b"HTTP/1.".starts_with(bytes))
+}
+
+/// Length of the head at the start of `bytes`, its empty line included.
+///
+/// `from` is how far an earlier look got.
+pub(crate) fn end_of_head(bytes: &[u8], from: usize) -> Option<usize> {
+    let mut at = from.saturating_sub(3);
+    while let Some(rest) = bytes.get(at..) {
+        let line_end = at + rest.iter().position(|b| *b == b'\n')?;
+        match bytes.get(line_end + 1..)? {
+            [b'\n', ..] => return Some(line_end + 2),
+            [b'\r', b'\n', ..] => return Some(line_end + 3),
+            _ => at = line_end + 1,
+        }
+    }
+    None
+}
+
+fn config() -> ParserConfig {
+    let mut config = ParserConfig::default();
+    config
+        .allow_spaces_after_header_name_in_responses(true)
+        .allow_obsolete_multiline_headers_in_responses(true)
+        .allow_multiple_spaces_in_response_status_delimiters(true)
+        .allow_multiple_spaces_in_request_line_delimiters(true)
+        .ignore_invalid_headers_in_responses(true)
+        .ignore_invalid_headers_in_requests(true);
+    config
+}
+
+/// Reads a whole head.
+pub(crate) fn parse(bytes: &[u8], is_request: bool) -> Option<Head> {
+    let mut space = [EMPTY_HEADER; MAX_FIELDS];
+    if is_request {
+        let mut found = httparse::Request::new(&mut space);
+        if config().parse_request(&mut found, bytes).is_err() {
+            return fallback(bytes, true);
+        }
+        let method = Some(Text::new(found.method?));
+        let target = String::from(found.path?);
+        let head = Head { method, target, version: version(found.version?), ..Head::default() };
+        return Some(with_fields(head, found.headers));
+    }
+    let mut found = httparse::Response::new(&mut space);
+    if config().parse_response(&mut found, bytes).is_err() {
+        return fallback(bytes, false);
+    }
+    let reason = crate::emit::clean_text(found.reason?.as_bytes(), 128);
+    let head = Head { status: found.code?, reason, version: version(found.version?), ..Head::default() };
+    Some(with_fields(head, found.headers))
+}
+
+fn version(minor: u8) -> &'static str {
+    if minor == 0 { "HTTP/1.0" } else { "HTTP/1.1" }
+}
+
+fn with_fields(mut head: Head, fields: &[Header<'_>]) -> Head {
+    head.fields = fields.iter().map(|f| (Text::new(f.name), f.value.to_vec())).collect();
+    head
+}
+
+/// Start lines and fields that the strict reader refuses: odd versions, raw bytes in the target.
+fn fallback(bytes: &[u8], is_request: bool) -> Option<Head> {
+    let mut lines = bytes.split(|b| *b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let first = crate::emit::clean_text(lines.next()?, 8192);
+    let mut words = first.splitn(if is_request { 2 } else { 3 }, ' ');
+    let mut head = Head { version: "HTTP/1.1", ..Head::default() };
+    if is_request {
+        head.method = Some(Text::new(words.next()?));
+        let rest = words.next()?;
+        head.target = rest.rsplit_once(" HTTP/").map_or(rest, |(target, _)| target).to_owned();
+    } else {
+        head.version = if words.next()?.ends_with('0') { "HTTP/1.0" } else { "HTTP/1.1" };
+        head.status = words.next()?.trim().parse().ok()?;
+        head.reason = Text::new(words.next().unwrap_or_default());
+    }
+    for line in lines.take(MAX_FIELDS) {
+        let Some(colon) = line.iter().position(|b| *b == b':') else { continue };
+        let (name, value) = line.split_at(colon);
+        let value = value.get(1..).unwrap_or_default().trim_ascii();
+        head.fields.push((crate::emit::clean_text(name.trim_ascii(), 64), value.to_vec()));
+    }
+    Some(head)
+}
+
+impl Head {
+    /// The first value of a field, as text.
+    pub(crate) fn field(&self, name: &str) -> Option<&str> {
+        let found = self.fields.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+        std::str::from_utf8(&found?.1).ok().map(str::trim)
+    }
+
+    /// All values of a field that are text.
+    pub(crate) fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> + 'a {
+        let named = self.fields.iter().filter(move |(found, _)| found.eq_ignore_ascii_case(name));
+        named.filter_map(|(_, value)| std::str::from_utf8(value).ok()).map(str::trim)
+    }
+
+    /// True if a comma-separated field holds `token`.
+    pub(crate) fn has_token(&self, name: &str, token: &str) -> bool {
+        self.values(name).flat_map(|v| v.split(',')).any(|t| t.trim().eq_ignore_ascii_case(token))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn heads_are_found_and_read() {
+        let bytes = b"GET /a b HTTP/1.1\r\nHost: x\r\nBad Name : y\r\n\r\nrest";
+        let end = end_of_head(bytes, 0).unwrap();
+        assert_eq!(&bytes[end..], b"rest");
+        let head = parse(&bytes[..end], true).unwrap();
+        assert_eq!((head.method.as_deref(), head.target.as_str()), (Some("GET"), "/a b"));
+        assert_eq!(head.field("host"), Some("x"));
+        let head = parse(b"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: NTLM\r\n\r\n", false).unwrap();
+        assert_eq!((head.status, head.field("proxy-authenticate")), (407, Some("NTLM")));
+        assert_eq!(end_of_head(b"GET / HTTP/1.1\nHost: x\n\n", 0), Some(24));
+        assert_eq!(end_of_head(b"GET / HTTP/1.1\r\nHost: x\r\n", 0), None);
+    }
+
+    #[test]
+    fn request_lines_are_told_from_noise() {
+        assert!(starts_request(b"CONNECT a:443") && starts_request(b"GE") && starts_request(b"GET /"));
+        assert!(!starts_request(b"G") && !starts_request(b"GETX / ") && !starts_request(b"220 smtp"));
+        assert!(starts_response(b"HTTP/1.0 200") && !starts_response(b"HTTP/2 200"));
+    }
+}

@@ -1,0 +1,285 @@
+//! HTTP/1 conversations: requests and responses paired, tunnels handed over.
+//!
+//! Source: RFC 9110, 9112; CONNECT and 407 as proxies do them. A response's row repeats what its request was about,
+//! so that a rule can work on one row. After a gap the reader waits for the next start line.
+
+pub(crate) mod auth;
+pub(crate) mod body;
+pub(crate) mod head;
+pub(crate) mod rows;
+
+use std::collections::VecDeque;
+
+use crate::emit::{Cx, Seen, Tunnel};
+use body::{Body, Sample};
+use head::Head;
+use rows::Request;
+
+/// Requests waiting for their response on one connection.
+const MAX_PIPELINED: usize = 128;
+
+/// What the connection turns into.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// More HTTP.
+    Stay,
+    /// A tunnel from here on; these bytes of the current direction are its first.
+    Tunnel(Tunnel),
+    /// Another protocol after an upgrade; its bytes are not read.
+    Upgrade,
+    /// Not HTTP.
+    Lost,
+}
+
+/// One HTTP connection.
+#[derive(Default)]
+pub(crate) struct Http {
+    client: Side,
+    server: Side,
+    waiting: VecDeque<Request>,
+    reply: Option<Reply>,
+    request_body: Option<KerberosBody>,
+}
+
+/// A Kerberos proxy message on its way up (MS-KKDCP).
+struct KerberosBody {
+    seen: Seen,
+    sample: Sample,
+}
+
+/// A response whose body is still coming.
+struct Reply {
+    head: Head,
+    request: Option<Request>,
+    seen: Seen,
+    sample: Sample,
+}
+
+#[derive(Default)]
+struct Side {
+    buf: Vec<u8>,
+    seen: Seen,
+    searched: usize,
+    body: Body,
+    /// After a gap or nonsense: wait for a segment that starts with a start line.
+    resync: bool,
+    failures: u32,
+}
+
+impl Http {
+    /// Takes new bytes; returns what the connection turns into, and how many bytes were taken.
+    pub(crate) fn data(&mut self, cx: &mut Cx<'_>, from_client: bool, seen: Seen, data: &[u8]) -> (Next, usize) {
+        let mut at = 0;
+        while at < data.len() {
+            let rest = data.get(at..).unwrap_or_default();
+            let (next, used) =
+                if from_client { self.client_step(cx, seen, rest) } else { self.server_step(cx, seen, rest) };
+            at = at.saturating_add(used).min(data.len());
+            if next != Next::Stay {
+                return (next, at);
+            }
+            if used == 0 {
+                break;
+            }
+        }
+        (Next::Stay, data.len())
+    }
+
+    fn client_step(&mut self, cx: &mut Cx<'_>, seen: Seen, data: &[u8]) -> (Next, usize) {
+        if !self.client.body.is_over() {
+            let mut unused = Sample::default();
+            let sample = self.request_body.as_mut().map_or(&mut unused, |b| &mut b.sample);
+            let used = self.client.body.take(data, sample);
+            if self.client.body.is_over() {
+                self.kerberos_request(cx);
+            }
+            return (Next::Stay, used);
+        }
+        let (head, used) = match self.client.head(data, seen, true) {
+            Ok(found) => found,
+            Err(next) => return (next, data.len()),
+        };
+        let Some((head, seen)) = head else { return (Next::Stay, used) };
+        let (row, request) = rows::request(cx, &head, seen);
+        self.client.body = request_body(&head);
+        if request.kerberos && !self.client.body.is_over() {
+            let sample = Sample { generous: true, ..Sample::default() };
+            self.request_body = Some(KerberosBody { seen, sample });
+        }
+        cx.info.after = "http_request";
+        cx.push(row);
+        if self.waiting.len() < MAX_PIPELINED {
+            self.waiting.push_back(request);
+        }
+        (Next::Stay, used)
+    }
+
+    fn kerberos_request(&mut self, cx: &mut Cx<'_>) {
+        if let Some(body) = self.request_body.take() {
+            crate::kerberos::proxied(cx, true, body.seen, body.sample.raw());
+        }
+    }
+
+    fn server_step(&mut self, cx: &mut Cx<'_>, seen: Seen, data: &[u8]) -> (Next, usize) {
+        if !self.server.body.is_over() {
+            let mut unused = Sample::default();
+            let sample = self.reply.as_mut().map_or(&mut unused, |r| &mut r.sample);
+            let used = self.server.body.take(data, sample);
+            if self.server.body.is_over() || self.reply.as_ref().is_some_and(|r| r.sample.is_full()) {
+                self.finish_reply(cx);
+            }
+            return (Next::Stay, used);
+        }
+        let (head, used) = match self.server.head(data, seen, false) {
+            Ok(found) => found,
+            Err(next) => return (next, data.len()),
+        };
+        let Some((head, seen)) = head else { return (Next::Stay, used) };
+        (self.response(cx, head, seen), used)
+    }
+
+    fn response(&mut self, cx: &mut Cx<'_>, head: Head, seen: Seen) -> Next {
+        cx.info.after = "http_response";
+        let interim = (100..200).contains(&head.status) && head.status != 101;
+        let request = if interim { self.waiting.front().cloned() } else { self.waiting.pop_front() };
+        let connect = request.as_ref().is_some_and(|r| r.method == "CONNECT");
+        let tunnel = connect && (200..300).contains(&head.status);
+        self.server.body = if interim || tunnel { Body::None } else { response_body(&head, request.as_ref()) };
+        let upgrade = head.status == 101;
+        let target = request.as_ref().filter(|_| tunnel).and_then(|r| r.server_name.clone());
+        let kerberos = request.as_ref().is_some_and(|r| r.kerberos);
+        let sample = Sample { generous: kerberos, ..Sample::default() };
+        self.reply = Some(Reply { head, request, seen, sample });
+        if self.server.body.is_over() {
+            self.finish_reply(cx);
+        }
+        if tunnel {
+            let (addr, port) = cx.info.server;
+            return Next::Tunnel(Tunnel { proxy: addr.with_port(port), target: target.unwrap_or_default() });
+        }
+        if upgrade { Next::Upgrade } else { Next::Stay }
+    }
+
+    fn finish_reply(&mut self, cx: &mut Cx<'_>) {
+        let Some(reply) = self.reply.take() else { return };
+        let row = rows::response(cx, &reply.head, reply.request.as_ref(), &reply.sample, reply.seen);
+        cx.push(row);
+        if reply.request.as_ref().is_some_and(|r| r.kerberos) {
+            crate::kerberos::proxied(cx, false, reply.seen, reply.sample.raw());
+        }
+    }
+
+    /// Bytes are missing; `lost` is how many, if that is known.
+    pub(crate) fn gap(&mut self, cx: &mut Cx<'_>, from_client: bool, lost: u64) {
+        if !from_client {
+            self.finish_reply(cx);
+        }
+        let side = if from_client { &mut self.client } else { &mut self.server };
+        side.gap(lost);
+    }
+
+    /// The connection ended.
+    pub(crate) fn end(&mut self, cx: &mut Cx<'_>) {
+        self.finish_reply(cx);
+        self.kerberos_request(cx);
+        for from_client in [true, false] {
+            let side = if from_client { &mut self.client } else { &mut self.server };
+            let (bytes, seen) = (std::mem::take(&mut side.buf), side.seen);
+            // A head cut by the snap length or the end of the capture still has its start line.
+            if !side.body.is_over() || !bytes.contains(&b'\n') {
+                continue;
+            }
+            let Some(head) = head::parse(&bytes, from_client) else { continue };
+            if from_client {
+                let (row, request) = rows::request(cx, &head, seen);
+                cx.push(row);
+                self.waiting.push_back(request);
+            } else if head.status != 0 {
+                self.response(cx, head, seen);
+                self.finish_reply(cx);
+            }
+        }
+    }
+}
+
+impl Side {
+    /// Collects a head. `Ok((None, n))`: took `n` bytes, more are needed.
+    fn head(&mut self, data: &[u8], seen: Seen, is_request: bool) -> Result<(Option<(Head, Seen)>, usize), Next> {
+        if self.buf.is_empty() {
+            let blank = data.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
+            if blank > 0 {
+                return Ok((None, blank));
+            }
+            let starts = if is_request { head::starts_request(data) } else { head::starts_response(data) };
+            if !starts {
+                return self.not_http();
+            }
+            self.resync = false;
+            self.seen = seen;
+            self.searched = 0;
+            if let Some(end) = head::end_of_head(data, 0) {
+                return Ok((self.parsed(data.get(..end).unwrap_or_default(), is_request), end));
+            }
+        }
+        let before = self.buf.len();
+        self.buf.extend_from_slice(data);
+        let Some(end) = head::end_of_head(&self.buf, self.searched) else {
+            self.searched = self.buf.len();
+            if self.buf.len() > head::MAX_HEAD {
+                self.buf = Vec::new();
+                return self.not_http();
+            }
+            return Ok((None, data.len()));
+        };
+        let buf = std::mem::take(&mut self.buf);
+        let found = self.parsed(buf.get(..end).unwrap_or_default(), is_request);
+        Ok((found, end.saturating_sub(before)))
+    }
+
+    fn parsed(&mut self, bytes: &[u8], is_request: bool) -> Option<(Head, Seen)> {
+        head::parse(bytes, is_request).map(|head| (head, self.seen))
+    }
+
+    fn not_http(&mut self) -> Result<(Option<(Head, Seen)>, usize), Next> {
+        self.failures += 1;
+        self.resync = true;
+        if self.failures > 1000 {
+            return Err(Next::Lost);
+        }
+        // The rest of this segment can't be framed; the next one may start a message.
+        Ok((None, usize::MAX))
+    }
+
+    fn gap(&mut self, lost: u64) {
+        self.buf = Vec::new();
+        match &mut self.body {
+            Body::Length(left) if *left >= lost => *left -= lost,
+            Body::UntilClose => {}
+            _ => {
+                self.body = Body::None;
+                self.resync = true;
+            }
+        }
+    }
+}
+
+fn request_body(head: &Head) -> Body {
+    framed(head).unwrap_or(Body::None)
+}
+
+fn framed(head: &Head) -> Option<Body> {
+    if head.has_token("transfer-encoding", "chunked") {
+        return Some(Body::chunked());
+    }
+    let length = head.field("content-length")?;
+    // Repeated values ("5, 5") count once.
+    length.split(',').next()?.trim().parse().ok().map(Body::Length)
+}
+
+fn response_body(head: &Head, request: Option<&Request>) -> Body {
+    let without = matches!(head.status, 204 | 304 | 101) || request.is_some_and(|r| r.method == "HEAD");
+    if without {
+        return Body::None;
+    }
+    framed(head).unwrap_or(Body::UntilClose)
+}

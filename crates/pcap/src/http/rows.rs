@@ -1,0 +1,272 @@
+//! HTTP messages as rows.
+
+use casetrace_model::{JsonObject, Outcome, Row, Text, code, normalise_guid};
+
+use super::auth;
+use super::body::{Sample, kind_of};
+use super::head::Head;
+use crate::emit::{Cx, Seen, host_name};
+use crate::mask;
+
+/// Fields of one head that are shown.
+const MAX_SHOWN: usize = 64;
+
+/// What a response needs to know of its request.
+#[derive(Debug, Clone)]
+pub(crate) struct Request {
+    pub(crate) method: Text,
+    url: Text,
+    pub(crate) server_name: Option<Text>,
+    proxy: Option<Text>,
+    correlation_id: Option<Text>,
+    expected: Option<&'static str>,
+    authorization: Option<Text>,
+    user: Option<Text>,
+    seen: Seen,
+    pub(crate) kerberos: bool,
+}
+
+/// Headers that carry the caller's correlation id, best first.
+const CORRELATION: &[&str] =
+    &["client-request-id", "x-ms-client-request-id", "x-ms-correlation-id", "x-ms-correlation-request-id"];
+
+pub(crate) fn request(cx: &Cx<'_>, head: &Head, seen: Seen) -> (Row, Request) {
+    let method = head.method.clone().unwrap_or_default();
+    let connect = method == "CONNECT";
+    let absolute = head.target.contains("://");
+    let host = head.field("host").unwrap_or_default();
+    let mut row = cx.row("http.request", seen, true);
+    let shown = if absolute || connect || host.is_empty() || !head.target.starts_with('/') {
+        mask::url(&head.target)
+    } else {
+        mask::url(&format!("http://{host}{}", head.target))
+    };
+    row.server_name = server_name(head, host, connect, absolute);
+    if connect || absolute {
+        row.proxy = Some(cx.info.server.0.with_port(cx.info.server.1));
+    }
+    row.correlation_id = correlation(head).or_else(|| in_query(&head.target));
+    row.content_type = media_type(head);
+    row.http_method = Some(method.clone());
+    row.message = format!("{method} {}", mask::cut(&shown, 200));
+    row.url = Some(shown.clone());
+    let (authorization, ntlm) = authorization(head);
+    row.user = ntlm.as_ref().and_then(|n| n.user.clone());
+    let mut fields = JsonObject::new().str("version", head.version);
+    fields.push_raw("headers", &headers(head));
+    if let Some(scheme) = &authorization {
+        fields.push_str("has_authorization", scheme);
+    }
+    row.fields = fields.finish();
+    let request = Request {
+        method,
+        url: shown,
+        server_name: row.server_name.clone(),
+        proxy: row.proxy.clone(),
+        correlation_id: row.correlation_id.clone(),
+        expected: expected(head),
+        authorization,
+        user: row.user.clone(),
+        seen,
+        kerberos: row.content_type.as_deref() == Some("application/kerberos") || head.target.starts_with("/KdcProxy"),
+    };
+    (row, request)
+}
+
+fn server_name(head: &Head, host: &str, connect: bool, absolute: bool) -> Option<Text> {
+    let authority = if connect {
+        head.target.as_str()
+    } else if absolute {
+        let rest = head.target.split_once("://").map_or("", |(_, rest)| rest);
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        authority.rsplit_once('@').map_or(authority, |(_, host)| host)
+    } else {
+        host
+    };
+    let name = without_port(authority);
+    (!name.is_empty()).then(|| host_name(mask::cut(name, 255)))
+}
+
+fn without_port(authority: &str) -> &str {
+    if let Some(rest) = authority.strip_prefix('[') {
+        return rest.split(']').next().unwrap_or_default();
+    }
+    match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
+        _ => authority,
+    }
+}
+
+fn correlation(head: &Head) -> Option<Text> {
+    CORRELATION.iter().find_map(|name| head.field(name).and_then(normalise_guid))
+}
+
+fn in_query(target: &str) -> Option<Text> {
+    let query = target.split_once('?')?.1;
+    let value = query.split('&').find_map(|pair| pair.strip_prefix("client-request-id="))?;
+    normalise_guid(value)
+}
+
+fn media_type(head: &Head) -> Option<Text> {
+    let value = head.field("content-type")?.split(';').next()?.trim();
+    (!value.is_empty()).then(|| Text::from(mask::cut(value, 128).to_ascii_lowercase()))
+}
+
+fn authorization(head: &Head) -> (Option<Text>, Option<auth::Ntlm>) {
+    let value = head.field("proxy-authorization").or_else(|| head.field("authorization"));
+    match value.map(auth::used_scheme) {
+        Some((scheme, ntlm)) => (Some(scheme), ntlm),
+        None => (None, None),
+    }
+}
+
+/// `json` or `xml`, if the request says (or its path is known) to be answered so.
+fn expected(head: &Head) -> Option<&'static str> {
+    let accept = head.field("accept").unwrap_or_default().to_ascii_lowercase();
+    let sent = media_type(head).unwrap_or_default();
+    // Browsers accept anything and put HTML first.
+    if accept.contains("text/html") {
+        return None;
+    }
+    if accept.contains("json") {
+        return Some("json");
+    }
+    if accept.contains("xml") {
+        return Some("xml");
+    }
+    let path = head.target.split('?').next().unwrap_or_default().to_ascii_lowercase();
+    if path.ends_with("/trust/mex") || path.contains("/services/trust/") || sent.contains("xml") {
+        return Some("xml");
+    }
+    let json = ["/.well-known/openid-configuration", "/oauth2/token", "/oauth2/v2.0/token", "/common/userrealm/",
+        "/enrollmentserver/", "/discovery/instance"];
+    (sent.contains("json") || json.iter().any(|known| path.contains(known))).then_some("json")
+}
+
+/// Header names (lower case) and values, secrets masked.
+fn headers(head: &Head) -> String {
+    let mut object = JsonObject::new();
+    let mut done: Vec<String> = Vec::new();
+    for (name, _) in head.fields.iter().take(MAX_SHOWN) {
+        let lower = mask::cut(name, 64).to_ascii_lowercase();
+        if done.contains(&lower) {
+            continue;
+        }
+        let mut value = String::new();
+        for (_, raw) in head.fields.iter().take(MAX_SHOWN).filter(|(n, _)| n.eq_ignore_ascii_case(name)) {
+            if !value.is_empty() {
+                value.push_str(", ");
+            }
+            value.push_str(&mask::header(&lower, &crate::emit::clean_text(raw, 4096)));
+        }
+        object.push_str(&lower, &value);
+        done.push(lower);
+    }
+    object.finish()
+}
+
+pub(crate) fn response(cx: &Cx<'_>, head: &Head, request: Option<&Request>, sample: &Sample, seen: Seen) -> Row {
+    let mut row = cx.row("http.response", seen, false);
+    row.http_status = Some(head.status);
+    row.content_type = media_type(head);
+    if let Some(request) = request {
+        row.http_method = Some(request.method.clone());
+        row.url = Some(request.url.clone());
+        row.server_name.clone_from(&request.server_name);
+        row.user.clone_from(&request.user);
+        if request.proxy.is_some() {
+            row.proxy.clone_from(&request.proxy);
+        }
+    }
+    row.correlation_id = correlation(head).or_else(|| request.and_then(|r| r.correlation_id.clone()));
+    let offered = auth::schemes(head, "proxy-authenticate");
+    if !offered.is_empty() {
+        row.proxy_auth = Some(Text::from(offered.join(",")));
+    }
+    row.outcome = Some(if head.status < 400 { Outcome::Success } else { Outcome::Failure });
+    let about = request.map_or("", |r| mask::cut(&r.url, 160));
+    let method = request.map_or("", |r| r.method.as_str());
+    row.message = format!("{} {} to {method} {about}", head.status, head.reason).trim_end().to_owned();
+    response_fields(&mut row, head, request, sample, seen);
+    row
+}
+
+fn response_fields(row: &mut Row, head: &Head, request: Option<&Request>, sample: &Sample, seen: Seen) {
+    let mut fields = JsonObject::new().str("version", head.version).str("reason", &head.reason);
+    fields.push_raw("headers", &headers(head));
+    if let Some(request) = request {
+        fields.push_num("request_record", request.seen.record);
+        fields.push_num("answer_ms", (seen.ts_ns - request.seen.ts_ns) / 1_000_000);
+        fields = fields.opt_str("expected", request.expected);
+        fields = fields.opt_str("request_authorization", request.authorization.as_deref());
+    }
+    let offered = auth::schemes(head, "www-authenticate");
+    if !offered.is_empty() {
+        fields.push_str("server_auth", &offered.join(","));
+    }
+    let challenge = ["proxy-authenticate", "www-authenticate"].iter().find_map(|name| auth::challenge(head, name));
+    if let Some(ntlm) = challenge {
+        fields = fields.opt_str("ntlm_target", ntlm.target.as_deref()).opt_str("ntlm_host", ntlm.dns_host.as_deref());
+    }
+    fields = fields.opt_str("ms_request_id", head.field("x-ms-request-id").or_else(|| head.field("request-id")));
+    if let Some(offset) = date_offset_ms(head, seen) {
+        fields.push_num("server_date_offset_ms", offset);
+    }
+    body_fields(row, &mut fields, head, sample);
+    row.fields = fields.finish();
+}
+
+fn body_fields(row: &mut Row, fields: &mut JsonObject, head: &Head, sample: &Sample) {
+    let bytes = sample.decoded(head.field("content-encoding"));
+    let encoded = head.field("content-encoding").is_some_and(|e| !e.eq_ignore_ascii_case("identity"));
+    // An encoding that can't be undone (br, zstd) leaves nothing to look at.
+    let kind = if bytes.is_empty() && sample.total > 0 && encoded { "binary" } else { kind_of(&bytes) };
+    fields.push_str("body_kind", kind);
+    fields.push_num("body_bytes", sample.total);
+    if matches!(kind, "json" | "xml" | "html" | "text") {
+        let text = String::from_utf8_lossy(&bytes);
+        fields.push_str("body_start", &mask::body(mask::cut(&text, 2048), 256));
+        let mut codes: Vec<Text> = code::find_aadsts(&text).collect();
+        codes.dedup();
+        codes.truncate(8);
+        row.error_code = codes.first().cloned();
+        if !codes.is_empty() {
+            fields.push_list("codes", codes.iter().map(Text::as_str));
+        }
+        if kind == "json" {
+            if let Some(error) = json_text(&text, "error") {
+                fields.push_str("oauth_error", error);
+            }
+        }
+        if kind == "html" {
+            if let Some(title) = html_title(&text) {
+                fields.push_str("html_title", title);
+            }
+        }
+    }
+}
+
+/// The text behind `"name":` in JSON that may be cut.
+fn json_text<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    let at = text.find(&format!("\"{name}\""))? + name.len() + 2;
+    let rest = text.get(at..)?.trim_start().strip_prefix(':')?.trim_start().strip_prefix('"')?;
+    rest.split('"').next().map(|value| mask::cut(value, 64))
+}
+
+fn html_title(text: &str) -> Option<&str> {
+    let lower = text.to_ascii_lowercase();
+    let start = lower.find("<title")?;
+    let start = start + lower.get(start..)?.find('>')? + 1;
+    let end = start + lower.get(start..)?.find("</title")?;
+    let title = text.get(start..end)?.trim();
+    (!title.is_empty()).then(|| mask::cut(title, 120))
+}
+
+/// The server's clock against the capture's; nothing for answers out of a cache, whose date is old.
+fn date_offset_ms(head: &Head, seen: Seen) -> Option<i64> {
+    if head.field("age").is_some_and(|age| age != "0") {
+        return None;
+    }
+    let date = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(head.field("date")?).ok()?;
+    Some(date.as_millisecond() - seen.ts_ns / 1_000_000)
+}

@@ -1,0 +1,235 @@
+//! Takes secrets out of what is shown: credentials in headers, tokens and codes in URLs and bodies.
+//!
+//! The shape stays (which header, which parameter, which scheme), the value becomes `***`. Error codes, ids and
+//! user names stay; hiding identities is the redaction stage's job.
+
+use casetrace_model::Text;
+
+const MASK: &str = "***";
+
+/// Query, form and JSON names whose values are secrets.
+const SECRET_NAMES: &[&str] = &[
+    "access_token", "api_key", "apikey", "assertion", "client_assertion", "client_secret", "code", "code_verifier",
+    "cookie", "id_token", "id_token_hint", "key", "passwd", "password", "pwd", "refresh_token", "saml_assertion", "samlrequest",
+    "samlresponse", "secret", "session", "session_state", "sessionid", "sid", "sig", "signature", "state", "ticket", "token", "usertoken",
+    "wresult", "nonce", "request_nonce", "device_code", "user_code", "authorization", "prt", "primaryrefreshtoken",
+    "request", "flowtoken", "ctx", "sas", "pin", "otp",
+];
+
+/// True for a parameter or member name whose value must not be shown.
+fn is_secret(name: &str) -> bool {
+    SECRET_NAMES.iter().any(|secret| name.eq_ignore_ascii_case(secret))
+}
+
+/// A URL with user info and secret parameters masked, cut to 2,048 characters.
+pub(crate) fn url(text: &str) -> Text {
+    let text = cut(text, 2048);
+    let user_info = text.split_once("://").is_some_and(|(_, rest)| {
+        rest.split(['/', '?', '#']).next().is_some_and(|authority| authority.contains('@'))
+    });
+    let parameters = text.contains(['?', '#', ';']);
+    if !user_info && !parameters {
+        return Text::new(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let rest = match text.split_once("://").filter(|_| user_info) {
+        Some((scheme, rest)) => {
+            out.push_str(scheme);
+            out.push_str("://");
+            out.push_str(MASK);
+            let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+            rest.get(..end).and_then(|authority| authority.rfind('@')).and_then(|at| rest.get(at..)).unwrap_or("")
+        }
+        None => text,
+    };
+    let start = rest.find(['?', '#', ';']).unwrap_or(rest.len());
+    out.push_str(rest.get(..start).unwrap_or_default());
+    form_into(&mut out, rest.get(start..).unwrap_or_default());
+    Text::from(out)
+}
+
+/// `name=value` pairs with secret values masked; separators are kept as they are.
+fn form_into(out: &mut String, text: &str) {
+    let mut rest = text;
+    while !rest.is_empty() {
+        let end = rest.find(['&', '?', '#', ';', ' ', '\r', '\n']).unwrap_or(rest.len());
+        let pair = rest.get(..end).unwrap_or_default();
+        match pair.split_once('=') {
+            Some((name, value)) if !value.is_empty() && (is_secret(name) || looks_like_token(value)) => {
+                out.push_str(name);
+                out.push('=');
+                out.push_str(MASK);
+            }
+            _ => out.push_str(pair),
+        }
+        let separator = rest.get(end..).and_then(|tail| tail.chars().next());
+        out.extend(separator);
+        rest = rest.get(end + separator.map_or(0, char::len_utf8)..).unwrap_or_default();
+    }
+}
+
+/// A JWT, or base64 so long that it carries something.
+fn looks_like_token(value: &str) -> bool {
+    value.starts_with("eyJ") && value.len() > 40
+}
+
+/// A header value fit to be shown.
+pub(crate) fn header(name: &str, value: &str) -> Text {
+    let name = name.to_ascii_lowercase();
+    match name.as_str() {
+        "authorization" | "proxy-authorization" => return scheme_only(value),
+        "www-authenticate" | "proxy-authenticate" | "authentication-info" | "proxy-authentication-info" => {
+            return challenge(value);
+        }
+        "location" | "content-location" | "referer" | "origin" => return url(value),
+        "cookie" | "set-cookie" | "cookie2" => return cookie(value),
+        _ => {}
+    }
+    let secret = ["token", "secret", "password", "api-key", "apikey", "cookie", "credential", "assertion", "x-ms-refresh"];
+    if secret.iter().any(|part| name.contains(part)) && !name.starts_with("x-ms-token-type") {
+        return Text::new_static(MASK);
+    }
+    if looks_like_token(value) {
+        return Text::new_static(MASK);
+    }
+    Text::new(cut(value, 512))
+}
+
+/// `Bearer ***`.
+fn scheme_only(value: &str) -> Text {
+    match value.split_once(' ') {
+        Some((scheme, _)) => Text::from(format!("{} {MASK}", cut(scheme, 32))),
+        None => Text::new_static(MASK),
+    }
+}
+
+/// A challenge: NTLM and Negotiate blobs are masked, parameters of other schemes stay.
+fn challenge(value: &str) -> Text {
+    let scheme = value.split(' ').next().unwrap_or_default();
+    let blob = scheme.eq_ignore_ascii_case("ntlm") || scheme.eq_ignore_ascii_case("negotiate");
+    if blob && value.len() > scheme.len() + 1 { scheme_only(value) } else { Text::new(cut(value, 512)) }
+}
+
+/// Cookie names without their values.
+fn cookie(value: &str) -> Text {
+    let mut out = String::new();
+    for (i, part) in value.split(';').take(32).enumerate() {
+        if i > 0 {
+            out.push_str("; ");
+        }
+        out.push_str(cut(part.split('=').next().unwrap_or_default().trim(), 64));
+        if part.contains('=') {
+            out.push('=');
+            out.push_str(MASK);
+        }
+    }
+    Text::from(out)
+}
+
+/// The start of a body, secrets masked, at most `limit` bytes.
+///
+/// A value that the cut leaves open is masked to its end.
+pub(crate) fn body(text: &str, limit: usize) -> String {
+    let mut out = String::with_capacity(limit.min(text.len()) + 16);
+    let mut rest = text;
+    while !rest.is_empty() && out.len() < limit {
+        let Some((at, name_len)) = next_secret(rest) else {
+            out.push_str(rest);
+            break;
+        };
+        out.push_str(rest.get(..at + name_len).unwrap_or_default());
+        let (separator, value) = value_span(rest.get(at + name_len..).unwrap_or_default());
+        let tail = rest.get(at + name_len..).unwrap_or_default();
+        out.push_str(tail.get(..separator).unwrap_or_default());
+        if value > 0 {
+            out.push_str(MASK);
+        }
+        rest = tail.get(separator + value..).unwrap_or_default();
+    }
+    cut(&out, limit).to_owned()
+}
+
+/// The first secret name (or a bare JWT) in `text`: its place, and how much of it to keep.
+fn next_secret(text: &str) -> Option<(usize, usize)> {
+    let mut from = 0;
+    while let Some(rest) = text.get(from..) {
+        let start = from + rest.find(|c: char| c.is_ascii_alphabetic())?;
+        let rest = text.get(start..)?;
+        let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-')).unwrap_or(rest.len());
+        let word = rest.get(..end)?;
+        if word.starts_with("eyJ") && word.len() > 16 {
+            return Some((start, 0));
+        }
+        let follows = rest.get(end..)?.trim_start_matches(['"', '\'', ' ']);
+        if is_secret(word) && follows.starts_with(['=', ':', '>']) {
+            return Some((start, end));
+        }
+        from = start + end;
+    }
+    None
+}
+
+/// Bytes of separator and of value behind a secret name.
+fn value_span(text: &str) -> (usize, usize) {
+    let separator = text.len() - text.trim_start_matches(['"', '\'', ' ', '=', ':', '>', '\t']).len();
+    let value = text.get(separator..).unwrap_or_default();
+    // Inside quotes the value ends at the quote; elsewhere at what can't be part of a value.
+    let quoted = text.get(..separator).is_some_and(|s| s.ends_with(['"', '\'']));
+    let end = if quoted {
+        value.find(['"', '\'', '\n'])
+    } else {
+        value.find(['&', '<', ' ', '"', '\'', ',', '}', ';', '\r', '\n'])
+    };
+    (separator, end.unwrap_or(value.len()))
+}
+
+/// At most `limit` bytes, cut between characters.
+pub(crate) fn cut(text: &str, limit: usize) -> &str {
+    if text.len() <= limit {
+        return text;
+    }
+    let end = (0..=limit).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    text.get(..end).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_keep_their_shape_without_secrets() {
+        let cases = [
+            ("http://a/b", "http://a/b"),
+            ("http://u:p@a/b?x=1", "http://***@a/b?x=1"),
+            ("/cb?code=0.AAA&state=xyz&client-request-id=6b5d#access_token=eyJ", "/cb?code=***&state=***&client-request-id=6b5d#access_token=***"),
+            ("/x?v=eyJhbGciOiJSUzI1NiIsImtpZCI6IjEyMzQ1Njc4OTAifQ", "/x?v=***"),
+            ("a:443", "a:443"),
+        ];
+        for (given, expected) in cases {
+            assert_eq!(url(given), expected);
+        }
+    }
+
+    #[test]
+    fn headers_lose_credentials_only() {
+        assert_eq!(header("Authorization", "Bearer abc"), "Bearer ***");
+        assert_eq!(header("Proxy-Authenticate", "NTLM TlRMTVNTUAAC"), "NTLM ***");
+        assert_eq!(header("Proxy-Authenticate", "Basic realm=\"x\""), "Basic realm=\"x\"");
+        assert_eq!(header("Set-Cookie", "a=1; Path=/; Secure"), "a=***; Path=***; Secure");
+        assert_eq!(header("X-Squid-Error", "ERR_ACCESS_DENIED 0"), "ERR_ACCESS_DENIED 0");
+        assert_eq!(header("X-Api-Key", "1"), "***");
+    }
+
+    #[test]
+    fn bodies_lose_tokens_even_when_cut_inside_one() {
+        let json = r#"{"error":"invalid_grant","access_token":"abc","n":1,"error_description":"AADSTS50126: no"}"#;
+        assert_eq!(
+            body(json, 256),
+            r#"{"error":"invalid_grant","access_token":"***","n":1,"error_description":"AADSTS50126: no"}"#
+        );
+        assert_eq!(body("grant_type=password&username=u&password=p%40", 256), "grant_type=password&username=u&password=***");
+        assert_eq!(body("password=secretsecret", 12), "password=***");
+        assert_eq!(body("<o:Password>secret</o:Password>", 256), "<o:Password>***</o:Password>");
+        assert_eq!(body("jwt eyJhbGciOiJSUzI1NiIs.x y", 256), "jwt ***y".replace("***y", "*** y"));
+    }
+}

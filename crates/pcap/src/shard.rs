@@ -1,0 +1,310 @@
+//! A share of all conversations: packets of one conversation always come to the same shard.
+//!
+//! The number of shards is fixed, whatever the number of threads, so that ceilings and expiry fall the same way in
+//! every run. Limits: `max_flows` and `max_stream_bytes` divided by the number of shards; when a table is full the
+//! longest silent of a sample is written out and counted.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+use casetrace_model::{JsonObject, Limits, Outcome, Row, Text};
+
+use crate::dns::{Queries, protocol_of};
+use crate::emit::{Cx, Emit, FlowInfo, Seen};
+use crate::flow::{ACK, Arrival, Flow, RST, SYN, Shared};
+use crate::names;
+use crate::net::Unreachable;
+use crate::net::addr::{Addr, FlowKey};
+use crate::tls::cert::CertificateCache;
+use crate::udp::UdpFlows;
+
+/// Shares of the work; a power of two.
+pub(crate) const SHARDS: usize = 16;
+
+const CLOSED_NS: i64 = 30_000_000_000;
+const HALF_OPEN_NS: i64 = 150_000_000_000;
+const OPEN_NS: i64 = 3_600_000_000_000;
+/// Slots looked at to find one that was silent for long.
+const SAMPLE: usize = 32;
+
+/// One transport packet on its way to its shard; the payload travels beside it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Unit {
+    pub(crate) seen: Seen,
+    pub(crate) src: (Addr, u16),
+    pub(crate) dst: (Addr, u16),
+    pub(crate) pid: Option<u32>,
+    pub(crate) what: What,
+    pub(crate) shard: u8,
+}
+
+/// What a unit is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum What {
+    Tcp { seq: u32, ack: u32, flags: u8, window: u16, wire_len: u32 },
+    Udp,
+    /// Endpoints of the unit are those of the packet complained about.
+    Unreachable { complaint: Unreachable, reporter: Addr },
+    /// Time has come to this; every shard looks for what expired.
+    Tick,
+}
+
+/// Passes through the number a [`FlowKey`] computes itself.
+#[derive(Default)]
+pub(crate) struct SpreadHasher(u64);
+
+impl Hasher for SpreadHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+    fn write_u64(&mut self, value: u64) {
+        self.0 = value;
+    }
+}
+
+pub(crate) type SpreadMap<V> = HashMap<FlowKey, V, BuildHasherDefault<SpreadHasher>>;
+
+/// The conversations of one share.
+pub(crate) struct Shard {
+    index: SpreadMap<u32>,
+    slots: Vec<Option<Box<Flow>>>,
+    free: Vec<u32>,
+    hand: usize,
+    certificates: CertificateCache,
+    waiting_bytes: usize,
+    max_waiting_bytes: usize,
+    max_flows: usize,
+    queries: Queries,
+    udp: UdpFlows,
+    work: usize,
+    /// Conversations written out early for lack of room.
+    pub(crate) evicted: u64,
+    now_ns: i64,
+}
+
+impl Shard {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        let max_flows = (limits.max_flows / SHARDS).max(16);
+        Self {
+            index: SpreadMap::default(),
+            slots: Vec::new(),
+            free: Vec::new(),
+            hand: 0,
+            certificates: CertificateCache::default(),
+            waiting_bytes: 0,
+            max_waiting_bytes: limits.max_stream_bytes / SHARDS,
+            max_flows,
+            queries: Queries::default(),
+            udp: UdpFlows::new(max_flows),
+            work: 0,
+            evicted: 0,
+            now_ns: i64::MIN,
+        }
+    }
+
+    pub(crate) fn unit(&mut self, out: &mut Emit, unit: &Unit, payload: &[u8]) {
+        self.now_ns = self.now_ns.max(unit.seen.ts_ns);
+        self.work += 1;
+        match unit.what {
+            What::Tcp { .. } => self.tcp(out, unit, payload),
+            What::Udp => self.datagram(out, unit, payload),
+            What::Unreachable { complaint, reporter } => self.unreachable(out, unit, &complaint, reporter),
+            What::Tick => self.tick(out, unit.seen.ts_ns),
+        }
+    }
+
+    fn tcp(&mut self, out: &mut Emit, unit: &Unit, payload: &[u8]) {
+        let What::Tcp { seq, ack, flags, window, wire_len } = unit.what else { return };
+        let key = FlowKey::new(unit.src, unit.dst);
+        let mut arrival =
+            Arrival { seen: unit.seen, from_client: true, seq, ack, flags, window, payload, wire_len };
+        let mut slot = self.index.get(&key).copied();
+        if let Some(at) = slot {
+            let reused = self.flow(at).is_some_and(|flow| flow.is_reuse(&arrival));
+            if reused {
+                self.finish_slot(out, at, unit.seen.ts_ns);
+                slot = None;
+            }
+        }
+        let at = match slot {
+            Some(at) => at,
+            None => self.open(out, key, unit, flags),
+        };
+        let Self { slots, certificates, waiting_bytes, max_waiting_bytes, .. } = self;
+        let Some(Some(flow)) = slots.get_mut(at as usize) else { return };
+        arrival.from_client = flow.info.client == unit.src;
+        // A sent packet names its process; acknowledgements may leave in any process's context.
+        if arrival.from_client && (wire_len > 0 || flags & SYN != 0) || !arrival.from_client && wire_len > 0 {
+            flow.info.saw_pid(unit.pid);
+        }
+        let mut shared =
+            Shared { out, certificates, waiting_bytes, max_waiting_bytes: *max_waiting_bytes };
+        flow.segment(&mut shared, &arrival);
+    }
+
+    fn flow(&self, at: u32) -> Option<&Flow> {
+        self.slots.get(at as usize)?.as_deref()
+    }
+
+    fn open(&mut self, out: &mut Emit, key: FlowKey, unit: &Unit, flags: u8) -> u32 {
+        if self.index.len() >= self.max_flows {
+            self.evict(out);
+        }
+        let client_sent = match flags & (SYN | ACK | RST) {
+            f if f & (SYN | ACK) == SYN => true,
+            f if f & (SYN | ACK) == SYN | ACK => false,
+            // In the middle of a conversation the lower port is the server's.
+            _ => unit.dst.1 <= unit.src.1,
+        };
+        let (client, server) = if client_sent { (unit.src, unit.dst) } else { (unit.dst, unit.src) };
+        let info = FlowInfo::new(unit.seen.record, client, server, "tcp");
+        let flow = Box::new(Flow::new(key, info, unit.seen));
+        let at = match self.free.pop() {
+            Some(at) => at,
+            None => {
+                self.slots.push(None);
+                (self.slots.len() - 1) as u32
+            }
+        };
+        if let Some(slot) = self.slots.get_mut(at as usize) {
+            *slot = Some(flow);
+        }
+        self.index.insert(key, at);
+        at
+    }
+
+    fn finish_slot(&mut self, out: &mut Emit, at: u32, now_ns: i64) {
+        let Some(flow) = self.slots.get_mut(at as usize).and_then(Option::take) else { return };
+        self.index.remove(&flow.key);
+        self.free.push(at);
+        let Self { certificates, waiting_bytes, max_waiting_bytes, .. } = self;
+        let mut shared = Shared { out, certificates, waiting_bytes, max_waiting_bytes: *max_waiting_bytes };
+        flow.finish(&mut shared, now_ns);
+    }
+
+    /// Makes room: of a few slots behind the hand, the one silent for longest goes; closed ones first.
+    fn evict(&mut self, out: &mut Emit) {
+        let len = self.slots.len().max(1);
+        let candidates = (0..SAMPLE.min(len)).map(|i| (self.hand + i) % len);
+        let age = |flow: &Flow| (!flow.is_over(), flow.last_ns);
+        let oldest = candidates
+            .filter_map(|at| Some((age(self.flow(at as u32)?), at as u32)))
+            .min();
+        self.hand = (self.hand + SAMPLE) % len;
+        if let Some(((open, _), at)) = oldest {
+            self.evicted += u64::from(open);
+            self.finish_slot(out, at, self.now_ns);
+        }
+    }
+
+    fn datagram(&mut self, out: &mut Emit, unit: &Unit, payload: &[u8]) {
+        if protocol_of(unit.src.1, unit.dst.1).is_some() {
+            self.queries.datagram(out, unit.seen, unit.pid, unit.src, unit.dst, payload);
+        } else {
+            self.udp.datagram(out, unit, payload);
+        }
+    }
+
+    fn unreachable(&mut self, out: &mut Emit, unit: &Unit, complaint: &Unreachable, reporter: Addr) {
+        let number = u32::from(complaint.version) * 256 + u32::from(complaint.code);
+        let name = match (complaint.version, complaint.kind) {
+            (6, 2) => Text::new_static("packet_too_big"),
+            _ => names::ICMP_CODES.or_number(number),
+        };
+        let transport = match complaint.protocol {
+            6 => "tcp",
+            17 => "udp",
+            _ => "icmp",
+        };
+        let mut info = FlowInfo::new(unit.seen.record, unit.src, unit.dst, transport);
+        let fatal = complaint.mtu == 0 && name != "packet_too_big" && name != "fragmentation_needed";
+        let slot = self.index.get(&FlowKey::new(unit.src, unit.dst)).copied().filter(|_| transport == "tcp");
+        if let Some(flow) = slot.and_then(|at| self.slots.get_mut(at as usize)?.as_deref_mut()) {
+            info.id = flow.info.id;
+            if fatal {
+                flow.unreachable(&name);
+            }
+        }
+        let row = unreachable_row(out, &mut info, unit.seen, complaint, reporter, &name);
+        out.push(row);
+    }
+
+    fn tick(&mut self, out: &mut Emit, now_ns: i64) {
+        self.queries.expire(out, now_ns);
+        // A walk over all slots is paid for by as many packets since the last one.
+        if self.work < self.slots.len() {
+            return;
+        }
+        self.work = 0;
+        self.udp.expire(out, now_ns);
+        for at in 0..self.slots.len() as u32 {
+            let expired = self.flow(at).is_some_and(|flow| {
+                let limit = if flow.is_over() {
+                    CLOSED_NS
+                } else if flow.is_half_open() {
+                    HALF_OPEN_NS
+                } else {
+                    OPEN_NS
+                };
+                now_ns - flow.last_ns > limit
+            });
+            if expired {
+                self.finish_slot(out, at, now_ns);
+            }
+        }
+    }
+
+    /// Writes everything that is open; conversations in the order of their first packet.
+    pub(crate) fn finish(&mut self, out: &mut Emit, now_ns: i64) {
+        self.queries.finish(out, now_ns);
+        self.udp.finish(out, now_ns);
+        let mut left: Vec<(u64, u32)> = (0..self.slots.len() as u32)
+            .filter_map(|at| Some((self.flow(at)?.info.id, at)))
+            .collect();
+        left.sort_unstable();
+        for (_, at) in left {
+            self.finish_slot(out, at, now_ns);
+        }
+        self.evicted += self.queries.evicted + self.udp.evicted;
+    }
+}
+
+fn unreachable_row(
+    out: &mut Emit,
+    info: &mut FlowInfo,
+    seen: Seen,
+    complaint: &Unreachable,
+    reporter: Addr,
+    name: &Text,
+) -> Row {
+    let cx = Cx { out, info };
+    let mut row = cx.row("icmp.unreachable", seen, true);
+    row.outcome = Some(Outcome::Failure);
+    let to = cx.info.server.0.with_port(cx.info.server.1);
+    row.message = format!("{} says {to} is unreachable: {name}", reporter.text());
+    let mut fields = JsonObject::new()
+        .num("type", complaint.kind)
+        .num("code", complaint.code)
+        .str("name", name)
+        .str("reporter", &reporter.text());
+    if complaint.mtu > 0 {
+        fields.push_num("mtu", complaint.mtu);
+    }
+    row.fields = fields.finish();
+    row
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_stay_small() {
+        assert!(std::mem::size_of::<Unit>() <= 192);
+    }
+}

@@ -1,0 +1,181 @@
+//! The TLS record layer of one direction: records joined over segments, handshake messages joined over records.
+//!
+//! Source: RFC 8446 section 5, RFC 5246 section 6. Records of protected data are walked over, not kept.
+
+use crate::emit::Seen;
+use crate::join::{Joiner, Step};
+
+/// Longest handshake message that is collected; long certificate chains stay under it.
+const MAX_MESSAGE: usize = 256 << 10;
+/// RFC 8446 allows 2^14 + 256, older versions 2^14 + 2048.
+const MAX_RECORD: usize = (1 << 14) + 2048;
+
+/// One thing the record layer found.
+#[derive(Debug)]
+pub(crate) enum Found<'a> {
+    /// A handshake message: type and body.
+    Handshake { kind: u8, body: &'a [u8], seen: Seen },
+    /// A clear alert.
+    Alert { level: u8, code: u8, seen: Seen },
+    /// A record whose content can't be read: content type and length.
+    Protected { content: u8, len: usize, seen: Seen },
+    /// From here on this direction is protected (TLS 1.2 and older).
+    ChangeCipher,
+}
+
+/// Reads one direction.
+#[derive(Debug, Default)]
+pub(crate) struct Records {
+    joiner: Joiner,
+    /// Handshake bytes whose message is not complete.
+    message: Vec<u8>,
+    message_seen: Seen,
+    /// Bytes of a protected record still to come.
+    skip: usize,
+    pub(crate) protected: bool,
+    /// The bytes were not TLS, or a message grew beyond reason; nothing more is read.
+    pub(crate) lost: bool,
+    pub(crate) any: bool,
+}
+
+/// True if `bytes` can start a TLS record.
+pub(crate) fn is_record(bytes: &[u8]) -> bool {
+    match bytes {
+        [20..=23, 3, 0..=4, hi, lo, ..] => (1..=MAX_RECORD).contains(&usize::from(u16::from_be_bytes([*hi, *lo]))),
+        _ => false,
+    }
+}
+
+/// True if `bytes` start with a record that starts with a ClientHello.
+pub(crate) fn is_client_hello(bytes: &[u8]) -> bool {
+    match bytes {
+        [22, 3, 0..=4, _, _, 1, 0 | 1, _, _, 3, 0..=4, ..] => true,
+        // A first record that holds only a piece of the message head.
+        [22, 3, 0..=4, 0, 1..=5, 1, ..] => true,
+        _ => false,
+    }
+}
+
+/// True for an SSL 2.0 framed hello: two-byte length with the top bit, type 1, version.
+pub(crate) fn is_ssl2_hello(bytes: &[u8]) -> bool {
+    match bytes {
+        [hi, lo, 1, 3, 0..=3, 0, _, 0, 0 | 16 | 32, 0, 16..=32, ..]
+        | [hi, lo, 1, 0, 2, 0, _, 0, 0 | 16, 0, 16..=32, ..] => {
+            hi & 0xc0 == 0x80 && usize::from(u16::from_be_bytes([hi & 0x3f, *lo])) >= 9
+        }
+        _ => false,
+    }
+}
+
+impl Records {
+    /// Takes new bytes of this direction.
+    pub(crate) fn feed(&mut self, mut data: &[u8], seen: Seen, mut found: impl FnMut(&mut bool, Found<'_>)) {
+        if self.lost {
+            return;
+        }
+        if self.skip > 0 {
+            let n = self.skip.min(data.len());
+            self.skip -= n;
+            data = data.get(n..).unwrap_or_default();
+        }
+        if data.is_empty() {
+            return;
+        }
+        let Self { joiner, message, message_seen, skip, protected, any, .. } = self;
+        let fine = joiner.feed(data, seen, MAX_RECORD + 5, |bytes, seen| {
+            let Some([content, major, minor, hi, lo]) = bytes.first_chunk::<5>().copied() else {
+                let plausible = matches!(bytes.first(), Some(20..=24)) && bytes.get(1).is_none_or(|b| *b == 3);
+                return if plausible { Step::More } else { Step::Stop };
+            };
+            let len = usize::from(u16::from_be_bytes([hi, lo]));
+            if !(20..=24).contains(&content) || major != 3 || minor > 4 || len > MAX_RECORD {
+                return Step::Stop;
+            }
+            *any = true;
+            let clear = matches!(content, 20..=22) && !*protected;
+            if !clear {
+                found(protected, Found::Protected { content, len, seen });
+                let have = bytes.len() - 5;
+                *skip = len.saturating_sub(have);
+                return Step::Used(5 + len.min(have));
+            }
+            let Some(body) = bytes.get(5..5 + len) else { return Step::More };
+            match content {
+                20 => found(protected, Found::ChangeCipher),
+                21 => alert(body, seen, protected, &mut found),
+                _ => {
+                    if message.is_empty() {
+                        *message_seen = seen;
+                    }
+                    message.extend_from_slice(body);
+                    messages(message, message_seen, seen, protected, &mut found);
+                    if message.len() > MAX_MESSAGE {
+                        return Step::Stop;
+                    }
+                }
+            }
+            Step::Used(5 + len)
+        });
+        if !fine {
+            self.stop();
+        }
+    }
+
+    /// Gives up this direction.
+    pub(crate) fn stop(&mut self) {
+        self.lost = true;
+        self.joiner.clear();
+        self.message = Vec::new();
+    }
+
+    /// Starts over behind a gap, if the next bytes look like a record; handshake bytes so far are dropped.
+    pub(crate) fn gap(&mut self) {
+        self.joiner.clear();
+        self.message.clear();
+        self.skip = 0;
+    }
+
+    /// Handshake bytes of an unfinished message, for a last look at a cut hello.
+    pub(crate) fn unfinished(&self) -> Option<(u8, Vec<u8>, Seen)> {
+        let (rest, seen) = self.joiner.rest();
+        let mut bytes = self.message.clone();
+        let seen = if bytes.is_empty() { seen } else { self.message_seen };
+        if !self.protected && rest.first() == Some(&22) {
+            bytes.extend_from_slice(rest.get(5..).unwrap_or_default());
+        }
+        let kind = *bytes.first()?;
+        let body = bytes.get(4..)?.to_vec();
+        Some((kind, body, seen))
+    }
+}
+
+fn alert(body: &[u8], seen: Seen, protected: &mut bool, found: &mut impl FnMut(&mut bool, Found<'_>)) {
+    for pair in body.as_chunks::<2>().0.iter().take(4) {
+        if matches!(pair[0], 1 | 2) {
+            found(protected, Found::Alert { level: pair[0], code: pair[1], seen });
+        }
+    }
+}
+
+fn messages(
+    message: &mut Vec<u8>,
+    message_seen: &mut Seen,
+    seen: Seen,
+    protected: &mut bool,
+    found: &mut impl FnMut(&mut bool, Found<'_>),
+) {
+    let mut used = 0;
+    while let Some([kind, a, b, c]) = message.get(used..).and_then(|rest| rest.first_chunk::<4>()).copied() {
+        let len = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
+        let Some(body) = message.get(used + 4..used + 4 + len) else { break };
+        found(protected, Found::Handshake { kind, body, seen: *message_seen });
+        used += 4 + len;
+        *message_seen = seen;
+        if *protected {
+            // What follows in these records is not ours to read.
+            message.clear();
+            return;
+        }
+    }
+    message.drain(..used);
+}

@@ -1,0 +1,240 @@
+//! TLS messages as rows.
+
+use casetrace_model::{JsonObject, Outcome, Row, Text};
+
+use super::cert::{Certificate, chain_json};
+use super::hello::{ClientHello, ServerHello, is_grease};
+use super::ja;
+use crate::emit::{Cx, Seen, clean_text, host_name};
+use crate::names;
+
+/// ALPN names, comma separated.
+fn protocols<'a>(names: impl Iterator<Item = &'a [u8]>) -> Option<Text> {
+    let mut out = String::new();
+    for name in names {
+        if !out.is_empty() {
+            out.push(',');
+        }
+        out.push_str(&clean_text(name, 64));
+    }
+    (!out.is_empty()).then(|| Text::from(out))
+}
+
+/// Columns that TCP and QUIC hellos share.
+pub(crate) fn client_hello(
+    cx: &Cx<'_>,
+    hello: &ClientHello,
+    seen: Seen,
+    from_client: bool,
+    transport: char,
+) -> (Row, JsonObject) {
+    let kind = if transport == 'q' { "quic.initial" } else { "tls.client_hello" };
+    let mut row = cx.row(kind, seen, from_client);
+    let version = names::tls_version(hello.highest_version());
+    row.server_name = hello.server_name.as_deref().map(host_name);
+    row.alpn = protocols(hello.alpn.iter().map(Vec::as_slice));
+    row.message = match &row.server_name {
+        Some(name) => format!("ClientHello for {name}, up to {version}"),
+        None => format!("ClientHello without server name, up to {version}"),
+    };
+    row.tls_version = Some(version);
+    row.ja4 = Some(Text::from(ja::ja4(hello, transport)));
+    row.ja3 = Some(Text::from(ja::ja3(hello)));
+    (row, hello_fields(cx, hello))
+}
+
+fn hello_fields(cx: &Cx<'_>, hello: &ClientHello) -> JsonObject {
+    let mut fields = JsonObject::new();
+    let real = |list: &[u16]| list.iter().copied().filter(|v| !is_grease(*v)).collect::<Vec<_>>();
+    let versions = real(if hello.versions.is_empty() { std::slice::from_ref(&hello.version) } else { &hello.versions });
+    let versions: Vec<Text> = versions.into_iter().map(names::tls_version).collect();
+    fields.push_list("versions", versions.iter().map(Text::as_str));
+    let group = |v: &u16| names::TLS_GROUPS.or_hex(u32::from(*v));
+    let groups: Vec<Text> = real(&hello.groups).iter().map(group).collect();
+    fields.push_list("groups", groups.iter().map(Text::as_str));
+    if !hello.key_shares.is_empty() {
+        let shares: Vec<Text> = real(&hello.key_shares).iter().map(group).collect();
+        fields.push_list("key_shares", shares.iter().map(Text::as_str));
+    }
+    let ciphers: Vec<Text> = real(&hello.ciphers).into_iter().map(names::cipher).collect();
+    fields.push_list("ciphers", ciphers.iter().map(Text::as_str));
+    fields.push_raw("extensions", &numbers(&hello.extensions));
+    fields.push_raw("ech", if hello.ech { "true" } else { "false" });
+    for (name, set) in [("cut", hello.cut), ("proxy_tunnel", cx.tunnelled())] {
+        if set {
+            fields.push_raw(name, "true");
+        }
+    }
+    fields
+}
+
+fn numbers(values: &[u16]) -> String {
+    let mut out = String::with_capacity(values.len() * 6 + 2);
+    out.push('[');
+    for (i, value) in values.iter().enumerate() {
+        if i > 0 {
+            out.push(',');
+        }
+        out.push_str(&value.to_string());
+    }
+    out.push(']');
+    out
+}
+
+pub(crate) fn server_hello(
+    cx: &Cx<'_>,
+    hello: &ServerHello,
+    seen: Seen,
+    server_name: Option<&Text>,
+    from_client: bool,
+) -> Row {
+    let mut row = cx.row("tls.server_hello", seen, from_client);
+    let (version, cipher) = (names::tls_version(hello.chosen_version), names::cipher(hello.cipher));
+    row.server_name = server_name.cloned();
+    row.alpn = protocols(hello.alpn.iter().map(Vec::as_slice));
+    let what = if hello.hello_retry { "HelloRetryRequest" } else { "ServerHello" };
+    row.message = format!("{what}: {version}, {cipher}");
+    row.tls_version = Some(version);
+    row.tls_cipher = Some(cipher);
+    let mut fields = JsonObject::new().bool("hello_retry", hello.hello_retry);
+    if let Some(group) = hello.group {
+        fields.push_str("group", &names::TLS_GROUPS.or_hex(u32::from(group)));
+    }
+    row.fields = tunnel_mark(cx, fields).finish();
+    row
+}
+
+fn tunnel_mark(cx: &Cx<'_>, fields: JsonObject) -> JsonObject {
+    if cx.tunnelled() { fields.bool("proxy_tunnel", true) } else { fields }
+}
+
+pub(crate) fn certificate(cx: &Cx<'_>, chain: &[Certificate], seen: Seen, server_name: Option<&Text>) -> Row {
+    let mut row = cx.row("tls.certificate", seen, false);
+    row.server_name = server_name.cloned();
+    fill_certificate(&mut row, chain);
+    row.message = match (&row.cert_subject, &row.cert_issuer) {
+        (Some(subject), Some(issuer)) => format!("Server certificate {subject}, issued by {issuer}"),
+        _ => format!("Server certificate that can't be parsed, {} bytes", chain.first().map_or(0, |c| c.bytes)),
+    };
+    row.fields = tunnel_mark(cx, certificate_fields(chain, "server")).finish();
+    row
+}
+
+fn fill_certificate(row: &mut Row, chain: &[Certificate]) {
+    let Some(leaf) = chain.first() else { return };
+    row.cert_subject.clone_from(&leaf.subject);
+    row.cert_issuer.clone_from(&leaf.issuer);
+    row.cert_not_before.clone_from(&leaf.not_before);
+    row.cert_not_after.clone_from(&leaf.not_after);
+    row.cert_sha256 = Some(leaf.sha256.clone());
+}
+
+fn certificate_fields(chain: &[Certificate], side: &str) -> JsonObject {
+    let self_signed = chain.first().is_some_and(Certificate::self_signed);
+    let mut fields = JsonObject::new().str("side", side).bool("self_signed", self_signed);
+    fields.push_raw("chain", &chain_json(chain));
+    fields
+}
+
+pub(crate) fn client_certificate(cx: &Cx<'_>, chain: &[Certificate], seen: Seen, server_name: Option<&Text>) -> Row {
+    let mut row = cx.row("tls.client_certificate", seen, true);
+    row.server_name = server_name.cloned();
+    fill_certificate(&mut row, chain);
+    row.message = match &row.cert_subject {
+        Some(subject) => format!("Client certificate {subject}"),
+        None if chain.is_empty() => String::from("The client answered the certificate request with no certificate"),
+        None => String::from("Client certificate that can't be parsed"),
+    };
+    row.outcome = Some(if chain.is_empty() { Outcome::Failure } else { Outcome::Unknown });
+    row.fields = certificate_fields(chain, "client").bool("empty", chain.is_empty()).finish();
+    row
+}
+
+/// A CertificateRequest of TLS 1.2 and older, with the names of the issuers it accepts.
+pub(crate) fn certificate_request(
+    cx: &Cx<'_>,
+    body: &[u8],
+    seen: Seen,
+    server_name: Option<&Text>,
+    from_client: bool,
+) -> Row {
+    let mut row = cx.row("tls.certificate_request", seen, from_client);
+    row.server_name = server_name.cloned();
+    row.message = String::from("The server asks for a client certificate");
+    let mut fields = JsonObject::new();
+    let authorities = authorities(body);
+    fields.push_list("authorities", authorities.iter().map(Text::as_str));
+    row.fields = fields.finish();
+    row
+}
+
+/// The certificate authorities at the end of a CertificateRequest, TLS 1.2 layout first, then the older one.
+fn authorities(body: &[u8]) -> Vec<Text> {
+    let types = usize::from(body.first().copied().unwrap_or(0)) + 1;
+    let rest = body.get(types..).unwrap_or_default();
+    let skip = |rest: &[u8]| rest.first_chunk::<2>().map_or(0, |b| usize::from(u16::from_be_bytes(*b)) + 2);
+    let with_signatures = rest.get(skip(rest)..).unwrap_or_default();
+    for list in [with_signatures, rest] {
+        if !list.is_empty() && skip(list) == list.len() {
+            return names_in(list.get(2..).unwrap_or_default());
+        }
+    }
+    Vec::new()
+}
+
+fn names_in(mut list: &[u8]) -> Vec<Text> {
+    let mut out = Vec::new();
+    while let Some((len, rest)) = list.split_first_chunk::<2>() {
+        let len = usize::from(u16::from_be_bytes(*len));
+        let Some(der) = rest.get(..len) else { break };
+        out.extend(super::cert::parse_name(der));
+        list = rest.get(len..).unwrap_or_default();
+        if out.len() >= 32 {
+            break;
+        }
+    }
+    out
+}
+
+pub(crate) fn alert(
+    cx: &Cx<'_>,
+    name: &Text,
+    level: u8,
+    code: u8,
+    seen: Seen,
+    server_name: Option<&Text>,
+    from_client: bool,
+) -> Row {
+    let mut row = cx.row("tls.alert", seen, from_client);
+    row.server_name = server_name.cloned();
+    let side = if from_client { "client" } else { "server" };
+    row.message = format!("TLS alert {name} from the {side}");
+    row.tls_alert = Some(name.clone());
+    // Orderly ends are alerts too.
+    row.outcome = Some(if matches!(code, 0 | 90) { Outcome::Success } else { Outcome::Failure });
+    let level = if level == 2 { "fatal" } else { "warning" };
+    let fields = JsonObject::new().str("direction", side).str("level", level).num("code", code).bool("encrypted", false);
+    row.fields = tunnel_mark(cx, fields).finish();
+    row
+}
+
+/// An alert whose code can't be read; `inferred` if only its length gives it away.
+pub(crate) fn protected_alert(
+    cx: &Cx<'_>,
+    seen: Seen,
+    server_name: Option<&Text>,
+    from_client: bool,
+    inferred: bool,
+) -> Row {
+    let mut row = cx.row("tls.alert", seen, from_client);
+    row.server_name = server_name.cloned();
+    let side = if from_client { "client" } else { "server" };
+    row.message = format!("Encrypted TLS alert from the {side} before any data");
+    row.outcome = Some(Outcome::Failure);
+    let mut fields = JsonObject::new().str("direction", side).bool("encrypted", true);
+    if inferred {
+        fields = fields.bool("inferred", true);
+    }
+    row.fields = tunnel_mark(cx, fields).finish();
+    row
+}
