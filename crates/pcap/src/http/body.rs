@@ -128,10 +128,14 @@ pub(crate) struct Sample {
     bytes: Vec<u8>,
     pub(crate) total: u64,
     /// Keep more than usual: the body is a message of another protocol.
-    pub(crate) generous: bool,
+    generous: bool,
 }
 
 impl Sample {
+    pub(crate) fn new(generous: bool) -> Self {
+        Self { generous, ..Self::default() }
+    }
+
     pub(crate) fn add(&mut self, bytes: &[u8]) {
         self.total += bytes.len() as u64;
         let limit = if self.generous { 8 * MAX_SAMPLE } else { MAX_SAMPLE };

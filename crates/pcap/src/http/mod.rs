@@ -103,7 +103,7 @@ impl Http {
         let (row, request) = rows::request(cx, &head, seen);
         self.client.body = request_body(&head);
         if request.kerberos && !self.client.body.is_over() {
-            let sample = Sample { generous: true, ..Sample::default() };
+            let sample = Sample::new(true);
             self.request_body = Some(KerberosBody { seen, sample });
         }
         cx.info.after = "http_request";
@@ -148,7 +148,7 @@ impl Http {
         let upgrade = head.status == 101;
         let target = request.as_ref().filter(|_| tunnel).and_then(|r| r.server_name.clone());
         let kerberos = request.as_ref().is_some_and(|r| r.kerberos);
-        let sample = Sample { generous: kerberos, ..Sample::default() };
+        let sample = Sample::new(kerberos);
         self.reply = Some(Reply { head, request, seen, sample });
         if self.server.body.is_over() {
             self.finish_reply(cx);
