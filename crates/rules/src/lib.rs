@@ -1,1 +1,43 @@
 //! Declarative correlation rules over the timeline.
+//!
+//! Rules are TOML with SQL conditions; `docs/rules-language.md` is their reference. A [`RulePack`] is loaded from files (a
+//! faulty rule is left out with a [`RuleError`] that has line and caret), evaluated over a
+//! [`Timeline`](casetrace_timeline::Timeline), and gives [`Findings`]: ranked judgements with the rows that carry them.
+//! Nothing here reads files or prints.
+//!
+//! ```
+//! use casetrace_rules::{Context, RulePack};
+//! use casetrace_timeline::TimelineBuilder;
+//!
+//! let loaded = RulePack::builtin();
+//! assert!(loaded.errors.is_empty());
+//! let findings = loaded.pack.evaluate(&TimelineBuilder::new().finish(), &Context::default());
+//! assert!(findings.findings.is_empty());
+//! ```
+
+mod case;
+mod compile;
+mod engine;
+mod error;
+mod expand;
+mod file;
+mod findings;
+mod pack;
+mod plan;
+mod quality;
+mod rule;
+mod source;
+mod template;
+mod words;
+
+pub use case::CaseResult;
+pub use engine::Context;
+pub use error::RuleError;
+pub use findings::{
+    CaseInfo, EvidenceItem, FINDINGS_SCHEMA_VERSION, Finding, Findings, NextStep, QualityFinding,
+};
+pub use pack::{Loaded, RulePack};
+pub use quality::InventoryMember;
+pub use rule::Rule;
+pub use source::SourceKind;
+pub use words::{Audience, Confidence, Lang, Localized, Phase, Role, Severity, Status, Whose};

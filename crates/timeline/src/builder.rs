@@ -77,7 +77,7 @@ impl TimelineBuilder {
     }
 
     /// Adds one row given as values in the order of [`COLUMNS`] without `ts`.
-    pub(crate) fn push_values<'a>(&mut self, values: impl IntoIterator<Item = Value<'a>>) {
+    pub fn push_values<'a>(&mut self, values: impl IntoIterator<Item = Value<'a>>) {
         for (store, value) in self.stores.iter_mut().zip(values) {
             store.push(value);
         }

@@ -1,0 +1,206 @@
+//! Which rows belong to one finding.
+//!
+//! Rows have a key: what they are about, then the scope columns. An unknown part fits everything; rows that know more
+//! narrow a group down. `(PC1, ?)` and `(?, login.example)` become one group `(PC1, login.example)`, and a row of `(PC2, ?)`
+//! then starts its own.
+
+use std::collections::HashMap;
+
+use casetrace_model::Value;
+use casetrace_timeline::{ColumnId, Timeline};
+
+use crate::rule::{About, Evidence, Rule};
+use crate::template::Key;
+use crate::words::Role;
+
+/// Different keys looked at for one rule; more would be a rule without focus.
+const MAX_KEYS: usize = 2_000;
+
+/// Rows of one finding-to-be, by evidence number.
+#[derive(Debug, Clone)]
+pub(crate) struct Group {
+    key: Vec<u32>,
+    /// What it is about, if known.
+    pub(crate) subject: Option<String>,
+    pub(crate) rows: Vec<Vec<u32>>,
+}
+
+impl Group {
+    /// True if a row's key contradicts nothing that is known.
+    fn fits(&self, key: &[u32]) -> bool {
+        self.key
+            .iter()
+            .zip(key)
+            .all(|(a, b)| *a == 0 || *b == 0 || a == b)
+    }
+
+    fn narrow(&mut self, key: &[u32]) {
+        for (mine, other) in self.key.iter_mut().zip(key) {
+            if *mine == 0 {
+                *mine = *other;
+            }
+        }
+    }
+}
+
+/// Turns values into small numbers; 0 is unknown.
+#[derive(Default)]
+struct Interner {
+    texts: HashMap<String, u32>,
+    names: Vec<String>,
+    /// Dictionary codes seen before.
+    codes: HashMap<(ColumnId, u32), u32>,
+}
+
+impl Interner {
+    fn intern(&mut self, text: &str) -> u32 {
+        if let Some(id) = self.texts.get(text) {
+            return *id;
+        }
+        self.names.push(text.to_owned());
+        let id = self.names.len() as u32;
+        self.texts.insert(text.to_owned(), id);
+        id
+    }
+
+    fn of(&mut self, timeline: &Timeline, key: &Key, row: u32) -> u32 {
+        let Key::Column(column) = key else {
+            return key.value(timeline, row).map_or(0, |text| self.intern(&text));
+        };
+        match timeline.code(*column, row) {
+            Some(0) => 0,
+            Some(code) => match self.codes.get(&(*column, code)) {
+                Some(id) => *id,
+                None => {
+                    // Names of computers and users don't depend on case.
+                    let id = timeline
+                        .text(*column, row)
+                        .map_or(0, |text| self.intern(&text.to_lowercase()));
+                    self.codes.insert((*column, code), id);
+                    id
+                }
+            },
+            None => match timeline.value(*column, row) {
+                Value::Null => 0,
+                _ => key.value(timeline, row).map_or(0, |text| self.intern(&text)),
+            },
+        }
+    }
+
+    fn name(&self, id: u32) -> Option<&str> {
+        self.names.get((id as usize).checked_sub(1)?).map(String::as_str)
+    }
+}
+
+type Keyed = HashMap<Vec<u32>, Vec<Vec<u32>>>;
+
+/// Groups the rows of a rule's evidence. Also says whether keys were left out.
+pub(crate) fn group(timeline: &Timeline, rule: &Rule, hits: &[Vec<u32>]) -> (Vec<Group>, bool) {
+    let mut interner = Interner::default();
+    let mut keyed = Keyed::new();
+    for (i, (evidence, rows)) in rule.evidence.iter().zip(hits).enumerate() {
+        for row in rows {
+            let key = key_of(timeline, rule, evidence, &mut interner, *row);
+            let slots = keyed
+                .entry(key)
+                .or_insert_with(|| vec![Vec::new(); rule.evidence.len()]);
+            if let Some(slot) = slots.get_mut(i) {
+                slot.push(*row);
+            }
+        }
+    }
+    let mut keys: Vec<(Vec<u32>, Vec<Vec<u32>>)> = keyed.into_iter().collect();
+    keys.sort_by_key(|(key, slots)| {
+        let unknown = key.iter().filter(|part| **part == 0).count();
+        (unknown, slots.iter().flatten().min().copied(), key.clone())
+    });
+    let cut = keys.len() > MAX_KEYS;
+    keys.truncate(MAX_KEYS);
+    (merge(rule, keys, &interner), cut)
+}
+
+fn key_of(
+    timeline: &Timeline,
+    rule: &Rule,
+    evidence: &Evidence,
+    interner: &mut Interner,
+    row: u32,
+) -> Vec<u32> {
+    let about = match (&evidence.about, &rule.about) {
+        (About::Key(key), _) | (About::Rule, Some(key)) => interner.of(timeline, key, row),
+        (About::Any, _) | (About::Rule, None) => 0,
+    };
+    let mut key = vec![about];
+    key.extend(
+        rule.scope
+            .iter()
+            .map(|column| interner.of(timeline, &Key::Column(*column), row)),
+    );
+    key
+}
+
+fn makes_findings(role: Role) -> bool {
+    matches!(role, Role::Decisive | Role::Supporting | Role::Weak)
+}
+
+/// Most specific keys first; each joins all groups it fits and narrows them, or starts its own.
+fn merge(rule: &Rule, keys: Vec<(Vec<u32>, Vec<Vec<u32>>)>, interner: &Interner) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    let anchors = |slots: &[Vec<u32>]| {
+        rule.evidence
+            .iter()
+            .zip(slots)
+            .any(|(e, rows)| makes_findings(e.role) && !rows.is_empty())
+    };
+    for (key, slots) in keys.iter().filter(|(_, slots)| anchors(slots)) {
+        let mut joined = false;
+        for group in groups.iter_mut().filter(|g| g.fits(key)) {
+            group.narrow(key);
+            joined = true;
+        }
+        if !joined {
+            let rows = vec![Vec::new(); slots.len()];
+            groups.push(Group {
+                key: key.clone(),
+                subject: None,
+                rows,
+            });
+        }
+    }
+    for group in &mut groups {
+        let own: Vec<_> = keys
+            .iter()
+            .filter(|(key, _)| group.fits(key))
+            .map(|(_, slots)| slots)
+            .collect();
+        for slots in own {
+            for (mine, rows) in group.rows.iter_mut().zip(slots) {
+                mine.extend(rows);
+            }
+        }
+        group.rows.iter_mut().for_each(|rows| rows.sort_unstable());
+        group.subject = group
+            .key
+            .first()
+            .and_then(|id| interner.name(*id))
+            .map(ToOwned::to_owned);
+    }
+    groups
+}
+
+/// True if a row fits the scope (not the subject) of a group's rows; for absence and coverage.
+pub(crate) fn scope_fits(timeline: &Timeline, rule: &Rule, anchors: &[u32], row: u32) -> bool {
+    rule.scope
+        .iter()
+        .all(|column| match timeline.value(*column, row) {
+            Value::Null => true,
+            value => {
+                let mut known = anchors
+                    .iter()
+                    .map(|a| timeline.value(*column, *a))
+                    .filter(|v| *v != Value::Null)
+                    .peekable();
+                known.peek().is_none() || known.any(|v| v == value)
+            }
+        })
+}
