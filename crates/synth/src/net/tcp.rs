@@ -137,7 +137,8 @@ impl<'w> Tcp<'w> {
         self
     }
 
-    /// SYN and its repeats after 1, 2, 4… seconds that nobody answers; Windows sends three in all by default.
+    /// SYN and its repeats after 1, 2, 4… seconds that nobody answers. A handshake may follow: it repeats the SYN
+    /// once more.
     pub fn unanswered(&mut self, syns: u32) -> &mut Self {
         let first = self.client_seq;
         for round in 0..syns {
@@ -145,6 +146,7 @@ impl<'w> Tcp<'w> {
             self.emit(true, SYN, vec![], &SYN_OPTIONS);
             self.wait_ms(1_000 << round.min(6));
         }
+        self.client_seq = first;
         self
     }
 

@@ -339,7 +339,7 @@ impl PrtFailure<'_> {
     }
 }
 
-/// CAPI2 11 (build chain) and 30 (verify policy) for a server, with the result of the latter. `subjects` is the
+/// CAPI2 90 (certificates), 11 (build chain) and 30 (verify policy) for a server, with the result of the latter. `subjects` is the
 /// chain, leaf first.
 pub fn capi2(
     at: Moment,
@@ -417,6 +417,10 @@ pub fn capi2(
         .child(outcome());
     let level = if result == 0 { 4 } else { 2 };
     vec![
+        Event::new(CAPI2, 90, at.plus_ms(-1))
+            .user(SYSTEM)
+            .process(712, 2300)
+            .user_data(objects(subjects, process)),
         Event::new(CAPI2, 11, at)
             .level(level)
             .user(SYSTEM)
@@ -430,12 +434,51 @@ pub fn capi2(
     ]
 }
 
+/// UserData of CAPI2 90: each certificate of the chain with subject and issuer; the last one signs itself.
+fn objects(subjects: &[&str], process: &str) -> Element {
+    let named = |tag: &str, name: &str| Element::new(tag).child(Element::new("CN").text(name));
+    let mut list = Element::new("X509Objects");
+    for (index, subject) in subjects.iter().enumerate() {
+        let issuer = subjects.get(index + 1).unwrap_or(subject);
+        let file = format!(
+            "{}.cer",
+            crate::bytes::guid_for(subject).replace('-', "").to_uppercase()
+        );
+        let cert = Element::new("Certificate")
+            .attr("fileRef", &file)
+            .attr("subjectName", subject);
+        list = list.child(
+            cert.child(named("Subject", subject))
+                .child(named("Issuer", issuer)),
+        );
+    }
+    list.child(Element::new("EventAuxInfo").attr("ProcessName", process))
+}
+
 /// A classic Application-log event of password writeback: one text block.
 pub fn password_reset(id: u16, level: u8, at: Moment, text: &str) -> Event {
     Event::new(PASSWORD_RESET, id, at)
         .level(level)
         .keywords(0x0080_0000_0000_0000)
         .data(text)
+}
+
+/// The service bus of password writeback.
+pub const BUS: &str = "ssprdedicatedsbprodncu.servicebus.windows.net";
+
+/// The records of one failed attempt to listen on the service bus: 31034, 32002, 32014.
+pub fn writeback_errors(at: Moment) -> Vec<Event> {
+    let tracking = crate::bytes::guid_for(&format!("tracking {}", at.0));
+    let details = format!(
+        "TrackingId: {tracking}, Error connecting to ServiceBus. The token provider was unable to provide a security token while accessing 'https://{BUS}/'. Details: Microsoft.ServiceBus.Messaging.MessagingCommunicationException: Unable to connect to the remote server ---> System.Net.WebException: Unable to connect to the remote server ---> System.Net.Sockets.SocketException: A connection attempt failed because the connected party did not properly respond after a period of time 203.0.113.31:443"
+    );
+    let listener = format!("TrackingId: {tracking}, ServiceBus listener error for {BUS}. {details}");
+    let retry = format!("TrackingId: {tracking}, Retrying the connection to {BUS}.");
+    vec![
+        password_reset(31034, 2, at, &listener),
+        password_reset(32002, 2, at.plus_ms(40), &details),
+        password_reset(32014, 3, at.plus_ms(900), &retry),
+    ]
 }
 
 /// A classic event of the synchronisation service.

@@ -393,9 +393,7 @@ impl Case {
         let from = self.local();
         let server = world::https("www.bing.com");
         let mut tcp = Tcp::new(&mut self.wire, at, from, server).pid(world::EDGE.pid);
-        tcp.unanswered(1);
-        let mut tcp = Tcp::new(&mut self.wire, at.plus_ms(1_000), from, server).pid(world::EDGE.pid);
-        tcp.handshake();
+        tcp.unanswered(1).handshake();
         handshake(&mut tcp, "www.bing.com", &Handshake::Modern);
     }
 }

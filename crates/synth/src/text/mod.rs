@@ -3,6 +3,7 @@
 pub mod authlogs;
 pub mod cli;
 mod dsregcmd;
+pub mod signin;
 pub mod windows;
 
 pub use dsregcmd::Dsregcmd;

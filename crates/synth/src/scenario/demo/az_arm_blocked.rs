@@ -9,6 +9,7 @@ use crate::scenario::network::{Block, Handshake};
 use crate::scenario::world::{self, AZ, EDGE};
 use crate::scenario::{Bundle, Case, Expected, Finding};
 use crate::text::cli::AzLogin;
+use crate::text::signin::{SignIn, export};
 use crate::text::{Encoding, authlogs};
 
 const ARM: &str = "management.azure.com";
@@ -25,12 +26,17 @@ pub fn az_arm_blocked() -> Bundle {
         "NewConnectionError('<urllib3.connection.HTTPSConnection object at 0x0000021F5A0B7A10>: Failed to establish a new connection: [WinError 10060] A connection attempt failed because the connected party did not properly respond after a period of time, or established connection failed because connected host has failed to respond')",
     );
     let ipconfig = authlogs::ipconfig(&case.id, "192.0.2.42", "192.0.2.10");
+    let signed_in = SignIn::new(case.at(131), &case.id, text.correlation());
     let zip = Zip::new()
         .dated(case.stop, 0)
         .file("az-login/az-login.pcapng", PcapNg::default().write(&case.wire))
         .file(
             "az-login/az-login-debug.txt",
             Encoding::Utf16Le.encode(&text.text()),
+        )
+        .file(
+            "az-login/InteractiveSignIns_2026-03-02_2026-03-02.csv",
+            export(&[signed_in]),
         )
         .file("az-login/ipconfig.txt", Encoding::Cp1252.encode(&ipconfig));
     Bundle {

@@ -41,7 +41,10 @@ pub fn hybrid_join_407() -> Bundle {
     .proxies(&case.id, "", "", &format!("{PROXY_NAME}:8080"));
     Bundle {
         name: "hybrid-join-407",
-        files: vec![Member::new("Authlogs.zip", case.authlogs_zip(&dsregcmd))],
+        files: vec![
+            Member::new("Authlogs.zip", case.authlogs_zip(&dsregcmd)),
+            Member::new("dsregcmd-user.txt", as_user(&case)),
+        ],
         passwords: None,
         expected: Expected::new(
             "Automatic hybrid join fails because the proxy answers SYSTEM's CONNECT with 407 and SYSTEM has no credentials for it; the user's browser gets through.",
@@ -54,6 +57,17 @@ pub fn hybrid_join_407() -> Bundle {
         .allow(&["JOIN-10", "DISC-04", "DISC-06", "DISC-08", "PRT-01", "PIN-01", "PXY-05", "PXY-06", "CLI-04"])
         .absent(&["DISC-01", "DISC-03", "DNS-01", "TLS-01", "TIME-01", "PRE-01", "PRE-02", "JOIN-01"]),
     }
+}
+
+/// The same command as the user ran it, not elevated: the user's proxy credentials make the tests pass, which says
+/// nothing about SYSTEM.
+fn as_user(case: &Case) -> Vec<u8> {
+    let t = case.stop.plus_s(60);
+    let text = Dsregcmd::not_registered(&case.id, t, &[("User Context", "UN-ELEVATED User")], &[])
+        .proxies(&case.id, "", "", &format!("{PROXY_NAME}:8080"))
+        .without("IE Proxy Config for System Account")
+        .text();
+    Encoding::Utf16Le.encode(&text)
 }
 
 fn network(case: &mut Case) {
