@@ -1,15 +1,19 @@
 //! Decodes a whole trace: counts, packets, rows.
 
+use std::collections::BTreeMap;
+
 use casetrace_model::{Diagnostic, Inspection, PacketSink, ReadSeek, Sink};
 
-use crate::container::clock::ClockKind;
 use crate::inspect::{Facts, inspection};
+use crate::names::PKTMON;
 use crate::options::Options;
 use crate::packets::{InterfaceTable, PacketDecoder, PktMonTable};
 use crate::process::Processes;
 use crate::providers::ProviderNames;
 use crate::reader::{EtlReader, OpenError};
-use crate::survey::{Survey, survey};
+use crate::rows::{RowBuilder, rows};
+use crate::schema::resolve::SchemaSet;
+use crate::survey::survey;
 
 /// What [`decode`] knows besides the rows it delivered.
 #[derive(Debug, Clone, Default)]
@@ -63,22 +67,30 @@ pub(crate) fn decode_open<'a>(
     let share = if two_passes { 2 } else { 1 };
     let found = survey(reader, options.threads, &mut |bytes| sink.progress(bytes / share));
     crate::diagnose::report(reader, &found, options, sink);
-    let names = ProviderNames::new(found.provider_names.clone());
+    let os_build = reader.header().map_or(0, |header| header.os_build);
+    let mut names = ProviderNames::new(found.provider_names.clone());
+    let schemas = SchemaSet::collect(&found, options, os_build, &mut names);
+    crate::diagnose::undecodable(&found, &schemas, &names, options, sink);
     let interfaces = InterfaceTable::collect(&found.kept);
-    let components = PktMonTable::collect(&found.kept);
+    let mut components = PktMonTable::collect(&found.kept);
+    components.reasons = drop_reasons(&schemas);
     let processes = Processes::collect(&found.kept, &reader.clock());
-    let mut packet_result = None;
+    let labels = found.counts.providers().iter().map(|(key, _)| (key.provider, names.label(key.provider).into())).collect();
+    let builder = sink.wants_rows().then(|| RowBuilder {
+        schemas: &schemas,
+        names: &names,
+        processes: &processes,
+        components: &components,
+        clock: reader.clock(),
+        options,
+        labels,
+    });
+    let mut decoder =
+        packets.map(|sink| PacketDecoder::new(sink, &interfaces, &components, &processes, &found.counts.packets));
     if two_passes {
-        packet_result = second_pass(
-            reader,
-            &found,
-            sink,
-            packets,
-            &interfaces,
-            &components,
-            &processes,
-        );
+        rows(reader, builder.as_ref(), &mut decoder, sink, options.threads);
     }
+    let packet_result = decoder.map(PacketDecoder::finish);
     let inspection = inspection(&Facts {
         reader,
         survey: &found,
@@ -86,51 +98,14 @@ pub(crate) fn decode_open<'a>(
         interfaces: &interfaces,
         components: &components,
         processes: &processes,
-        schemas: 0,
+        schemas: schemas.embedded,
         packets: packet_result,
     });
-    Decoded {
-        inspection,
-        processes,
-    }
+    Decoded { inspection, processes }
 }
 
-fn second_pass(
-    reader: &mut EtlReader<'_>,
-    found: &Survey,
-    sink: &mut dyn Sink,
-    packets: Option<&mut dyn PacketSink>,
-    interfaces: &InterfaceTable,
-    components: &PktMonTable,
-    processes: &Processes,
-) -> Option<crate::packets::PacketResult> {
-    let clock = reader.clock();
-    let total = reader.file_len();
-    let mut packets = packets
-        .map(|sink| PacketDecoder::new(sink, interfaces, components, processes, &found.counts.packets));
-    let mut events = reader.events();
-    let mut told = 0;
-    loop {
-        let done = events.bytes_done();
-        if done != told {
-            told = done;
-            sink.progress((total + done) / 2);
-        }
-        let Some(event) = events.next() else { break };
-        if let Some(packets) = &mut packets {
-            let ts_ns = if clock.kind == ClockKind::Unknown {
-                None
-            } else {
-                clock.to_unix_ns(event.raw_ts)
-            };
-            packets.event(&event, ts_ns);
-        }
-    }
-    if let Some(error) = events.take_error() {
-        sink.diagnostic(Diagnostic::error(
-            "EtlReadFailed",
-            format!("Reading stopped early: {error}; later records are missing."),
-        ));
-    }
-    packets.map(PacketDecoder::finish)
+/// Packet Monitor's texts for drop reasons, from the value map that merging put into the file.
+fn drop_reasons(schemas: &SchemaSet) -> BTreeMap<u32, String> {
+    let maps = schemas.maps.iter().filter(|((provider, name), _)| *provider == PKTMON && name.to_ascii_lowercase().contains("dropreason"));
+    maps.flat_map(|(_, map)| map.entries.iter().cloned()).collect()
 }

@@ -1,11 +1,18 @@
 //! Damage and losses of a file as diagnostics.
 
+use std::collections::BTreeMap;
+
 use casetrace_model::{Diagnostic, Severity, Sink};
 
+use crate::Guid;
 use crate::container::clock::ClockKind;
+use crate::names::{NDIS_CAPTURE, PKTMON};
 use crate::options::Options;
+use crate::providers::ProviderNames;
 use crate::reader::EtlReader;
-use crate::survey::Survey;
+use crate::schema::classic;
+use crate::schema::resolve::SchemaSet;
+use crate::survey::{Class, EVENT_SOURCE_MANIFEST, Survey};
 
 /// Tells the sink what the file lacks.
 pub(crate) fn report(reader: &EtlReader<'_>, found: &Survey, options: &Options, sink: &mut dyn Sink) {
@@ -119,5 +126,44 @@ fn buffers(found: &Survey, all: &mut Vec<Diagnostic>) {
                     .lost(damage.lost),
             );
         }
+    }
+}
+
+/// Tells which providers stay undecoded and what would help.
+pub(crate) fn undecodable(found: &Survey, schemas: &SchemaSet, names: &ProviderNames, options: &Options, sink: &mut dyn Sink) {
+    let mut without: BTreeMap<(Class, Guid), u64> = BTreeMap::new();
+    for (key, n) in found.counts.providers() {
+        let decodable = match key.class {
+            // Self-describing events have no schema in the set; their share cannot be told apart by id.
+            Class::Event => {
+                schemas.find(&key).is_some()
+                    || classic::is_quiet(key.provider, key.id)
+                    || found.counts.self_describing.contains_key(&key.provider)
+                    || matches!(key.provider, PKTMON | NDIS_CAPTURE)
+                    || key.id == EVENT_SOURCE_MANIFEST
+            }
+            Class::Classic => true,
+            Class::Wpp => schemas.tmf.find(key.provider, key.id).is_some(),
+        };
+        if !decodable {
+            *without.entry((key.class, key.provider)).or_default() += n;
+        }
+    }
+    let listed = options.limits.max_diagnostics;
+    for ((class, provider), n) in without.iter().take(listed) {
+        let name = names.label(*provider);
+        let (code, text) = match class {
+            Class::Wpp => {
+                // Messages carry the GUID of their source file, which only a TMF turns into a name.
+                let text = format!("{n} WPP messages of {name} {{{provider}}} need its TMF files (--tmf DIR); they are only counted.");
+                ("EtlWppWithoutTmf", text)
+            }
+            _ => ("EtlNoLayout", format!("{n} events of {name} {{{provider}}} have no known layout; give the provider's manifest (--manifests DIR).")),
+        };
+        sink.diagnostic(Diagnostic::new(Severity::Info, code, text));
+    }
+    if without.len() > listed {
+        let text = format!("{} more providers could not be decoded.", without.len() - listed);
+        sink.diagnostic(Diagnostic::new(Severity::Info, "EtlMoreDiagnostics", text));
     }
 }

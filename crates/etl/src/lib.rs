@@ -26,15 +26,18 @@ mod diagnose;
 mod expand;
 mod guid;
 mod inspect;
+mod mask;
 mod names;
 mod options;
 mod packets;
 mod process;
 mod providers;
 mod reader;
+mod rows;
 mod schema;
 mod survey;
 mod table;
+mod value;
 
 pub use container::buffer::BufferHeader;
 pub use container::clock::{Clock, ClockKind};

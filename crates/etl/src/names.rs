@@ -20,8 +20,6 @@ pub(crate) const KERNEL_PROCESS: Guid = Guid::constant("22fb2cd6-0e7b-422b-a0c7-
 pub(crate) const MOF_PROCESS: Guid = Guid::constant("3d6fa8d0-fe05-11d0-9dda-00c04fd7ba7c");
 /// Classic image events.
 pub(crate) const MOF_IMAGE: Guid = Guid::constant("2cb15d1d-5fc1-11d2-abe1-00a0c911f518");
-/// WinHTTP.
-pub(crate) const WINHTTP: Guid = Guid::constant("7d44233d-3055-4b9c-ba64-0d47ca40a232");
 /// WinHTTP's lower half.
 pub(crate) const WEBIO: Guid = Guid::constant("50b3e73c-9370-461d-bb9f-26f32d68887d");
 /// WinINet.
@@ -46,7 +44,7 @@ mod tests {
         ] {
             assert!(!guid.is_nil());
         }
-        for guid in [MOF_PROCESS, MOF_IMAGE, WINHTTP, WEBIO, WININET, DNS_CLIENT] {
+        for guid in [MOF_PROCESS, MOF_IMAGE, WEBIO, WININET, DNS_CLIENT] {
             assert!(!guid.is_nil());
         }
     }

@@ -5,41 +5,15 @@ use std::sync::LazyLock;
 
 use crate::Guid;
 
-/// How a provider's events are described.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ProviderKind {
-    Manifest,
-    SelfDescribing,
-    Classic,
-    Wpp,
-    Unknown,
-}
-
-static TABLE: LazyLock<HashMap<Guid, (&'static str, ProviderKind)>> = LazyLock::new(|| {
+static TABLE: LazyLock<HashMap<Guid, &'static str>> = LazyLock::new(|| {
     crate::table::rows(include_str!("../../../pipelines/etl/providers.tsv"))
-        .filter_map(|[guid, name, kind]| {
-            let kind = match kind {
-                "manifest" => ProviderKind::Manifest,
-                "tracelogging" | "eventsource" => ProviderKind::SelfDescribing,
-                "classic" => ProviderKind::Classic,
-                "wpp" => ProviderKind::Wpp,
-                _ => ProviderKind::Unknown,
-            };
-            Some((Guid::parse(guid)?, (name, kind)))
-        })
+        .filter_map(|[guid, name, _]| Some((Guid::parse(guid)?, name)))
         .collect()
 });
 
 /// Name of a provider as the built-in list knows it.
 pub(crate) fn known_name(provider: Guid) -> Option<&'static str> {
-    TABLE.get(&provider).map(|(name, _)| *name)
-}
-
-/// How a provider's events are described, as far as known.
-pub(crate) fn known_kind(provider: Guid) -> ProviderKind {
-    TABLE
-        .get(&provider)
-        .map_or(ProviderKind::Unknown, |(_, kind)| *kind)
+    TABLE.get(&provider).copied()
 }
 
 /// Names for one file: its own ones first, then the built-in list.
@@ -84,6 +58,5 @@ mod tests {
         let lines = crate::table::rows::<3>(include_str!("../../../pipelines/etl/providers.tsv")).count();
         assert_eq!(TABLE.len(), lines);
         assert_eq!(known_name(crate::names::PKTMON), Some("Microsoft-Windows-PktMon"));
-        assert_eq!(known_kind(crate::names::EVENT_METADATA), ProviderKind::Classic);
     }
 }

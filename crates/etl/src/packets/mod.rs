@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use casetrace_model::{Direction, Packet, PacketSink};
 
 pub(crate) use interfaces::InterfaceTable;
-pub(crate) use pktmon::PktMonTable;
+pub(crate) use pktmon::{PktMonHead, PktMonTable};
 
 use crate::container::record::Event;
 use crate::names::{NDIS_CAPTURE, PKTMON, RAS_NDISWAN};

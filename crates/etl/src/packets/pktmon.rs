@@ -157,6 +157,15 @@ impl PktMonHead {
         }
     }
 
+    /// Direction for people.
+    pub(crate) fn direction_name(&self) -> &'static str {
+        match self.direction() {
+            Some(Direction::In) => "in",
+            Some(Direction::Out) => "out",
+            None => "unknown",
+        }
+    }
+
     fn direction(&self) -> Option<Direction> {
         match self.direction {
             1 | 3 | 5 => Some(Direction::In),
@@ -275,17 +284,20 @@ impl PktMonCapture {
 impl PktMonTable {
     /// `dropped: <reason> at <component>`.
     pub(crate) fn drop_remark(&self, head: &PktMonHead) -> String {
-        let reason = self
-            .reasons
-            .get(&head.drop_reason)
-            .cloned()
-            .unwrap_or_else(|| format!("reason {}", head.drop_reason));
-        let place = self
-            .get(head.component)
-            .map_or_else(|| format!("component {}", head.component), |c| c.name.clone());
-        format!(
-            "dropped: {reason} at {place} (location {:#x})",
-            head.drop_location
-        )
+        let (reason, place) = (self.reason(head.drop_reason), self.label(head.component));
+        format!("dropped: {reason} at {place} (location {:#x})", head.drop_location)
+    }
+
+    /// The trace's own text for a reason, else its number.
+    pub(crate) fn reason(&self, reason: u32) -> String {
+        self.reasons.get(&reason).cloned().unwrap_or_else(|| format!("reason {reason}"))
+    }
+
+    /// Driver file of a component, else its number.
+    pub(crate) fn label(&self, component: u16) -> String {
+        match self.get(component) {
+            Some(known) if !known.name.is_empty() => known.name.clone(),
+            _ => format!("component {component}"),
+        }
     }
 }

@@ -48,7 +48,7 @@ pub(crate) struct Kept {
 const GROUP_PROCESS: u8 = 3;
 const GROUP_IMAGE: u8 = 20;
 /// Event id of a manifest travelling in the stream.
-const EVENT_SOURCE_MANIFEST: u16 = 0xfffe;
+pub(crate) const EVENT_SOURCE_MANIFEST: u16 = 0xfffe;
 const EVENT_SOURCE_MAGIC: u8 = 0x5b;
 
 /// Whether a record explains others.

@@ -8,5 +8,5 @@ mod keep;
 mod run;
 
 pub(crate) use counts::{Class, Counts, PacketCounts, ProviderEvent, class_of, kernel_group_name};
-pub(crate) use keep::{Kept, KeptKind};
+pub(crate) use keep::{EVENT_SOURCE_MANIFEST, Kept, KeptKind};
 pub(crate) use run::{Survey, survey};
