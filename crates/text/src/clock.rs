@@ -167,20 +167,11 @@ fn date(year: u32, month: u32, day: u32) -> Option<Date> {
     .ok()
 }
 
-/// Which of the first two numbers of `a/b/yyyy` is the month.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Order {
-    /// `MM/dd/yyyy`.
-    MonthFirst,
-    /// `dd/MM/yyyy`.
-    DayFirst,
-}
-
 /// A date and time at the start of `text`, and the text after it.
 ///
 /// Reads `yyyy-MM-dd`, `yyyy/MM/dd`, `MM/dd/yyyy` (`dd/MM/yyyy` if the month can't be one), `dd.MM.yyyy`, then
 /// `T`, blanks, a comma or a dash, a time with or without fraction, and an offset if there is one.
-pub(crate) fn leading(text: &str, order: Order) -> Option<(Moment, &str)> {
+pub(crate) fn leading(text: &str) -> Option<(Moment, &str)> {
     let mut scan = Scan { rest: text };
     let first = scan.number(4)?;
     let between = scan.skip(&['-', '/', '.'])?;
@@ -189,9 +180,9 @@ pub(crate) fn leading(text: &str, order: Order) -> Option<(Moment, &str)> {
     let third = scan.number(4)?;
     let date = if first > 31 {
         date(first, second, third)?
-    } else if between == '.' {
+    } else if between == '.' || first > 12 {
         date(third, second, first)?
-    } else if second > 12 || (order == Order::MonthFirst && first <= 12) {
+    } else if first <= 12 {
         date(third, first, second)?
     } else {
         date(third, second, first)?
@@ -239,7 +230,7 @@ pub(crate) fn http_date(text: &str) -> Option<i64> {
 
 /// A whole value that is a time: UTC where it says so or where `assume_utc`.
 pub(crate) fn value(text: &str, assume_utc: bool) -> Option<i64> {
-    match leading(text.trim(), Order::MonthFirst)?.0 {
+    match leading(text.trim())?.0 {
         Moment::Exact(ts) => Some(ts),
         Moment::Local(at) => utc(at).filter(|_| assume_utc),
     }
@@ -251,7 +242,7 @@ mod tests {
     use casetrace_model::time::to_rfc3339;
 
     fn exact(text: &str) -> String {
-        match leading(text, Order::MonthFirst) {
+        match leading(text) {
             Some((Moment::Exact(ts), _)) => to_rfc3339(ts),
             Some((Moment::Local(at), _)) => format!("local {at}"),
             None => "none".to_owned(),

@@ -1,7 +1,7 @@
 //! The formats there are, and how one is chosen.
 
 use crate::blocks::Machine;
-use crate::formats;
+use crate::formats as f;
 use crate::lines::{Lines, Utf8, floor_boundary};
 use crate::output::Output;
 
@@ -197,32 +197,109 @@ const fn stream(
 pub(crate) static SPECS: &[Spec] = &[
     block(
         "dsregcmd",
-        formats::dsregcmd::detect,
-        formats::dsregcmd::make,
-        formats::dsregcmd::starts,
+        f::dsregcmd::detect,
+        f::dsregcmd::make,
+        f::dsregcmd::starts,
     ),
-    block("az", formats::az::detect, formats::az::make, formats::az::starts),
+    block("az", f::az::detect, f::az::make, f::az::starts),
     block(
         "mggraph",
-        formats::azps::detect_mggraph,
-        formats::azps::make_mggraph,
-        formats::azps::starts_mggraph,
+        f::azps::detect_mggraph,
+        f::azps::make_mggraph,
+        f::azps::starts_mggraph,
     ),
     block(
         "azps",
-        formats::azps::detect_azps,
-        formats::azps::make_azps,
-        formats::azps::starts_azps,
+        f::azps::detect_azps,
+        f::azps::make_azps,
+        f::azps::starts_azps,
     ),
     block(
+        "pasted_events",
+        f::event_texts::detect,
+        f::event_texts::make,
+        f::event_texts::starts,
+    ),
+    block(
+        "winhttp",
+        f::winhttp::detect,
+        f::winhttp::make,
+        f::winhttp::starts,
+    ),
+    block(
+        "ipconfig",
+        f::ipconfig::detect,
+        f::ipconfig::make,
+        f::ipconfig::starts,
+    ),
+    block("klist", f::klist::detect, f::klist::make, f::klist::starts),
+    block("nltest", f::nltest::detect, f::nltest::make, f::nltest::starts),
+    block(
+        "certutil",
+        f::certutil::detect,
+        f::certutil::make,
+        f::certutil::starts,
+    ),
+    block(
+        "registry",
+        f::registry::detect,
+        f::registry::make,
+        f::registry::starts,
+    ),
+    block(
+        "systeminfo",
+        f::systeminfo::detect,
+        f::systeminfo::make,
+        f::systeminfo::starts,
+    ),
+    block(
+        "netstat",
+        f::machine::detect_netstat,
+        f::machine::make_netstat,
+        f::machine::starts_netstat,
+    ),
+    whole(
+        "script_info",
+        f::collection::detect_info,
+        f::collection::make_info,
+    ),
+    whole(
+        "started",
+        f::collection::detect_started,
+        f::collection::make_started,
+    ),
+    whole("build", f::collection::detect_build, f::collection::make_build),
+    whole("displaydns", f::displaydns::detect, f::displaydns::make),
+    whole("hosts", f::machine::detect_hosts, f::machine::make_hosts),
+    whole("whoami", f::machine::detect_whoami, f::machine::make_whoami),
+    whole("tasklist", f::machine::detect_tasklist, f::machine::make_tasklist),
+    whole("services", f::machine::detect_services, f::machine::make_services),
+    whole("schtasks", f::machine::detect_tasks, f::machine::make_tasks),
+    whole("connectivity", f::connectivity::detect, f::connectivity::make),
+    whole("environment", f::environment::detect, f::environment::make),
+    whole("wlan", f::netsh::detect_wlan, f::netsh::make_wlan),
+    whole("firewall", f::netsh::detect_firewall, f::netsh::make_firewall),
+    whole("netsetup", f::logs::detect_netsetup, f::logs::make_netsetup),
+    whole("netlogon", f::logs::detect_netlogon, f::logs::make_netlogon),
+    whole("gpsvc", f::logs::detect_gpsvc, f::logs::make_gpsvc),
+    whole("lsa", f::logs::detect_lsa, f::logs::make_lsa),
+    whole("cmtrace", f::logs::detect_cmtrace, f::logs::make_cmtrace),
+    stream("signin_csv", f::signin::detect_csv, f::signin::read_csv),
+    stream("signin_json", f::signin::detect_json, f::signin::read_json),
+    stream("events_xml", f::xml::detect_events, f::xml::read_events),
+    stream("wfp", f::xml::detect_wfp, f::xml::read_wfp),
+    stream("sdp", f::xml::detect_sdp, f::xml::read_sdp),
+    stream("xml", f::xml::detect, f::xml::read),
+    whole("log", f::logs::detect_generic, f::logs::make_generic),
+    block(
         "unknown",
-        formats::unknown::detect,
-        formats::unknown::make,
-        formats::unknown::starts,
+        f::unknown::detect,
+        f::unknown::make,
+        f::unknown::starts,
     ),
     Spec {
         name: "binary",
-        detect: formats::unknown::detect_binary,
+        detect: f::unknown::detect_binary,
         reader: Reader::Binary,
     },
 ];
@@ -245,15 +322,10 @@ pub(crate) fn choose(head: &Head) -> Format {
 
 static UNKNOWN: Spec = block(
     "unknown",
-    formats::unknown::detect,
-    formats::unknown::make,
-    formats::unknown::starts,
+    f::unknown::detect,
+    f::unknown::make,
+    f::unknown::starts,
 );
-
-/// The registered format of that name.
-pub(crate) fn by_name(name: &str) -> Format {
-    Format(SPECS.iter().find(|spec| spec.name == name).unwrap_or(&UNKNOWN))
-}
 
 #[cfg(test)]
 mod tests {
@@ -265,6 +337,5 @@ mod tests {
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), SPECS.len());
-        assert_eq!(by_name("dsregcmd").name(), "dsregcmd");
     }
 }

@@ -17,12 +17,14 @@ mod output;
 mod read;
 mod secrets;
 mod table;
+mod zone;
 
 use casetrace_model::{Inspection, Limits, Text};
 use jiff::tz::TimeZone;
 
 pub use format::{Format, detect};
 pub use read::decode;
+pub use zone::zone;
 
 /// What the caller knows about a file.
 #[derive(Debug, Clone, Default)]

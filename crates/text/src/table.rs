@@ -22,3 +22,41 @@ pub(crate) fn key(label: &str) -> String {
         .flat_map(char::to_lowercase)
         .collect()
 }
+
+/// Labels of one command's output, by their key.
+pub(crate) struct Labels(std::collections::HashMap<String, &'static str>);
+
+impl Labels {
+    /// The labels of `format` in `pipelines/text/labels.tsv`.
+    pub(crate) fn of(format: &str) -> Self {
+        let table = include_str!("../../../pipelines/text/labels.tsv");
+        Self(
+            rows::<3>(table)
+                .filter(|row| row[0] == format)
+                .map(|row| (bare(row[2]), row[1]))
+                .collect(),
+        )
+    }
+
+    /// The name of a label as printed.
+    pub(crate) fn name(&self, label: &str) -> Option<&'static str> {
+        self.0.get(&bare(label)).copied()
+    }
+
+    /// Splits `label . . . : value` where the label is known.
+    pub(crate) fn field<'a>(&self, text: &'a str) -> Option<(&'static str, &'a str)> {
+        // Longest label first: some contain a colon-free part that is another label.
+        text.char_indices()
+            .filter(|(_, c)| matches!(c, ':' | '：' | '='))
+            .take(4)
+            .find_map(|(at, c)| {
+                let name = self.name(text.get(..at)?)?;
+                Some((name, text.get(at + c.len_utf8()..)?.trim()))
+            })
+    }
+}
+
+/// A label without blanks, leader dots, case and a trailing colon.
+fn bare(label: &str) -> String {
+    key(label).replace('.', "").trim_end_matches(':').to_owned()
+}

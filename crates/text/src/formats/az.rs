@@ -11,7 +11,7 @@ use regex::Regex;
 
 use super::cli::{Http, Run, url_host};
 use crate::blocks::{Machine, prompt_command};
-use crate::clock::{self, Moment, Order};
+use crate::clock::{self, Moment};
 use crate::format::{Head, score};
 use crate::lines::Line;
 use crate::output::Output;
@@ -169,7 +169,7 @@ impl Az {
     fn begin(&mut self, number: u64, text: &str) -> Option<Entry> {
         if let Some(found) = FILE_LINE.as_ref().and_then(|regex| regex.captures(text)) {
             let part = |name| found.name(name).map_or("", |m| m.as_str()).to_owned();
-            let moment = clock::leading(part("time").trim(), Order::MonthFirst).map(|(moment, _)| moment);
+            let moment = clock::leading(part("time").trim()).map(|(moment, _)| moment);
             return Some(Entry {
                 line: number,
                 logger: part("logger"),
@@ -459,7 +459,7 @@ fn is_exception(name: &str) -> bool {
 
 /// `2024-04-03.17-28-00.login.2152.log`
 fn file_time(name: &str) -> Option<Moment> {
-    clock::leading(name, Order::MonthFirst).map(|(moment, _)| moment)
+    clock::leading(name).map(|(moment, _)| moment)
 }
 
 /// The value of a command line option.

@@ -10,7 +10,7 @@ use regex::Regex;
 use super::az::{option, strip_colour};
 use super::cli::{Http, Run};
 use crate::blocks::{Machine, prompt_command};
-use crate::clock::{self, Moment, Order};
+use crate::clock::{self, Moment};
 use crate::format::{Head, score};
 use crate::lines::Line;
 use crate::output::Output;
@@ -417,7 +417,7 @@ fn unwrap(text: &str) -> String {
 
 /// MSAL prints `MM/dd HH:mm:ss.ff`, `MM/dd/yyyy …` or `yyyy-MM-dd …Z`, always UTC.
 fn msal_time(time: &str, text: &str, last: Option<i64>, hint: Option<i16>) -> Option<i64> {
-    match clock::leading(time.trim(), Order::MonthFirst) {
+    match clock::leading(time.trim()) {
         Some((Moment::Exact(ts_ns), _)) => Some(ts_ns),
         Some((Moment::Local(at), _)) => clock::utc(at),
         None => {
@@ -430,7 +430,7 @@ fn msal_time(time: &str, text: &str, last: Option<i64>, hint: Option<i16>) -> Op
 /// The year of a `Current time (09/13/2022 …` in the same line.
 fn year_in(text: &str) -> Option<i16> {
     let (_, rest) = text.split_once("Current time (")?;
-    match clock::leading(rest, Order::MonthFirst)?.0 {
+    match clock::leading(rest)?.0 {
         Moment::Local(at) => Some(at.year()),
         Moment::Exact(ts_ns) => year_of(ts_ns),
     }

@@ -3,6 +3,24 @@
 
 pub(crate) mod az;
 pub(crate) mod azps;
+pub(crate) mod certutil;
 pub(crate) mod cli;
+pub(crate) mod collection;
+pub(crate) mod columns;
+pub(crate) mod connectivity;
+pub(crate) mod displaydns;
 pub(crate) mod dsregcmd;
+pub(crate) mod environment;
+pub(crate) mod event_texts;
+pub(crate) mod ipconfig;
+pub(crate) mod klist;
+pub(crate) mod logs;
+pub(crate) mod machine;
+pub(crate) mod netsh;
+pub(crate) mod nltest;
+pub(crate) mod registry;
+pub(crate) mod signin;
+pub(crate) mod systeminfo;
 pub(crate) mod unknown;
+pub(crate) mod winhttp;
+pub(crate) mod xml;

@@ -3,7 +3,7 @@
 use casetrace_model::{JsonObject, Row, Source, TsSource};
 
 use crate::blocks::Machine;
-use crate::clock::{self, Moment, Order};
+use crate::clock::{self, Moment};
 use crate::codes::Codes;
 use crate::format::{Head, score};
 use crate::lines::{Line, floor_boundary};
@@ -89,7 +89,7 @@ impl Machine for Unknown {
 /// A time at the start of a line, in brackets or not.
 pub(crate) fn leading_time(text: &str) -> Option<Moment> {
     let bare = text.trim_start_matches(['[', '(', '"', '\'']);
-    clock::leading(bare, Order::MonthFirst).map(|(moment, _)| moment)
+    clock::leading(bare).map(|(moment, _)| moment)
 }
 
 /// The row for a file that is no text.

@@ -18,17 +18,28 @@ pub(super) struct Known {
     pub(super) role: &'static str,
 }
 
-static KNOWN: LazyLock<HashMap<String, Known>> = LazyLock::new(|| {
-    let mut known = HashMap::new();
+/// Two labels may differ in blanks only ("Server ErrorCode" of a registration, "Server Error Code" of a PRT).
+static KNOWN: LazyLock<HashMap<String, Vec<Known>>> = LazyLock::new(|| {
+    let mut known: HashMap<String, Vec<Known>> = HashMap::new();
     for [name, section, role, older] in rows::<4>(TABLE) {
         let entry = Known { name, section, role };
-        known.insert(key(name), entry);
+        known.entry(key(name)).or_default().push(entry);
         if !older.is_empty() {
-            known.insert(key(older), entry);
+            known.entry(key(older)).or_default().push(entry);
         }
     }
     known
 });
+
+/// The table's entry for a printed label; of several, the one spelled like it.
+fn find(printed: &str) -> Option<Known> {
+    let entries = KNOWN.get(&key(printed))?;
+    entries
+        .iter()
+        .find(|known| known.name.eq_ignore_ascii_case(printed))
+        .or(entries.first())
+        .copied()
+}
 
 /// One `label : value` line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +59,7 @@ fn split(text: &str) -> Option<(&str, &str)> {
 /// A line with a label from the table.
 pub(super) fn field(text: &str) -> Option<Label<'_>> {
     let (printed, value) = split(text)?;
-    let known = KNOWN.get(&key(printed)).copied()?;
+    let known = find(printed)?;
     Some(Label {
         printed,
         known: Some(known),

@@ -1,0 +1,147 @@
+//! Event texts pasted from the event viewer: `event` rows with the provider and id that the wording implies.
+//!
+//! The paste carries neither id nor time; `fields.pasted` says that the id was inferred.
+
+use std::sync::LazyLock;
+
+use casetrace_model::{JsonObject, Level, Outcome, Row, Source, Text, find_guids, normalise_guid};
+
+use crate::blocks::Machine;
+use crate::codes::Codes;
+use crate::format::{Head, score};
+use crate::lines::Line;
+use crate::output::{Output, correlation, push_codes};
+use crate::table::rows;
+
+struct Known {
+    provider: &'static str,
+    id: u32,
+    level: Option<Level>,
+    start: String,
+}
+
+static TABLE: LazyLock<Vec<Known>> = LazyLock::new(|| {
+    rows::<4>(include_str!("../../../../pipelines/text/event_texts.tsv"))
+        .filter_map(|[provider, id, level, start]| {
+            Some(Known {
+                provider,
+                id: id.parse().ok()?,
+                level: Level::parse(level),
+                start: start.to_lowercase(),
+            })
+        })
+        .collect()
+});
+
+/// The longest entry that fits: some texts begin alike.
+fn known(text: &str) -> Option<&'static Known> {
+    let lower = text.trim_start().to_lowercase();
+    TABLE
+        .iter()
+        .filter(|known| lower.starts_with(&known.start))
+        .max_by_key(|known| known.start.len())
+}
+
+pub(crate) fn detect(head: &Head) -> u8 {
+    if head.any(starts) {
+        score::LIKELY
+    } else {
+        score::NO
+    }
+}
+
+pub(crate) fn starts(text: &str) -> bool {
+    // dsregcmd prints one of the sentences itself.
+    text.len() < 400 && !text.starts_with("Automatic device join pre-check") && known(text).is_some()
+}
+
+pub(crate) fn make() -> Box<dyn Machine> {
+    Box::new(Pasted::default())
+}
+
+#[derive(Default)]
+struct Pasted {
+    event: Option<(u64, &'static Known, Vec<String>)>,
+    between: Vec<(u64, String)>,
+}
+
+const MAX_LINES: usize = 400;
+
+impl Machine for Pasted {
+    fn line(&mut self, line: &Line<'_>, out: &mut Output<'_>) {
+        let text = line.text.trim();
+        if let Some(known) = known(text) {
+            self.close(out);
+            self.event = Some((line.number, known, vec![text.to_owned()]));
+        } else if let Some((_, _, lines)) = &mut self.event {
+            if !text.is_empty() && lines.len() < MAX_LINES {
+                lines.push(text.to_owned());
+            }
+        } else if !text.is_empty() && self.between.len() < MAX_LINES {
+            self.between.push((line.number, text.to_owned()));
+        }
+    }
+
+    fn end(&mut self, out: &mut Output<'_>) {
+        self.close(out);
+        for (line, text) in std::mem::take(&mut self.between) {
+            out.log_line(line, "pasted", &text, None);
+        }
+    }
+}
+
+impl Pasted {
+    fn close(&mut self, out: &mut Output<'_>) {
+        let Some((line, known, lines)) = self.event.take() else {
+            return;
+        };
+        let all = lines.join("\n");
+        let mut row = Row::new(Source::Text, "event", line);
+        row.provider = Some(Text::new_static(known.provider));
+        row.event_id = Some(known.id);
+        row.level = known.level;
+        row.outcome = (known.level == Some(Level::Error)).then_some(Outcome::Failure);
+        let codes = Codes::of(&all);
+        row.error_code = codes.best().cloned();
+        row.correlation_id = correlation(&all).or_else(|| {
+            find_guids(&all)
+                .next()
+                .filter(|_| known.provider.ends_with("AAD"))
+        });
+        row.message = lines.join(" ");
+        let mut fields = JsonObject::new();
+        fields.push_raw("pasted", "true");
+        let mut seen: Vec<String> = Vec::new();
+        let mut log: Vec<&str> = Vec::new();
+        for text in &lines {
+            let Some((label, value)) = text.split_once(':') else {
+                continue;
+            };
+            let (label, value) = (label.trim(), value.trim());
+            if label == "AdalLog" {
+                log.push(value);
+            } else if label.len() < 60 && !value.is_empty() && !seen.iter().any(|known| known == label) {
+                seen.push(label.to_owned());
+                fields.push_str(label, &out.value(value));
+                promote(&mut row, label, value);
+            }
+        }
+        if !log.is_empty() {
+            fields.push_list("AdalLog", log);
+        }
+        push_codes(&mut fields, &codes);
+        row.fields = fields.finish();
+        out.row(row);
+    }
+}
+
+fn promote(row: &mut Row, label: &str, value: &str) {
+    match label {
+        "tenantId" | "Tenant ID" => row.tenant_id = normalise_guid(value),
+        "adalCorrelationId" | "AdalCorrelationId" | "Correlation ID" => {
+            row.correlation_id = normalise_guid(value).or(row.correlation_id.take());
+        }
+        "HTTP status" | "HttpStatus" => row.http_status = value.parse().ok(),
+        _ => {}
+    }
+}
