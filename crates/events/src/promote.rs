@@ -159,7 +159,7 @@ fn plain_sentence(row: &Row, fields: &dyn FieldSource) -> String {
     }
     let mut next = ": ";
     fields.each(&mut |name, value| {
-        if out.len() < MAX_MESSAGE / 3 && !column::is_blank(value) && !name.starts_with("Binary") {
+        if out.len() < MAX_MESSAGE / 3 && !column::is_blank(value) && !is_dull(name) {
             out.push_str(next);
             next = ", ";
             if !is_unnamed(name) {
@@ -170,6 +170,11 @@ fn plain_sentence(row: &Row, fields: &dyn FieldSource) -> String {
         }
     });
     out
+}
+
+/// Parts of System and raw bytes tell a reader nothing.
+fn is_dull(name: &str) -> bool {
+    name.starts_with("System/") || name.starts_with("Binary")
 }
 
 /// `Data`, `Data_2`…: a classic event's fields have no names.

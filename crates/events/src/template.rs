@@ -21,9 +21,40 @@ pub(crate) struct Template {
 #[derive(Debug, Clone)]
 enum Part {
     Literal(String),
-    Field(Vec<FieldRef>),
-    Column(FieldRef),
+    Quote(Vec<Quoted>),
     Optional(Vec<Part>),
+}
+
+/// What a placeholder may stand for.
+#[derive(Debug, Clone)]
+enum Quoted {
+    Field(FieldRef),
+    Column(FieldRef),
+}
+
+impl Quoted {
+    fn parse(text: &str, maps: &Maps) -> Result<Self, String> {
+        let Some(column) = text.strip_prefix('=') else {
+            return FieldRef::parse(text, maps).map(Self::Field);
+        };
+        let column = FieldRef::parse(column, maps)?;
+        match casetrace_model::COLUMNS
+            .iter()
+            .any(|known| known.name == column.name)
+        {
+            true => Ok(Self::Column(column)),
+            false => Err(format!("no column {:?}", column.name)),
+        }
+    }
+
+    fn text<'a>(&'a self, row: &Row, fields: &'a dyn FieldSource, maps: &'a Maps) -> Option<Cow<'a, str>> {
+        match self {
+            Self::Field(field) => field.shown(fields, maps),
+            Self::Column(column) => column
+                .reading
+                .show(Cow::Owned(column_text(row, &column.name)?), maps),
+        }
+    }
 }
 
 impl Template {
@@ -78,21 +109,8 @@ fn push_char(stack: &mut [Vec<Part>], c: char) {
 }
 
 fn placeholder(inside: &str, maps: &Maps) -> Result<Part, String> {
-    if let Some(column) = inside.strip_prefix('=') {
-        let column = FieldRef::parse(column, maps)?;
-        return match casetrace_model::COLUMNS
-            .iter()
-            .any(|known| known.name == column.name)
-        {
-            true => Ok(Part::Column(column)),
-            false => Err(format!("no column {:?}", column.name)),
-        };
-    }
-    let refs: Result<Vec<_>, String> = inside
-        .split('|')
-        .map(|name| FieldRef::parse(name, maps))
-        .collect();
-    Ok(Part::Field(refs?))
+    let quoted: Result<Vec<_>, String> = inside.split('|').map(|one| Quoted::parse(one, maps)).collect();
+    Ok(Part::Quote(quoted?))
 }
 
 /// Appends `parts`; false if a placeholder had no value and `strict` asked to stop there.
@@ -117,10 +135,7 @@ fn render_parts(
                 }
                 continue;
             }
-            Part::Field(refs) => refs.iter().find_map(|r| r.shown(fields, maps)),
-            Part::Column(r) => {
-                column_text(row, &r.name).and_then(|text| r.reading.show(Cow::Owned(text), maps))
-            }
+            Part::Quote(quoted) => quoted.iter().find_map(|one| one.text(row, fields, maps)),
         };
         match value {
             Some(value) => push_quoted(out, &value),

@@ -1,8 +1,9 @@
 //! Ways to read one field's text: as it is, as an error number, or through a value map.
 //!
 //! A table writes `Field` or `Field:reading`. Readings: `code` (an error number in any spelling, or an AADSTS code
-//! in the text; zero says nothing), `hexcode` (hex without `0x`, as CAPI2 prints), `line` (first line), `host`, `file`
-//! (last part of a path), and every map of `pipelines/events/values.tsv`.
+//! in the text; zero says nothing), `netcode` (the same, unless it is an HTTP status), `hexcode` (hex without `0x`, as
+//! CAPI2 prints), `status_line` (the status in `HTTP/1.1 200 OK`), `line` (first line), `host`, `file` (last part of a
+//! path), and every map of `pipelines/events/values.tsv`.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -17,6 +18,8 @@ pub(crate) enum Reading {
     Plain,
     Code,
     HexCode,
+    NetCode,
+    StatusLine,
     Line,
     Host,
     File,
@@ -62,6 +65,8 @@ impl Reading {
         Some(match name {
             "code" => Self::Code,
             "hexcode" => Self::HexCode,
+            "netcode" => Self::NetCode,
+            "status_line" => Self::StatusLine,
             "line" => Self::Line,
             "host" => Self::Host,
             "file" => Self::File,
@@ -79,6 +84,14 @@ impl Reading {
             Self::Plain => Some(value),
             Self::Code => error_code(&value).map(Cow::Owned),
             Self::HexCode => hex_code(&value).map(Cow::Owned),
+            Self::NetCode => is_error_number(&value)
+                .then(|| error_code(&value))
+                .flatten()
+                .map(Cow::Owned),
+            Self::StatusLine => value
+                .strip_prefix("HTTP/")
+                .and_then(|line| line.split(' ').nth(1))
+                .map(|s| Cow::Owned(s.to_owned())),
             Self::Line => value
                 .lines()
                 .map(str::trim)
@@ -119,6 +132,11 @@ pub(crate) fn error_code(value: &str) -> Option<String> {
             .and_then(code::parse_number)
     })?;
     (number != 0).then(|| code::normalise(number).to_string())
+}
+
+/// False for the numbers of HTTP statuses, which some fields hold in the place of an error number.
+fn is_error_number(value: &str) -> bool {
+    code::parse_number(value).is_none_or(|number| !(100..=599).contains(&number))
 }
 
 fn hex_code(value: &str) -> Option<String> {

@@ -1,18 +1,23 @@
 //! One chunk into rows.
 //!
-//! The walk from record to record, its resynchronisation after damage, and the carving of stale records are those of
-//! the `evtx` crate.
+//! A sound chunk's records are read straight from their binary XML; records of an unusual shape, and chunks whose
+//! chain of records is broken anywhere, go through the `evtx` crate: its walk, its resynchronisation after damage,
+//! its carving of stale records.
 
+use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
-use casetrace_model::{Diagnostic, Row};
+use casetrace_model::{Diagnostic, Row, time};
 use evtx::err::EvtxError;
 use evtx::{EvtxChunkData, EvtxRecord, ParserSettings};
 
+use crate::binxml::{Draft, Runner};
 use crate::container::{CHUNK_BYTES, RawChunk};
 use crate::event::Event;
 use crate::rows::{self, Interner, Place, Shared};
 use crate::tally::Tally;
+use crate::walk;
 use crate::xml;
 
 /// What a chunk gave.
@@ -26,19 +31,40 @@ pub(crate) struct Decoded {
     pub(crate) bytes_lost: u64,
 }
 
+/// How a log is read, the same for all its chunks.
+#[derive(Clone)]
+pub(crate) struct Reading<'o> {
+    pub(crate) shared: Shared<'o>,
+    pub(crate) settings: Arc<ParserSettings>,
+    /// Carving is the crate's work alone.
+    pub(crate) recover: bool,
+    /// Read every record by way of XML.
+    pub(crate) slow: bool,
+}
+
 /// What a worker keeps from chunk to chunk.
 pub(crate) struct Worker<'o> {
-    shared: Shared<'o>,
-    settings: Arc<ParserSettings>,
+    reading: Reading<'o>,
     interner: Interner,
+    runner: Runner,
+    draft: Draft,
+}
+
+/// A record of the chunk while its way is decided.
+enum Slot {
+    Row(Box<Row>),
+    Hollow,
+    /// Left to the crate; where its binary XML stands.
+    Left(Range<usize>),
 }
 
 impl<'o> Worker<'o> {
-    pub(crate) fn new(shared: Shared<'o>, settings: Arc<ParserSettings>) -> Self {
+    pub(crate) fn new(reading: Reading<'o>) -> Self {
         Self {
-            shared,
-            settings,
+            reading,
             interner: Interner::default(),
+            runner: Runner::default(),
+            draft: Draft::default(),
         }
     }
 
@@ -49,6 +75,7 @@ impl<'o> Worker<'o> {
         match EvtxChunkData::new(raw.data, false) {
             Ok(mut chunk) => {
                 chunk.number = Some(raw.number);
+                out.bad_checksums += u64::from(!chunk.validate_checksum());
                 self.chunk(&mut chunk, offset, &mut out);
             }
             Err(_) => lost_chunk(&mut out, offset, "EvtxBadChunk", "A chunk has no valid header"),
@@ -57,10 +84,92 @@ impl<'o> Worker<'o> {
     }
 
     fn chunk(&mut self, chunk: &mut EvtxChunkData, offset: u64, out: &mut Decoded) {
-        if !chunk.validate_checksum() {
-            out.bad_checksums += 1;
+        let sound = match self.reading.recover || self.reading.slow {
+            true => None,
+            false => walk::records(chunk),
+        };
+        let Some(records) = sound else {
+            return self.by_crate(chunk, offset, out);
+        };
+        self.runner.next_chunk();
+        let mut slots = Vec::with_capacity(records.len());
+        let mut left = HashMap::new();
+        for record in records {
+            let slot = self.quick(&chunk.data, record, offset, out);
+            if let Slot::Left(range) = &slot {
+                left.insert(range.start as u64, slots.len());
+            }
+            slots.push(slot);
         }
-        match chunk.parse(Arc::clone(&self.settings)) {
+        if !left.is_empty() {
+            self.left_to_crate(chunk, offset, &left, &mut slots, out);
+        }
+        for slot in slots {
+            match slot {
+                Slot::Row(row) => out.rows.push(*row),
+                Slot::Left(range) => lost_record(out, offset + range.start as u64, range.len() as u64),
+                Slot::Hollow => {}
+            }
+        }
+    }
+
+    fn quick(&mut self, data: &[u8], record: walk::Record, offset: u64, out: &mut Decoded) -> Slot {
+        let mut draft = std::mem::take(&mut self.draft);
+        let read = self.runner.read(data, record.binxml.clone(), &mut draft);
+        let slot = match read {
+            None => Slot::Left(record.binxml),
+            Some(()) => {
+                let place = Place {
+                    header_id: record.id,
+                    header_ns: time::from_filetime(record.filetime_100ns),
+                    recovered: false,
+                };
+                let at = offset + record.binxml.start as u64;
+                match self.event(draft.event(), place, at, record.binxml.len() as u64, out) {
+                    Some(row) => Slot::Row(Box::new(row)),
+                    None => Slot::Hollow,
+                }
+            }
+        };
+        self.draft = draft;
+        slot
+    }
+
+    /// Reads those records of a sound chunk that are of an unusual shape.
+    fn left_to_crate(
+        &mut self,
+        chunk: &mut EvtxChunkData,
+        offset: u64,
+        left: &HashMap<u64, usize>,
+        slots: &mut [Slot],
+        out: &mut Decoded,
+    ) {
+        let Ok(mut parsed) = chunk.parse(Arc::clone(&self.reading.settings)) else {
+            return;
+        };
+        for record in parsed.iter().flatten() {
+            let Some(slot) = left
+                .get(&record.binxml_offset)
+                .and_then(|index| slots.get_mut(*index))
+            else {
+                continue;
+            };
+            let (place, at, bytes) = place_of(&record, offset);
+            let mut event = Event::default();
+            if let Ok(rendered) = record.into_xml_bytes()
+                && xml::read(&rendered.data, &mut event)
+            {
+                *slot = match self.event(event, place, at, bytes, out) {
+                    Some(row) => Slot::Row(Box::new(row)),
+                    None => Slot::Hollow,
+                };
+            }
+        }
+    }
+
+    /// Reads a chunk with the crate alone.
+    fn by_crate(&mut self, chunk: &mut EvtxChunkData, offset: u64, out: &mut Decoded) {
+        match chunk.parse(Arc::clone(&self.reading.settings)) {
             Ok(mut parsed) => {
                 for record in parsed.iter() {
                     match record {
@@ -79,42 +188,65 @@ impl<'o> Worker<'o> {
     }
 
     fn record(&mut self, record: EvtxRecord<'_>, offset: u64, out: &mut Decoded) {
-        let at = offset.saturating_add(record.binxml_offset);
-        let bytes = u64::from(record.binxml_size);
-        let place = Place {
-            header_id: record.event_record_id,
-            header_ns: i64::try_from(record.timestamp.as_nanosecond()).ok(),
-            recovered: record.recovered,
-        };
+        let (place, at, bytes) = place_of(&record, offset);
         let rendered = record.into_xml_bytes();
         let mut event = Event::default();
         match rendered {
-            Ok(rendered) if xml::read(&rendered.data, &mut event) => self.event(event, place, at, bytes, out),
+            Ok(rendered) if xml::read(&rendered.data, &mut event) => {
+                let row = self.event(event, place, at, bytes, out);
+                out.rows.extend(row);
+            }
             Ok(_) | Err(_) if place.recovered => {}
             Ok(_) => lost_record(out, at, bytes),
             Err(error) => unreadable_at(&error, at, bytes, out),
         }
     }
 
-    fn event(&mut self, mut event: Event<'_>, place: Place, at: u64, bytes: u64, out: &mut Decoded) {
-        let system = &event.system;
-        let is_nil = |guid: &str| guid.bytes().all(|b| matches!(b, b'{' | b'}' | b'-' | b'0'));
-        let nameless = system.provider.is_none() && system.provider_guid.as_deref().is_none_or(is_nil);
-        if nameless && system.event_id.unwrap_or(0) == 0 && event.fields.is_empty() {
+    /// The row of an event, counted; `None` for a hollow record.
+    fn event(
+        &mut self,
+        mut event: Event<'_>,
+        place: Place,
+        at: u64,
+        bytes: u64,
+        out: &mut Decoded,
+    ) -> Option<Row> {
+        if is_hollow(&event) {
             if !place.recovered {
                 hollow(out, at, bytes);
             }
-            return;
+            return None;
         }
-        let guid = event.system.provider_guid.take();
-        event.system.provider_guid.clone_from(&guid);
-        let row = rows::row(&mut event, place, &self.shared, &mut self.interner);
-        out.tally.row(&row, guid.as_deref());
+        let row = rows::row(&mut event, place, &self.reading.shared, &mut self.interner);
+        out.tally.row(&row, event.system.provider_guid.as_deref());
         out.tally.recovered += u64::from(place.recovered);
         out.tally.processing_errors += u64::from(event.processing_error);
         out.tally.cut += u64::from(event.cut);
-        out.rows.push(row);
+        Some(row)
     }
+}
+
+fn place_of(record: &EvtxRecord<'_>, offset: u64) -> (Place, u64, u64) {
+    let place = Place {
+        header_id: record.event_record_id,
+        header_ns: i64::try_from(record.timestamp.as_nanosecond()).ok(),
+        recovered: record.recovered,
+    };
+    (
+        place,
+        offset.saturating_add(record.binxml_offset),
+        u64::from(record.binxml_size),
+    )
+}
+
+/// A record whose space was reserved and never written: no provider, no id, no data.
+fn is_hollow(event: &Event<'_>) -> bool {
+    let is_nil = |guid: &str| guid.bytes().all(|b| matches!(b, b'{' | b'}' | b'-' | b'0'));
+    let system = &event.system;
+    system.provider.is_none()
+        && system.provider_guid.as_deref().is_none_or(is_nil)
+        && system.event_id.unwrap_or(0) == 0
+        && event.fields.is_empty()
 }
 
 fn lost_chunk(out: &mut Decoded, offset: u64, code: &'static str, what: &str) {

@@ -10,9 +10,9 @@ use casetrace_events::Fields;
 use casetrace_model::{code, time};
 
 /// Elements below one another that are followed.
-const MAX_DEPTH: usize = 64;
+pub(crate) const MAX_DEPTH: usize = 64;
 /// Fields of one event.
-const MAX_FIELDS: usize = 4_096;
+pub(crate) const MAX_FIELDS: usize = 4_096;
 
 /// The parts of `System` that have a column, as the record spells them.
 #[derive(Debug, Default, PartialEq)]
@@ -82,6 +82,23 @@ struct Open {
 }
 
 impl<'a> Event<'a> {
+    /// An event whose System part is known; fields are to be added.
+    pub(crate) fn of(system: System<'a>) -> Self {
+        Self {
+            system,
+            ..Self::default()
+        }
+    }
+
+    /// The qualifiers of a classic event, which are a field of their own.
+    pub(crate) fn qualifiers_field(&self) -> Option<u16> {
+        let field = self
+            .fields
+            .iter()
+            .find(|(name, _)| *name == "System/EventID/@Qualifiers");
+        field.and_then(|(_, value)| value.trim().parse().ok())
+    }
+
     /// An element begins.
     pub(crate) fn start(&mut self, name: &str) {
         self.depth += 1;
@@ -156,6 +173,9 @@ impl<'a> Event<'a> {
             if self.section == Section::Data && !text.trim().is_empty() {
                 self.add("Data".to_owned(), text);
             }
+            if self.section == Section::System {
+                self.system.qualifiers = self.qualifiers_field();
+            }
             self.section = Section::None;
         }
         self.depth = self.depth.saturating_sub(1);
@@ -191,10 +211,6 @@ impl<'a> Event<'a> {
             ("Execution", "ProcessID") => system.pid = value.trim().parse().ok(),
             ("Execution", "ThreadID") => system.tid = value.trim().parse().ok(),
             ("Security", "UserID") => system.user_sid = some(value),
-            ("EventID", "Qualifiers") => {
-                system.qualifiers = value.trim().parse().ok();
-                self.system_extra(name, value);
-            }
             _ => self.system_extra(name, value),
         }
     }

@@ -19,6 +19,7 @@
 //! assert_eq!(sink.diagnostics[0].code, "EvtxNotALog");
 //! ```
 
+mod binxml;
 mod channel;
 mod chunk;
 mod container;
@@ -26,6 +27,7 @@ mod event;
 mod pool;
 mod rows;
 mod tally;
+mod walk;
 mod xml;
 
 use std::sync::Arc;
@@ -34,7 +36,7 @@ use casetrace_model::{Diagnostic, Inspection, Limits, ReadSeek, Sink, Text};
 use evtx::mta::MtaFile;
 use evtx::{HeaderFlags, ParserSettings};
 
-use chunk::{Decoded, Worker};
+use chunk::{Decoded, Reading, Worker};
 use container::Container;
 use rows::Shared;
 use tally::Tally;
@@ -54,6 +56,8 @@ pub struct Options {
     pub ansi: Option<String>,
     /// Bytes of the log's `LocaleMetaData/NAME_LCID.MTA`.
     pub mta: Option<Vec<u8>>,
+    /// Read every record by way of its XML text: slower, the same rows. For comparison.
+    pub only_by_xml: bool,
 }
 
 impl Default for Options {
@@ -65,6 +69,7 @@ impl Default for Options {
             recover: false,
             ansi: None,
             mta: None,
+            only_by_xml: false,
         }
     }
 }
@@ -101,13 +106,19 @@ pub fn decode(input: Box<dyn ReadSeek + Send>, options: &Options, sink: &mut dyn
         max_value_bytes: options.limits.max_value_bytes,
     };
     let settings = Arc::new(settings(options, sink));
+    let reading = Reading {
+        shared,
+        settings,
+        recover: options.recover,
+        slow: options.only_by_xml,
+    };
     let mut total = Tally::default();
     let mut bad_checksums = 0;
     let mut done_bytes = container::HEADER_BYTES;
     pool::in_order(
         options.threads,
         || container.next_chunk(),
-        || Worker::new(shared.clone(), Arc::clone(&settings)),
+        || Worker::new(reading.clone()),
         |worker, raw| match raw {
             Ok(raw) => worker.decode(raw),
             Err(diagnostic) => unread(diagnostic),

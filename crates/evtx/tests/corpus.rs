@@ -336,6 +336,36 @@ fn threads_change_nothing() {
 }
 
 #[test]
+fn both_ways_of_reading_give_the_same_rows() {
+    let Some(corpus) = corpus() else { return };
+    let folders = [
+        corpus.clone(),
+        corpus.join("synth"),
+        corpus.join("mta"),
+        corpus.join("../bundles"),
+    ];
+    for log in folders.iter().flat_map(|folder| logs(folder)) {
+        let options = Options {
+            only_by_xml: true,
+            ..Options::default()
+        };
+        let mut by_xml = Collected::default();
+        let slow = decode(Box::new(fs::File::open(&log).unwrap()), &options, &mut by_xml);
+        let (straight, quick) = read(&log, 1);
+        for (one, other) in straight.rows.iter().zip(&by_xml.rows) {
+            assert_eq!(one, other, "{}", log.display());
+        }
+        assert_eq!(
+            (straight.rows.len(), &straight.diagnostics),
+            (by_xml.rows.len(), &by_xml.diagnostics),
+            "{}",
+            log.display()
+        );
+        assert_eq!(quick, slow, "{}", log.display());
+    }
+}
+
+#[test]
 fn carving_finds_more_and_marks_it() {
     let Some(corpus) = corpus() else { return };
     let log = corpus.join("deepbluecli__smb-password-guessing-security.evtx");

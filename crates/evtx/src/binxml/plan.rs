@@ -1,0 +1,377 @@
+//! A template definition as a list of steps: which slot goes to which column or field.
+
+use std::rc::Rc;
+
+use casetrace_events::Fields;
+
+use super::token::{self, Token};
+use super::value;
+use crate::event::MAX_DEPTH;
+
+/// A part of `System` that has a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Column {
+    Provider,
+    ProviderGuid,
+    EventId,
+    Version,
+    Level,
+    Task,
+    Opcode,
+    Keywords,
+    Time,
+    RecordId,
+    ActivityId,
+    Pid,
+    Tid,
+    Channel,
+    Computer,
+    UserSid,
+}
+
+/// A piece of a text.
+#[derive(Debug, Clone)]
+pub(super) enum Piece {
+    Literal(Box<str>),
+    Slot(u16),
+}
+
+/// One step.
+#[derive(Debug, Clone)]
+pub(super) enum Step {
+    /// Leave out the next `steps` if the slot is not set.
+    Depends {
+        slot: u16,
+        steps: usize,
+    },
+    Column {
+        column: Column,
+        text: Vec<Piece>,
+    },
+    /// `always`: also if the text is empty.
+    Field {
+        name: Rc<str>,
+        text: Vec<Piece>,
+        always: bool,
+    },
+    /// The slot holds an instance of another template.
+    Nested {
+        slot: u16,
+        place: Place,
+    },
+}
+
+/// Where in the event a template's elements stand.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub(super) struct Place {
+    depth: usize,
+    section: Section,
+    path: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+enum Section {
+    #[default]
+    None,
+    System,
+    Data,
+}
+
+/// Whether an element has attributes or children at run time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Parts {
+    None,
+    Perhaps,
+    Surely,
+}
+
+#[derive(Debug)]
+struct Element {
+    parent_path: usize,
+    guard: Option<usize>,
+    parts: Parts,
+    data_name: Option<String>,
+    text: Vec<Piece>,
+}
+
+/// Compiles the definition body at `start..start + len`.
+pub(super) fn compile(chunk: &[u8], start: usize, len: usize, place: &Place) -> Option<Vec<Step>> {
+    let mut compiler = Compiler {
+        place: place.clone(),
+        steps: Vec::new(),
+        open: Vec::new(),
+        attribute: None,
+    };
+    token::walk(chunk, start, len, |token| compiler.token(token))?;
+    if !compiler.open.is_empty() {
+        return None;
+    }
+    number_names(&mut compiler.steps)?;
+    Some(compiler.steps)
+}
+
+struct Compiler {
+    place: Place,
+    steps: Vec<Step>,
+    open: Vec<Element>,
+    attribute: Option<(String, Vec<Piece>)>,
+}
+
+impl Compiler {
+    fn token(&mut self, token: Token<'_>) -> Option<()> {
+        match token {
+            Token::Open { name, dependency } => self.start(&text(name)?, dependency),
+            Token::CloseTag => self.finish_attribute(),
+            Token::CloseEmpty => {
+                self.finish_attribute()?;
+                self.end()
+            }
+            Token::End => self.end(),
+            Token::Attribute { name } => {
+                self.finish_attribute()?;
+                let name = text(name)?;
+                self.attribute = Some((local(&name).to_owned(), Vec::new()));
+                Some(())
+            }
+            Token::Text(literal) => self.piece(Piece::Literal(text(literal)?.into())),
+            Token::Character(unit) => {
+                let literal = text(&unit.to_le_bytes())?;
+                self.piece(Piece::Literal(literal.into()))
+            }
+            Token::Slot {
+                id,
+                kind: value::BINXML,
+            } if self.attribute.is_none() => {
+                self.open.last_mut()?.parts = Parts::Perhaps;
+                self.steps.push(Step::Nested {
+                    slot: id,
+                    place: self.place.clone(),
+                });
+                Some(())
+            }
+            Token::Slot { id, .. } => self.piece(Piece::Slot(id)),
+        }
+    }
+
+    fn piece(&mut self, piece: Piece) -> Option<()> {
+        match &mut self.attribute {
+            Some((_, pieces)) => pieces.push(piece),
+            None => self.open.last_mut()?.text.push(piece),
+        }
+        Some(())
+    }
+
+    fn start(&mut self, name: &str, dependency: Option<u16>) -> Option<()> {
+        let guard = dependency.map(|slot| {
+            self.steps.push(Step::Depends { slot, steps: 0 });
+            self.steps.len() - 1
+        });
+        if let Some(parent) = self.open.last_mut() {
+            let parts = if guard.is_some() {
+                Parts::Perhaps
+            } else {
+                Parts::Surely
+            };
+            parent.parts = if parent.parts == Parts::Surely {
+                Parts::Surely
+            } else {
+                parts
+            };
+        }
+        let place = &mut self.place;
+        place.depth += 1;
+        let parent_path = place.path.len();
+        match place.depth {
+            0 | 1 => {}
+            2 => {
+                place.section = match name {
+                    "System" => Section::System,
+                    "RenderingInfo" | "ProcessingErrorData" => return None,
+                    _ => Section::Data,
+                }
+            }
+            3..=MAX_DEPTH => {
+                if !place.path.is_empty() {
+                    place.path.push('/');
+                }
+                place.path.push_str(local(name));
+            }
+            _ => return None,
+        }
+        self.open.push(Element {
+            parent_path,
+            guard,
+            parts: Parts::None,
+            data_name: None,
+            text: Vec::new(),
+        });
+        Some(())
+    }
+
+    fn finish_attribute(&mut self) -> Option<()> {
+        let Some((name, text)) = self.attribute.take() else {
+            return Some(());
+        };
+        if self.place.depth < 3 || name.starts_with("xmlns") {
+            return Some(());
+        }
+        let literal = literal(&text);
+        match self.place.section {
+            Section::System => {
+                let column = system_attribute(&self.place.path, &name);
+                self.system(column, &format!("/@{name}"), text);
+            }
+            Section::Data if name == "Name" && self.place.path == "Data" => {
+                self.open.last_mut()?.data_name = Some(literal?).filter(|name| !name.is_empty());
+            }
+            Section::Data => {
+                let element = self.open.last_mut()?;
+                if literal.is_some_and(|text| !text.is_empty()) {
+                    element.parts = Parts::Surely;
+                } else if element.parts == Parts::None {
+                    element.parts = Parts::Perhaps;
+                }
+                let name = format!("{}/@{name}", self.place.path).into();
+                self.steps.push(Step::Field {
+                    name,
+                    text,
+                    always: false,
+                });
+            }
+            Section::None => return None,
+        }
+        Some(())
+    }
+
+    fn end(&mut self) -> Option<()> {
+        let element = self.open.pop()?;
+        match (self.place.depth, self.place.section) {
+            (0 | 1, _) => {}
+            (2, Section::Data) if !element.text.is_empty() => return None,
+            (2, _) => self.place.section = Section::None,
+            (_, Section::System) => {
+                let column = system_element(&self.place.path);
+                self.system(column, "", element.text);
+            }
+            (_, Section::Data) => {
+                let always = match element.parts {
+                    Parts::None => true,
+                    Parts::Surely => false,
+                    Parts::Perhaps => return None,
+                };
+                if always || !element.text.is_empty() {
+                    let name = element.data_name.as_deref().unwrap_or(&self.place.path).into();
+                    self.steps.push(Step::Field {
+                        name,
+                        text: element.text,
+                        always,
+                    });
+                }
+            }
+            (_, Section::None) => return None,
+        }
+        if let Some(guard) = element.guard {
+            let covered = self.steps.len() - guard - 1;
+            if let Some(Step::Depends { steps, .. }) = self.steps.get_mut(guard) {
+                *steps = covered;
+            }
+        }
+        self.place.path.truncate(element.parent_path);
+        self.place.depth -= 1;
+        Some(())
+    }
+
+    /// A part of System: to its column, and by its path where it has none (qualifiers have both).
+    fn system(&mut self, column: Option<Column>, suffix: &str, text: Vec<Piece>) {
+        self.steps.push(match column {
+            Some(column) => Step::Column { column, text },
+            None => {
+                let name = format!("System/{}{suffix}", self.place.path).into();
+                Step::Field {
+                    name,
+                    text,
+                    always: false,
+                }
+            }
+        });
+    }
+}
+
+fn system_attribute(path: &str, name: &str) -> Option<Column> {
+    Some(match (path, name) {
+        ("Provider", "Name") => Column::Provider,
+        ("Provider", "Guid") => Column::ProviderGuid,
+        ("TimeCreated", "SystemTime") => Column::Time,
+        ("Correlation", "ActivityID") => Column::ActivityId,
+        ("Execution", "ProcessID") => Column::Pid,
+        ("Execution", "ThreadID") => Column::Tid,
+        ("Security", "UserID") => Column::UserSid,
+        _ => return None,
+    })
+}
+
+fn system_element(path: &str) -> Option<Column> {
+    Some(match path {
+        "EventID" => Column::EventId,
+        "Version" => Column::Version,
+        "Level" => Column::Level,
+        "Task" => Column::Task,
+        "Opcode" => Column::Opcode,
+        "Keywords" => Column::Keywords,
+        "EventRecordID" => Column::RecordId,
+        "Channel" => Column::Channel,
+        "Computer" => Column::Computer,
+        _ => return None,
+    })
+}
+
+/// Numbers repeated names as [`Fields`] does; only possible here if none of the repeated ones can be left out.
+fn number_names(steps: &mut [Step]) -> Option<()> {
+    let mut numbered = Fields::default();
+    let mut guarded_until = 0;
+    let mut conditional = Vec::new();
+    for (at, step) in steps.iter().enumerate() {
+        match step {
+            Step::Depends { steps, .. } => guarded_until = guarded_until.max(at + 1 + steps),
+            Step::Field { name, always, .. } => {
+                conditional.push(!always || at < guarded_until);
+                numbered.push_numbered(&**name, "");
+            }
+            _ => {}
+        }
+    }
+    let renamed: Vec<Rc<str>> = numbered.iter().map(|(name, _)| Rc::from(name)).collect();
+    let names = steps.iter_mut().filter_map(|step| match step {
+        Step::Field { name, .. } => Some(name),
+        _ => None,
+    });
+    let mut changed = false;
+    for (name, new) in names.zip(renamed) {
+        changed |= *name != new;
+        *name = new;
+    }
+    (!changed || !conditional.contains(&true)).then_some(())
+}
+
+/// The text if no slot is in it.
+fn literal(pieces: &[Piece]) -> Option<String> {
+    let texts = pieces.iter().map(|piece| match piece {
+        Piece::Literal(text) => Some(&**text),
+        Piece::Slot(_) => None,
+    });
+    texts.collect()
+}
+
+fn text(utf16: &[u8]) -> Option<String> {
+    let mut out = String::new();
+    value::utf16(utf16, &mut out)?;
+    Some(out)
+}
+
+/// A name without its prefix; declarations of namespaces keep theirs.
+fn local(name: &str) -> &str {
+    match name.rsplit_once(':') {
+        Some((_, local)) if !name.starts_with("xmlns") => local,
+        _ => name,
+    }
+}
