@@ -35,7 +35,24 @@ mod shard;
 mod socks;
 mod tls;
 mod udp;
+mod writer;
 
 pub use analyzer::{Analyzer, Options, ProcessLookup};
 pub use decode::decode;
 pub use file::{CaptureKind, probe};
+pub use writer::PcapngWriter;
+
+/// A URL with its secrets masked, as rows show it.
+pub fn mask_url(url: &str) -> casetrace_model::Text {
+    mask::url(url)
+}
+
+/// The IANA name of a TLS cipher suite, or its number as `0x…`.
+pub fn cipher_name(id: u16) -> casetrace_model::Text {
+    names::cipher(id)
+}
+
+/// The name of a DNS response code, or its number.
+pub fn dns_rcode_name(rcode: u32) -> casetrace_model::Text {
+    names::DNS_RCODES.or_number(rcode)
+}

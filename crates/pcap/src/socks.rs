@@ -33,9 +33,7 @@ enum Phase {
     /// Before the methods are agreed on.
     #[default]
     Greeting,
-    /// User name and password under way.
-    Login,
-    /// The request is due.
+    /// A login or the request is due.
     Request,
     /// The answer to the request is due.
     Reply,
@@ -88,12 +86,12 @@ impl Socks {
                     len
                 }
                 // A login starts with its own version, 1.
-                (Phase::Login | Phase::Request, Some(1)) => {
+                (Phase::Request, Some(1)) => {
                     let Some(len) = login_len(&self.client) else { return Step::Stay };
                     self.phase = Phase::Request;
                     len
                 }
-                (Phase::Request | Phase::Login, Some(5)) => return self.request5(cx, seen),
+                (Phase::Request, Some(5)) => return self.request5(cx, seen),
                 (_, None) => return Step::Stay,
                 // Data sent ahead of the reply.
                 (Phase::Reply, _) => return Step::Stay,

@@ -44,7 +44,7 @@ impl UdpFlows {
         if !self.flows.contains_key(&key) {
             let Some(flow) = recognise(unit, payload) else { return };
             if self.flows.len() >= self.max {
-                self.evict(out);
+                self.evict(out, unit.seen.ts_ns);
             }
             self.flows.insert(key, flow);
         }
@@ -61,40 +61,40 @@ impl UdpFlows {
     }
 
     /// Forgets the conversation that was silent for longest.
-    fn evict(&mut self, out: &mut Emit) {
+    fn evict(&mut self, out: &mut Emit, now_ns: i64) {
         let oldest = self.flows.iter().map(|(key, flow)| (flow.last_ns, flow.info.id, *key)).min_by_key(|f| (f.0, f.1));
         if let Some((_, _, key)) = oldest {
             self.evicted += 1;
             if let Some(flow) = self.flows.remove(&key) {
-                flow.end(out);
+                flow.end(out, now_ns);
             }
         }
     }
 
     pub(crate) fn expire(&mut self, out: &mut Emit, now_ns: i64) {
-        self.end_where(out, |flow| now_ns - flow.last_ns > IDLE_NS);
+        self.end_where(out, now_ns, |flow| now_ns - flow.last_ns > IDLE_NS);
     }
 
-    pub(crate) fn finish(&mut self, out: &mut Emit, _now_ns: i64) {
-        self.end_where(out, |_| true);
+    pub(crate) fn finish(&mut self, out: &mut Emit, now_ns: i64) {
+        self.end_where(out, now_ns, |_| true);
     }
 
-    fn end_where(&mut self, out: &mut Emit, over: impl Fn(&Flow) -> bool) {
+    fn end_where(&mut self, out: &mut Emit, now_ns: i64, over: impl Fn(&Flow) -> bool) {
         let mut ended: Vec<(u64, FlowKey)> =
             self.flows.iter().filter(|(_, flow)| over(flow)).map(|(key, flow)| (flow.info.id, *key)).collect();
         ended.sort_unstable_by_key(|(id, _)| *id);
         for (_, key) in ended {
             if let Some(flow) = self.flows.remove(&key) {
-                flow.end(out);
+                flow.end(out, now_ns);
             }
         }
     }
 }
 
 impl Flow {
-    fn end(mut self, out: &mut Emit) {
+    fn end(mut self, out: &mut Emit, now_ns: i64) {
         if let App::Quic(quic) = &mut self.app {
-            quic.end(&mut Cx { out, info: &mut self.info });
+            quic.end(&mut Cx { out, info: &mut self.info }, now_ns);
         }
     }
 }

@@ -99,11 +99,6 @@ impl Tls {
         }
         self.state.settle_at_end(cx, end);
     }
-
-    /// Time went on without an answer.
-    pub(crate) fn waiting_since(&self) -> Option<i64> {
-        self.state.pending.as_ref().map(|p| p.seen.ts_ns)
-    }
 }
 
 impl State {
