@@ -1,1 +1,33 @@
-//! Masks secrets and replaces identities in timeline rows.
+//! Takes secrets and, on request, identities out of what leaves the tool.
+//!
+//! **Secrets** (tokens, cookies, passwords, assertions, codes, keys) become `***`, wherever they are: behind a telling
+//! name, by their own shape, URL-encoded, in base64, or as JSON inside `fields`. **Identities** (users, hosts, domains,
+//! addresses, SIDs, tenant and device ids) become pseudonyms of the same format, made by a keyed hash, so that one name
+//! is one pseudonym in a whole case and nobody without the key can test a guess. What is the same for every customer
+//! (Microsoft's host names, well-known SIDs, loopback) stays, and so do correlation ids.
+//!
+//! Redacting twice changes nothing: pseudonyms are recognised by their form (`user-1a2b3c4d`, `h-1a2b3c4d`, addresses in
+//! 240.0.0.0/4 and `db8` groups, GUIDs that begin with `ca5e`).
+//!
+//! Most rows hold nothing to mask; a literal search tells so before any pattern runs.
+//!
+//! Limits: a bare computer or user name in free text is only recognised if the same row names it in a column or field,
+//! or if it was given to [`Redactor::learn`]. Secrets without a telling name or shape cannot be recognised.
+//!
+//! ```
+//! use casetrace_redact::{Mode, Redactor};
+//!
+//! let redactor = Redactor::new(Mode::Secrets, b"");
+//! assert_eq!(redactor.redact_text("password=hunter2&user=me"), "password=***&user=me");
+//! ```
+
+mod encoded;
+mod identity;
+mod json;
+mod prefilter;
+mod pseudonym;
+mod redactor;
+mod secrets;
+mod tables;
+
+pub use redactor::{Identity, Mode, Redactor};

@@ -1,0 +1,482 @@
+//! Finds identities in values and in free text.
+
+use std::borrow::Cow;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::LazyLock;
+
+use regex::{Captures, Regex};
+
+use crate::pseudonym::{Naming, is_own};
+use crate::redactor::Identity;
+use crate::secrets::{MASK, replace};
+use crate::tables::{IDENTITY_SPELLINGS, WELL_KNOWN, identity};
+
+/// Endings by which a dotted word is a host name and not a file or a namespace.
+const TLDS: &[&str] = &[
+    "com",
+    "net",
+    "org",
+    "local",
+    "lan",
+    "corp",
+    "internal",
+    "intra",
+    "intranet",
+    "home",
+    "test",
+    "example",
+    "invalid",
+    "localdomain",
+    "ad",
+    "int",
+    "info",
+    "biz",
+    "cloud",
+    "edu",
+    "gov",
+    "mil",
+    "io",
+    "dev",
+    "app",
+    "jp",
+    "de",
+    "uk",
+    "fr",
+    "it",
+    "es",
+    "nl",
+    "ch",
+    "at",
+    "se",
+    "no",
+    "dk",
+    "fi",
+    "be",
+    "pl",
+    "cz",
+    "pt",
+    "ie",
+    "eu",
+    "us",
+    "ca",
+    "au",
+    "nz",
+    "in",
+    "cn",
+    "kr",
+    "tw",
+    "hk",
+    "sg",
+    "br",
+    "mx",
+    "za",
+    "ru",
+    "tr",
+    "root",
+    "domain",
+    "office",
+    "group",
+    "tech",
+    "online",
+    "private",
+    "arpa",
+];
+
+/// Second-level endings that belong to the registry (`co.jp`).
+const REGISTRY: &[&str] = &["co", "or", "ne", "ac", "go", "com", "net", "org", "gov", "edu"];
+
+/// Everything that shows by its form, in one pass.
+static FORMS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(
+        r#"(?x)
+        (?P<sid>\b[Ss]-1-(?:5-21|12-1)-\d{1,10}(?:-\d{1,10}){2,5})
+      | (?P<guid>\b[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}\b)
+      | (?P<mac>\b[0-9A-Fa-f]{2}(?:(?:-[0-9A-Fa-f]{2}){5}|(?::[0-9A-Fa-f]{2}){5})\b)
+      | (?P<profile>(?i:[\\/]+users[\\/]+))(?P<owner>[^\\/:*?"'<>|\r\n\t]{1,64})
+      | (?P<unc>(?:^|[\s"'=(,])\\\\)(?P<server>[A-Za-z0-9][A-Za-z0-9._-]{0,254})
+      | (?P<mail>[A-Za-z0-9._%+'$/-]+)@(?P<at>[A-Za-z0-9](?:[A-Za-z0-9_-]*\.)+[A-Za-z0-9-]{2,})
+      | (?P<v6>[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?::?\d{1,3}(?:\.\d{1,3}){3})?)
+      | (?P<v4>\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b)
+      | (?P<name>(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,24}\b)
+    "#,
+    )
+    .ok()
+});
+
+/// `User Name : value` and `"upn":"value"` in text.
+static NAMED: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    let mut names: Vec<String> = IDENTITY_SPELLINGS
+        .iter()
+        .filter(|(name, _)| {
+            name.len() > 4 || ["upn", "fqdn", "tid", "oid"].contains(&name.to_ascii_lowercase().as_str())
+        })
+        .map(|(name, _)| name.replace(['_', ' '], "[_ -]?"))
+        .collect();
+    names.sort_by_key(|name| std::cmp::Reverse(name.len()));
+    names.dedup();
+    Regex::new(&format!(
+        r#"(?i)\b({})(\\*["']?\s{{0,40}}[:=]\s{{0,4}}\\*["']?)([^\s"'\\,;&<>}}]+(?:\\+[\w.$-]+)?)"#,
+        names.join("|")
+    ))
+    .ok()
+});
+
+/// `DOMAIN\user` where the words before say that an account follows.
+static ACCOUNT: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r#"(?i)\b((?:user|account|logon|login|identity|principal|whoami|run ?as|credential)\w{0,8}(?:[\s:='"(][^\n\\]{0,24}?)?[\s:='"(])([A-Za-z0-9][A-Za-z0-9.-]{0,63})(\\+)([A-Za-z0-9][\w.$-]{0,63})(\\?)"#).ok()
+});
+
+/// A pseudonym for `value`, which is known to name a `kind`; `None` if it stays.
+pub(crate) fn value(naming: &Naming, kind: Identity, value: &str) -> Option<String> {
+    let trimmed = value.trim();
+    if trimmed.is_empty() || trimmed == "-" || trimmed.contains(MASK) {
+        return None;
+    }
+    let new = match kind {
+        Identity::User => account(naming, trimmed)?,
+        Identity::Host | Identity::Domain => host(naming, trimmed)?,
+        Identity::Tenant | Identity::Device | Identity::Object => {
+            match is_guid(trimmed.trim_matches(['{', '}'])) {
+                true => guid(naming, trimmed.trim_matches(['{', '}']))?,
+                false => host(naming, trimmed)?,
+            }
+        }
+    };
+    (new != trimmed).then(|| value.replace(trimmed.trim_matches(['{', '}']), &new))
+}
+
+/// Host or domain, with or without port, brackets, or a service in front (`HTTP/host`).
+pub(crate) fn host(naming: &Naming, text: &str) -> Option<String> {
+    if let Some((service, rest)) = text.split_once('/')
+        && service.bytes().all(|b| b.is_ascii_alphanumeric())
+    {
+        return host(naming, rest).map(|rest| format!("{service}/{rest}"));
+    }
+    if let Some(ip) = address(naming, text) {
+        return ip;
+    }
+    if let Some((name, port)) = text.rsplit_once(':')
+        && port.bytes().all(|b| b.is_ascii_digit())
+    {
+        return host(naming, name).map(|name| format!("{name}:{port}"));
+    }
+    let bare = text.trim_start_matches('\\').trim_end_matches(['.', '$']);
+    let plausible = !bare.is_empty() && bare.len() <= 255 && !bare.contains([' ', '/', '\\', '*', '=', ',']);
+    if !plausible || WELL_KNOWN.is_domain(bare) {
+        return None;
+    }
+    name(naming, bare).map(|new| text.replacen(bare, &new, 1))
+}
+
+/// An address is replaced, kept (`Some(None)`), or no address at all (`None`).
+fn address(naming: &Naming, text: &str) -> Option<Option<String>> {
+    let bare = text.trim_matches(['[', ']']);
+    if let Ok(ip) = bare.parse::<Ipv4Addr>() {
+        return Some(naming.ipv4(ip).map(|ip| text.replace(bare, &ip.to_string())));
+    }
+    let (plain, zone) = bare
+        .split_once('%')
+        .map_or((bare, ""), |(plain, zone)| (plain, zone));
+    let ip = plain.parse::<Ipv6Addr>().ok()?;
+    Some(naming.ipv6(ip).map(|ip| {
+        let zone = if zone.is_empty() {
+            String::new()
+        } else {
+            format!("%{zone}")
+        };
+        text.replace(bare, &format!("{ip}{zone}"))
+    }))
+}
+
+/// Replaces the labels of a dotted (or single) name that are the customer's.
+fn name(naming: &Naming, text: &str) -> Option<String> {
+    let lower = text.to_lowercase();
+    let labels: Vec<&str> = text.split('.').collect();
+    let kept = match WELL_KNOWN.kept_labels(&lower) {
+        Some(kept) => kept,
+        None => public_labels(&labels),
+    };
+    let own = labels.len().saturating_sub(kept);
+    let replaced: Vec<String> = labels
+        .iter()
+        .enumerate()
+        .map(|(i, label)| {
+            if i < own && !stays(label, i, own) {
+                naming.label(label)
+            } else {
+                (*label).to_owned()
+            }
+        })
+        .collect();
+    let new = replaced.join(".");
+    (new != text).then_some(new)
+}
+
+/// A role label (`enterpriseregistration`) stays in front of a domain, not alone as the domain's own name.
+fn stays(label: &str, at: usize, own: usize) -> bool {
+    let lower = label.to_lowercase();
+    label.is_empty()
+        || lower == "localhost"
+        || (WELL_KNOWN.labels.contains(&lower) && (at + 1 < own || own == 1))
+}
+
+/// Labels at the end that belong to a registry.
+fn public_labels(labels: &[&str]) -> usize {
+    let at = |back: usize| {
+        labels
+            .len()
+            .checked_sub(back)
+            .and_then(|i| labels.get(i))
+            .map(|l| l.to_lowercase())
+            .unwrap_or_default()
+    };
+    match labels.len() {
+        0 | 1 => 0,
+        n if n > 2 && at(1).len() == 2 && REGISTRY.contains(&at(2).as_str()) => 2,
+        _ => 1,
+    }
+}
+
+/// `DOMAIN\user`, `user@domain`, `host$`, or a bare user name.
+fn account(naming: &Naming, text: &str) -> Option<String> {
+    if let Some((domain, user)) = text.split_once('\\') {
+        if WELL_KNOWN.is_domain(domain) && !domain.eq_ignore_ascii_case("azuread") {
+            return None;
+        }
+        let separator = if user.starts_with('\\') { "\\\\" } else { "\\" };
+        let domain = host(naming, domain).unwrap_or_else(|| domain.to_owned());
+        let user = user.trim_start_matches('\\');
+        return Some(format!(
+            "{domain}{separator}{}",
+            account(naming, user).unwrap_or_else(|| user.to_owned())
+        ));
+    }
+    if let Some((user, domain)) = text.rsplit_once('@') {
+        let domain = host(naming, domain).unwrap_or_else(|| domain.to_owned());
+        return Some(format!("{}@{domain}", local_part(naming, user)));
+    }
+    if text.parse::<std::net::IpAddr>().is_ok()
+        || text.starts_with("S-1-")
+        || is_guid(text.trim_matches(['{', '}']))
+    {
+        return None;
+    }
+    if WELL_KNOWN.is_user(text) || text.len() > 256 || text.chars().all(|c| c.is_ascii_digit()) {
+        return None;
+    }
+    match text.strip_suffix('$') {
+        // A computer account is its host's name.
+        Some(host) => Some(format!("{}$", naming.label(host))),
+        None => Some(naming.user(text)),
+    }
+}
+
+/// Before the `@`: a user, or in Kerberos names a service on a host.
+fn local_part(naming: &Naming, text: &str) -> String {
+    match text.split_once('/') {
+        Some((service, target)) => format!(
+            "{service}/{}",
+            host(naming, target).unwrap_or_else(|| target.to_owned())
+        ),
+        None => account(naming, text).unwrap_or_else(|| text.to_owned()),
+    }
+}
+
+fn guid(naming: &Naming, text: &str) -> Option<String> {
+    (!WELL_KNOWN.guids.contains(&text.to_ascii_lowercase())).then(|| naming.guid(text))
+}
+
+fn is_guid(text: &str) -> bool {
+    casetrace_model::normalise_guid(text).is_some()
+}
+
+/// `text` with everything replaced that shows as an identity by itself or by the name in front of it.
+pub(crate) fn text<'a>(
+    naming: &Naming,
+    text: &'a str,
+    known: &dyn Fn(&str) -> Option<String>,
+) -> Cow<'a, str> {
+    let mut out = Cow::Borrowed(text);
+    replace(&mut out, &ACCOUNT, |c| {
+        // With a further backslash it is a path.
+        if !c[5].is_empty() {
+            return None;
+        }
+        let whole = format!("{}\\{}", &c[2], &c[4]);
+        let new = account(naming, &whole)?;
+        Some(format!("{}{}", &c[1], new.replacen('\\', &c[3], 1)))
+    });
+    replace(&mut out, &NAMED, |c| {
+        let kind = identity(&c[1])?;
+        let found = c[3].trim_end_matches(['.', ')', ']']);
+        if is_plain_word(found) {
+            return None;
+        }
+        let new = value(naming, kind, found)?;
+        Some(format!("{}{}{}{}", &c[1], &c[2], new, &c[3][found.len()..]))
+    });
+    let snapshot = out.clone().into_owned();
+    replace(&mut out, &FORMS, |c| form(naming, c, &snapshot, known));
+    out
+}
+
+/// Words that follow a colon in prose or listings without naming anyone.
+fn is_plain_word(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    [
+        "yes", "no", "true", "false", "null", "none", "not", "unknown", "the", "is", "error", "failed",
+        "tested", "passed",
+    ]
+    .contains(&lower.as_str())
+        || lower.bytes().all(|b| b.is_ascii_digit())
+        || lower.starts_with("0x")
+}
+
+fn form(
+    naming: &Naming,
+    found: &Captures<'_>,
+    text: &str,
+    known: &dyn Fn(&str) -> Option<String>,
+) -> Option<String> {
+    let whole = found.get(0)?;
+    // The digits of an escape stick to what follows; the layer that decodes escapes has dealt with it.
+    if text
+        .get(..whole.start())
+        .is_some_and(|before| before.ends_with('%'))
+    {
+        return None;
+    }
+    if found.name("sid").is_some() {
+        return naming.sid(whole.as_str());
+    }
+    if found.name("guid").is_some() {
+        let named = names_an_object(text.get(..whole.start()).unwrap_or_default());
+        return known(whole.as_str()).or_else(|| named.then(|| guid(naming, whole.as_str())).flatten());
+    }
+    if found.name("mac").is_some() {
+        return naming.mac(whole.as_str());
+    }
+    if let (Some(profile), Some(owner)) = (found.name("profile"), found.name("owner")) {
+        let stays = WELL_KNOWN.is_user(owner.as_str())
+            || is_own(owner.as_str(), "user-")
+            || owner.as_str().contains('%');
+        return (!stays).then(|| format!("{}{}", profile.as_str(), naming.user(owner.as_str())));
+    }
+    if let (Some(unc), Some(server)) = (found.name("unc"), found.name("server")) {
+        return host(naming, server.as_str()).map(|server| format!("{}{server}", unc.as_str()));
+    }
+    if let (Some(mail), Some(at)) = (found.name("mail"), found.name("at")) {
+        let domain = host(naming, at.as_str()).unwrap_or_else(|| at.as_str().to_owned());
+        return Some(format!("{}@{domain}", local_part(naming, mail.as_str())));
+    }
+    if found.name("v6").is_some() || found.name("v4").is_some() {
+        return in_text_address(
+            naming,
+            whole.as_str(),
+            text.get(..whole.start()).unwrap_or_default(),
+        );
+    }
+    dotted(naming, whole.as_str())
+}
+
+/// Version numbers look like addresses; the word before tells.
+fn in_text_address(naming: &Naming, found: &str, before: &str) -> Option<String> {
+    let tail: String = before
+        .chars()
+        .rev()
+        .take(10)
+        .collect::<Vec<_>>()
+        .into_iter()
+        .rev()
+        .collect::<String>()
+        .to_lowercase();
+    let version = tail
+        .trim_end_matches([' ', ':', '=', '"', '\''])
+        .ends_with("version")
+        || tail.ends_with(" v")
+        || tail.ends_with("/v");
+    if version || tail.ends_with(|c: char| c == '.' || c.is_alphanumeric()) {
+        return None;
+    }
+    address(naming, found).flatten()
+}
+
+fn dotted(naming: &Naming, found: &str) -> Option<String> {
+    let last = found.rsplit('.').next().unwrap_or_default();
+    // `System.Net` is a namespace: a host name is not written in mixed case at its end.
+    let one_case = last.chars().all(char::is_lowercase) || found.chars().all(|c| !c.is_lowercase());
+    (one_case && TLDS.contains(&last.to_ascii_lowercase().as_str()))
+        .then(|| host(naming, found))
+        .flatten()
+}
+
+/// True if what stands before a GUID says that it is a tenant, device or directory object.
+fn names_an_object(before: &str) -> bool {
+    let tail: String = before
+        .chars()
+        .rev()
+        .take(48)
+        .collect::<Vec<_>>()
+        .into_iter()
+        .rev()
+        .collect::<String>()
+        .to_lowercase();
+    let last = |words: &[&str]| words.iter().filter_map(|w| tail.rfind(w)).max();
+    let object = last(&[
+        "tenant",
+        "tid",
+        "device",
+        "oid",
+        "objectid",
+        "object id",
+        "microsoftonline.com/",
+        "sts.windows.net/",
+        "login.windows.net/",
+        "/devices/",
+        "/users/",
+        "deviceid",
+        "joininfo",
+    ]);
+    let other = last(&[
+        "correlation",
+        "request",
+        "trace",
+        "activity",
+        "client_id",
+        "clientid",
+        "appid",
+        "app_id",
+        "resource",
+        "session",
+    ]);
+    object.is_some() && object > other
+}
+
+/// Certificate names: attribute values that are not a public authority's or a product's.
+pub(crate) fn distinguished_name(naming: &Naming, text: &str) -> Option<String> {
+    static PART: LazyLock<Option<Regex>> =
+        LazyLock::new(|| Regex::new(r#"(?i)\b(CN|O|OU|DC|E|emailAddress)\s?=\s?("[^"]*"|[^,+/\n]+)"#).ok());
+    if WELL_KNOWN.is_issuer(text) {
+        return None;
+    }
+    let mut out = Cow::Borrowed(text);
+    replace(&mut out, &PART, |c| {
+        let old = c[2].trim().trim_matches('"');
+        let bare = old.strip_prefix("*.").unwrap_or(old);
+        let well_known = WELL_KNOWN
+            .kept_labels(&bare.to_lowercase())
+            .is_some_and(|kept| kept == bare.split('.').count());
+        if well_known || bare.contains(MASK) || bare.is_empty() {
+            return None;
+        }
+        let new = match bare.contains([' ', ',']) {
+            true => naming.label(bare),
+            false => host(naming, bare).unwrap_or_else(|| bare.to_owned()),
+        };
+        Some(c[0].replace(bare, &new))
+    });
+    match out {
+        Cow::Owned(new) => Some(new),
+        Cow::Borrowed(_) => None,
+    }
+}

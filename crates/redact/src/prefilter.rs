@@ -1,0 +1,98 @@
+//! Tells in one pass over the bytes whether a text can hold a secret at all.
+
+use std::sync::LazyLock;
+
+use aho_corasick::AhoCorasick;
+
+use crate::tables::{Reach, SECRET_SPELLINGS};
+
+/// Shapes that are secrets without a name.
+const SHAPES: &[&str] = &[
+    "eyj",
+    "bearer ",
+    "basic ",
+    "negotiate ",
+    "ntlm ",
+    "pop ",
+    "kerberos ",
+    "private key",
+    "assertion",
+    "tlrmtvnt",
+    "yii",
+    "sharedaccess",
+    "binarysecuritytoken",
+    "://",
+    "aqab",
+    "0.a",
+    "1.a",
+    "m.c",
+    "doi",
+];
+
+/// Base64 shorter than this holds no named secret.
+pub(crate) const MIN_BASE64: usize = 20;
+
+static LITERALS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+    let mut words: Vec<String> = SHAPES
+        .iter()
+        .filter(|w| **w != "://")
+        .map(|w| (*w).to_owned())
+        .collect();
+    for (name, reach) in SECRET_SPELLINGS.iter() {
+        let spellings = [(*name).to_owned(), name.replace('_', "-"), name.replace('_', "")];
+        for spelling in spellings {
+            match reach {
+                Reach::Parameter => words
+                    .extend(["=", "\"", "\\", "'", "%3d", "%22", ">"].map(|end| format!("{spelling}{end}"))),
+                _ => words.push(spelling),
+            }
+        }
+    }
+    words.sort();
+    words.dedup();
+    AhoCorasick::builder()
+        .ascii_case_insensitive(true)
+        .build(words)
+        .ok()
+});
+
+/// True if a pattern might match.
+pub(crate) fn may_hold_secret(text: &str) -> bool {
+    LITERALS.as_ref().is_none_or(|words| words.is_match(text)) || has_user_info(text)
+}
+
+/// `scheme://user:password@host`.
+fn has_user_info(text: &str) -> bool {
+    text.contains("://") && text.contains('@')
+}
+
+/// True if there is a run of base64 characters that is worth decoding.
+pub(crate) fn may_hold_base64(text: &str) -> bool {
+    let mut run = 0;
+    for byte in text.bytes() {
+        if is_base64(byte) {
+            run += 1;
+            if run >= MIN_BASE64 {
+                return true;
+            }
+        } else {
+            run = 0;
+        }
+    }
+    false
+}
+
+/// Standard and URL-safe alphabets.
+pub(crate) fn is_base64(byte: u8) -> bool {
+    const TABLE: [bool; 256] = {
+        let mut table = [false; 256];
+        let mut i = 0;
+        while i < 256 {
+            let b = i as u8;
+            table[i] = b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'-' | b'_');
+            i += 1;
+        }
+        table
+    };
+    TABLE[usize::from(byte)]
+}

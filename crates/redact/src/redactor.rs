@@ -1,0 +1,419 @@
+//! Applies both kinds of redaction to rows and texts.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use casetrace_model::{Row, Text};
+
+use crate::pseudonym::Naming;
+use crate::secrets::MASK;
+use crate::tables::{self, Reach};
+use crate::{encoded, identity, json, prefilter, secrets};
+
+/// What is taken out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// Credentials; the default everywhere.
+    #[default]
+    Secrets,
+    /// Credentials, and who and where.
+    Identity,
+    /// Nothing.
+    None,
+}
+
+impl Mode {
+    /// Reads the spelling of `--redact`.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "secrets" => Some(Self::Secrets),
+            "identity" => Some(Self::Identity),
+            "none" => Some(Self::None),
+            _ => None,
+        }
+    }
+
+    /// The spelling of `--redact`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Secrets => "secrets",
+            Self::Identity => "identity",
+            Self::None => "none",
+        }
+    }
+}
+
+/// What a value names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Identity {
+    /// A user, in any of its spellings.
+    User,
+    /// A computer, by short or full name or address.
+    Host,
+    /// A DNS or NetBIOS domain.
+    Domain,
+    /// A tenant GUID.
+    Tenant,
+    /// A device GUID.
+    Device,
+    /// Another directory object's GUID.
+    Object,
+}
+
+impl Identity {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "user" => Self::User,
+            "host" => Self::Host,
+            "domain" => Self::Domain,
+            "tenant" => Self::Tenant,
+            "device" => Self::Device,
+            "object" => Self::Object,
+            _ => return None,
+        })
+    }
+}
+
+/// Encodings within encodings that are looked through.
+const MAX_LAYERS: usize = 3;
+/// Shorter names are too common as words to be replaced in free text.
+const MIN_NAME: usize = 3;
+
+/// Redacts under one mode and key. Shared between threads; the result does not depend on the order of calls.
+pub struct Redactor {
+    mode: Mode,
+    naming: Naming,
+    /// Names (lower case) given to [`learn`](Self::learn), with their pseudonyms.
+    learned: BTreeMap<String, String>,
+    mapping: Mutex<BTreeMap<String, String>>,
+}
+
+/// Names that one row tells about itself, lower case, with their pseudonyms.
+type Known = BTreeMap<String, String>;
+
+impl Redactor {
+    /// Pseudonyms depend on `key` only. Keep the key out of everything that is handed on: who has it can test guesses.
+    pub fn new(mode: Mode, key: &[u8]) -> Self {
+        Self {
+            mode,
+            naming: Naming::new(key),
+            learned: BTreeMap::new(),
+            mapping: Mutex::new(BTreeMap::new()),
+        }
+    }
+
+    /// The mode it was made for.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// Makes a name known, so that it is replaced in any text from now on. For computer and user names that are known
+    /// before the rows come.
+    pub fn learn(&mut self, kind: Identity, value: &str) {
+        if self.mode == Mode::Identity {
+            let mut known = std::mem::take(&mut self.learned);
+            self.note(&mut known, kind, value);
+            self.learned = known;
+        }
+    }
+
+    /// Original → pseudonym for every identity replaced so far, for an optional map file. Secrets are not in it.
+    pub fn mapping(&self) -> BTreeMap<String, String> {
+        self.mapping
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Redacts all columns of a row.
+    pub fn redact_row(&self, row: &mut Row) {
+        match self.mode {
+            Mode::None => {}
+            Mode::Secrets => self.row_texts(row, &Known::new()),
+            Mode::Identity => {
+                let known = self.known_of(row);
+                self.columns(row);
+                self.row_texts(row, &known);
+            }
+        }
+    }
+
+    /// Redacts a free text.
+    pub fn redact_text<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        match self.mode {
+            Mode::None => Cow::Borrowed(text),
+            _ => self.text(text, &Known::new()),
+        }
+    }
+
+    fn text<'a>(&self, text: &'a str, known: &Known) -> Cow<'a, str> {
+        match self.layers(text, known, MAX_LAYERS) {
+            Some(new) => Cow::Owned(new),
+            None => Cow::Borrowed(text),
+        }
+    }
+
+    /// One layer and the encodings in it; `None` if nothing changed.
+    fn layers(&self, text: &str, known: &Known, left: usize) -> Option<String> {
+        let mut out = Cow::Borrowed(text);
+        if prefilter::may_hold_secret(&out)
+            && let Cow::Owned(new) = secrets::mask(&out)
+        {
+            out = Cow::Owned(new);
+        }
+        if left > 0 {
+            if out.contains('%')
+                && let Some(new) = encoded::percent(&out, &|inner| self.layers(inner, known, left - 1))
+            {
+                out = Cow::Owned(new);
+            }
+        }
+        if self.mode == Mode::Identity
+            && let Some(new) = self.identities(&out, known)
+        {
+            out = Cow::Owned(new);
+        }
+        if left > 0
+            && prefilter::may_hold_base64(&out)
+            && let Some(new) = encoded::base64(&out, &|inner| self.layers(inner, known, left - 1).is_some())
+        {
+            out = Cow::Owned(new);
+        }
+        match out {
+            Cow::Owned(new) if new != text => Some(new),
+            _ => None,
+        }
+    }
+
+    fn identities(&self, text: &str, known: &Known) -> Option<String> {
+        let by_guid = |guid: &str| known.get(&guid.to_ascii_lowercase()).cloned();
+        let mut out = identity::text(&self.naming, text, &by_guid);
+        for names in [known, &self.learned] {
+            if let Some(new) = replace_words(&out, names) {
+                out = Cow::Owned(new);
+            }
+        }
+        match out {
+            Cow::Owned(new) if new != text => Some(new),
+            _ => None,
+        }
+    }
+
+    fn row_texts(&self, row: &mut Row, known: &Known) {
+        let message = self.layers(&row.message, known, MAX_LAYERS);
+        if let Some(message) = message {
+            row.message = message;
+        }
+        for column in [
+            &mut row.url,
+            &mut row.process,
+            &mut row.task,
+            &mut row.content_type,
+        ] {
+            if let Some(new) = column
+                .as_deref()
+                .and_then(|text| self.layers(text, known, MAX_LAYERS))
+            {
+                *column = Some(Text::from(new));
+            }
+        }
+        if let Some(new) = self.layers(&row.artifact, known, 1) {
+            row.artifact = Text::from(new);
+        }
+        if let Some(fields) = self.fields(&row.fields, known) {
+            row.fields = fields;
+        }
+    }
+
+    /// The `fields` object: by member name first, then as text.
+    fn fields(&self, fields: &str, known: &Known) -> Option<String> {
+        let quiet = self.mode == Mode::Secrets
+            && !prefilter::may_hold_secret(fields)
+            && !prefilter::may_hold_base64(fields)
+            && !fields.contains('%');
+        if quiet || fields.len() < 3 {
+            return None;
+        }
+        json::map_strings(fields, &mut |name, value| self.member(name, value, known))
+    }
+
+    fn member(&self, name: &str, value: &str, known: &Known) -> Option<String> {
+        if value.is_empty() {
+            return None;
+        }
+        if let Some(masked) = secret_member(name, value) {
+            return (masked != value).then_some(masked);
+        }
+        if self.mode == Mode::Identity
+            && let Some(kind) = tables::identity(name)
+            && let Some(new) = identity::value(&self.naming, kind, value)
+        {
+            self.remember(value, &new);
+            return Some(new);
+        }
+        self.layers(value, known, MAX_LAYERS)
+    }
+
+    /// Columns that name somebody or something as a whole.
+    fn columns(&self, row: &mut Row) {
+        let by_kind = [
+            (&mut row.host, Identity::Host),
+            (&mut row.server_name, Identity::Host),
+            (&mut row.src_ip, Identity::Host),
+            (&mut row.dst_ip, Identity::Host),
+            (&mut row.proxy, Identity::Host),
+            (&mut row.user, Identity::User),
+            (&mut row.tenant_id, Identity::Tenant),
+            (&mut row.device_id, Identity::Device),
+        ];
+        for (column, kind) in by_kind {
+            let Some(old) = column.clone() else { continue };
+            if let Some(new) = identity::value(&self.naming, kind, &old) {
+                self.remember(&old, &new);
+                *column = Some(Text::from(new));
+            }
+        }
+        if let Some(new) = row.user_sid.as_deref().and_then(|sid| self.naming.sid(sid)) {
+            self.remember(row.user_sid.as_deref().unwrap_or_default(), &new);
+            row.user_sid = Some(Text::from(new));
+        }
+        for column in [&mut row.cert_subject, &mut row.cert_issuer] {
+            let Some(old) = column.clone() else { continue };
+            if let Some(new) = identity::distinguished_name(&self.naming, &old) {
+                self.remember(&old, &new);
+                *column = Some(Text::from(new));
+            }
+        }
+    }
+
+    /// What a row's own columns and fields name, to be found again in its texts.
+    fn known_of(&self, row: &Row) -> Known {
+        let mut known = Known::new();
+        let columns = [
+            (&row.host, Identity::Host),
+            (&row.server_name, Identity::Host),
+            (&row.user, Identity::User),
+            (&row.tenant_id, Identity::Tenant),
+            (&row.device_id, Identity::Device),
+        ];
+        for (value, kind) in columns {
+            if let Some(value) = value {
+                self.note(&mut known, kind, value);
+            }
+        }
+        for name in [&row.cert_subject, &row.cert_issuer].into_iter().flatten() {
+            if let Some(new) = identity::distinguished_name(&self.naming, name) {
+                known.insert(name.to_lowercase(), new);
+            }
+        }
+        json::map_strings(&row.fields, &mut |name, value| {
+            if let Some(kind) = tables::identity(name) {
+                self.note(&mut known, kind, value);
+            }
+            None
+        });
+        known
+    }
+
+    fn note(&self, known: &mut Known, kind: Identity, value: &str) {
+        let value = value.trim();
+        let Some(new) = identity::value(&self.naming, kind, value) else {
+            return;
+        };
+        self.remember(value, &new);
+        // The parts are used on their own, too: `DOMAIN\user`, `user@domain`, `host.domain`.
+        if kind == Identity::User {
+            for part in value.split(['\\', '@']).filter(|part| part.len() >= MIN_NAME) {
+                let kind = if value.ends_with(&format!("@{part}")) || value.starts_with(&format!("{part}\\"))
+                {
+                    Identity::Domain
+                } else {
+                    Identity::User
+                };
+                if let Some(new) = identity::value(&self.naming, kind, part) {
+                    known.insert(part.to_lowercase(), new);
+                }
+            }
+        }
+        if matches!(kind, Identity::Host) && value.parse::<std::net::IpAddr>().is_err() {
+            let short = value.split('.').next().unwrap_or_default();
+            if short.len() >= MIN_NAME
+                && let Some(new) = identity::value(&self.naming, Identity::Host, short)
+            {
+                known.insert(short.to_lowercase(), new);
+            }
+        }
+        if value.len() >= MIN_NAME {
+            known.insert(value.to_lowercase(), new);
+        }
+    }
+
+    fn remember(&self, old: &str, new: &str) {
+        if old != new {
+            let mut mapping = self.mapping.lock().unwrap_or_else(PoisonError::into_inner);
+            if !mapping.contains_key(old) {
+                mapping.insert(old.to_owned(), new.to_owned());
+            }
+        }
+    }
+}
+
+/// The value of a member whose name is a secret's; `None` if the name is not.
+fn secret_member(name: &str, value: &str) -> Option<String> {
+    let reach = tables::secret(name)?;
+    // `{"password":"***"}` read as text applies the same judgement of what is worth masking.
+    let as_text = format!(
+        "{{\"{name}\":\"{}\"}}",
+        value.replace(['"', '\\', '\n', '\r'], " ")
+    );
+    let masked = match secrets::mask(&as_text) {
+        Cow::Owned(_) => true,
+        Cow::Borrowed(_) => false,
+    };
+    if !masked {
+        return (reach != Reach::TokenLike && value.contains(MASK)).then(|| value.to_owned());
+    }
+    if reach != Reach::Line {
+        return Some(MASK.to_owned());
+    }
+    let line = format!("{name}: {}", value.replace(['\r', '\n', '"'], " "));
+    let line = secrets::mask(&line).into_owned();
+    Some(line.get(name.len() + 2..).unwrap_or(MASK).to_owned())
+}
+
+/// Replaces whole words, whatever their case; `None` if none occurs.
+fn replace_words(text: &str, names: &Known) -> Option<String> {
+    if names.is_empty() {
+        return None;
+    }
+    let words: Vec<&String> = names.keys().filter(|name| name.len() >= MIN_NAME).collect();
+    let search = aho_corasick::AhoCorasick::builder()
+        .ascii_case_insensitive(true)
+        .match_kind(aho_corasick::MatchKind::LeftmostLongest)
+        .build(&words)
+        .ok()?;
+    let mut out = String::new();
+    let mut done = 0;
+    for found in search.find_iter(text) {
+        let before = text.get(..found.start()).and_then(|t| t.chars().next_back());
+        let after = text.get(found.end()..).and_then(|t| t.chars().next());
+        let joins = |c: char| c.is_alphanumeric() || c == '-';
+        if before.is_some_and(joins) || after.is_some_and(joins) {
+            continue;
+        }
+        let Some(new) = words
+            .get(found.pattern().as_usize())
+            .and_then(|word| names.get(*word))
+        else {
+            continue;
+        };
+        out.push_str(text.get(done..found.start()).unwrap_or_default());
+        out.push_str(new);
+        done = found.end();
+    }
+    (done > 0).then(|| {
+        out.push_str(text.get(done..).unwrap_or_default());
+        out
+    })
+}

@@ -1,0 +1,410 @@
+//! Secrets in plain text: behind names, and by shape.
+
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use regex::{Captures, Regex};
+
+use crate::tables::{Reach, secret};
+
+/// What a secret becomes.
+pub(crate) const MASK: &str = "***";
+
+/// Values that say something about a secret without being one.
+const HARMLESS: &[&str] = &[
+    "***",
+    "true",
+    "false",
+    "yes",
+    "no",
+    "none",
+    "null",
+    "(null)",
+    "nil",
+    "empty",
+    "set",
+    "unset",
+    "required",
+    "expired",
+    "invalid",
+    "missing",
+    "incorrect",
+    "wrong",
+    "unknown",
+    "failed",
+    "success",
+    "is",
+    "and",
+    "or",
+    "not",
+    "n/a",
+    "-",
+    "[]",
+    "{}",
+    "0",
+    "1",
+];
+
+/// A name and its separator. The value is cut out by hand, as its end depends on what stands around it.
+static NAMED: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(
+        r#"(?x)
+        (?P<name>[A-Za-z][A-Za-z0-9_.-]{1,47})
+        (?P<sep>
+            \\*["']? \s{0,4} (?: => | = | : ) \s{0,4} \\*["']?
+          | \\*["']\s{0,2},\s{0,2}\\*["']
+          | (?i:%22)? (?i:%3d|%3a) (?i:%22)?
+          | (?:\s[^<>]{0,200})? >
+        )"#,
+    )
+    .ok()
+});
+
+/// An authentication scheme with its credentials.
+static SCHEME: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(
+        r"(?i)\b(bearer|pop|basic|negotiate|ntlm|kerberos|digest)(\s+|%20|\+)([A-Za-z0-9+/._~-]{8,}={0,2})",
+    )
+    .ok()
+});
+
+/// Secrets that show by themselves: JWT and JWE, NTLM, SPNEGO and Kerberos blobs, refresh tokens of Entra ID and
+/// Microsoft accounts.
+static SHAPED: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(
+        r"(?x)
+        \beyJ[A-Za-z0-9_-]{8,}(?:(?:\.|%2[eE])[A-Za-z0-9_-]*){0,5}
+      | \bTlRMTVNTUA[A-Za-z0-9+/_-]*={0,2}
+      | \b(?:YII[A-Za-z0-9+/]|oYI[A-Za-z0-9+/]|doI[EFG]|YIGD)[A-Za-z0-9+/_-]{40,}={0,2}
+      | \b[01]\.A[A-Za-z0-9_-]{20,}(?:\.[A-Za-z0-9_-]{8,})*
+      | \bO?AQABAAA[A-Za-z0-9_-]{20,}
+      | \bM\.[CR]\d+_[A-Za-z0-9_.!*$-]{20,}",
+    )
+    .ok()
+});
+
+/// Keys and assertions as blocks; cut ones are masked to the end.
+static BLOCKS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(
+        r"(?xs)
+        (?P<pem>-----BEGIN\ [A-Z\ ]*PRIVATE\ KEY-----) .*? (?P<pem_end> -----END\ [A-Z\ ]*PRIVATE\ KEY----- | \z )
+      | (?P<xml><(?:[A-Za-z0-9]+:)?Assertion\b[^>]*>) .*? (?P<xml_end> </(?:[A-Za-z0-9]+:)?Assertion> | \z )",
+    )
+    .ok()
+});
+
+/// `user:password@` in a URL.
+static USER_INFO: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r#"([A-Za-z][A-Za-z0-9+.-]{1,20}://)([^\s/?#@"'<>\\]{1,200})@"#).ok());
+
+/// Command line options with a blank before the value.
+static OPTION: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r#"(?i)((?:^|[\s'",\[])(?:-{1,2}|/)(?:password|client-?secret|federated-?token|access-?token|secret|passphrase)["']?(?:\s|,)\s{0,3}["']?)([^\s"'\\,\]-][^\s"'\\,\]]{2,})"#).ok()
+});
+
+/// `text` without secrets.
+pub(crate) fn mask(text: &str) -> Cow<'_, str> {
+    let mut out = Cow::Borrowed(text);
+    replace(&mut out, &BLOCKS, |c| {
+        let part = |one: &str, other: &str| c.name(one).or_else(|| c.name(other)).map_or("", |m| m.as_str());
+        Some(format!(
+            "{}{MASK}{}",
+            part("pem", "xml"),
+            part("pem_end", "xml_end")
+        ))
+    });
+    replace(&mut out, &SHAPED, |c| {
+        (!c[0].ends_with(MASK)).then(|| MASK.to_owned())
+    });
+    replace(&mut out, &SCHEME, scheme);
+    replace(&mut out, &USER_INFO, |c| {
+        (!c[2].ends_with(MASK)).then(|| format!("{}{MASK}@", &c[1]))
+    });
+    replace(&mut out, &OPTION, |c| Some(format!("{}{MASK}", &c[1])));
+    if let Some(masked) = named(&out) {
+        out = Cow::Owned(masked);
+    }
+    out
+}
+
+/// Replaces matches for which `with` gives something else than what is there.
+pub(crate) fn replace(
+    text: &mut Cow<'_, str>,
+    pattern: &LazyLock<Option<Regex>>,
+    with: impl Fn(&Captures<'_>) -> Option<String>,
+) {
+    let Some(regex) = pattern.as_ref() else { return };
+    let mut out = String::new();
+    let mut done = 0;
+    for found in regex.captures_iter(text) {
+        let Some(whole) = found.get(0) else { continue };
+        if let Some(new) = with(&found).filter(|new| new != whole.as_str()) {
+            out.push_str(text.get(done..whole.start()).unwrap_or_default());
+            out.push_str(&new);
+            done = whole.end();
+        }
+    }
+    if done > 0 {
+        out.push_str(text.get(done..).unwrap_or_default());
+        *text = Cow::Owned(out);
+    }
+}
+
+/// `Bearer abc…` but not `Basic authentication` or `Bearer authorization_uri="…"`.
+fn scheme(found: &Captures<'_>) -> Option<String> {
+    let token = &found[3];
+    let parameter = token.ends_with('=') && !token.ends_with("==") && token.len() % 4 != 0;
+    let mixed = token
+        .bytes()
+        .any(|b| b.is_ascii_digit() || matches!(b, b'+' | b'/' | b'=' | b'_'))
+        || (token.bytes().any(|b| b.is_ascii_uppercase())
+            && token.bytes().skip(1).any(|b| b.is_ascii_uppercase()));
+    (mixed && !parameter).then(|| format!("{}{}{MASK}", &found[1], &found[2]))
+}
+
+/// Masks values behind secret names; `None` if there is none.
+fn named(text: &str) -> Option<String> {
+    let regex = NAMED.as_ref()?;
+    let mut out = String::new();
+    let mut done = 0;
+    let mut from = 0;
+    while let Some(found) = regex.captures_at(text, from) {
+        let (Some(name), Some(sep)) = (found.name("name"), found.name("sep")) else {
+            break;
+        };
+        // A name may be the value of the one before (`grant_type=password&…`): go on right behind it.
+        from = name.end();
+        // Dotted names (`response.access_token`) count by their last part.
+        let bare = name.as_str().rsplit('.').next().unwrap_or_default();
+        let Some(reach) = secret(bare) else { continue };
+        let before = text.get(..name.start()).unwrap_or_default();
+        if sep.as_str().ends_with('>') && sep.as_str() != "=>" && !opens_tag(before) {
+            continue;
+        }
+        if reach == Reach::Parameter && !is_parameter(before, sep.as_str()) {
+            continue;
+        }
+        let rest = text.get(sep.end()..).unwrap_or_default();
+        let len = value_len(rest, sep.as_str(), reach);
+        let value = rest.get(..len).unwrap_or_default();
+        if len == 0 || !worth_masking(value, reach) {
+            continue;
+        }
+        out.push_str(text.get(done..sep.end()).unwrap_or_default());
+        out.push_str(&masked(value, reach));
+        done = sep.end() + len;
+        from = done;
+    }
+    (done > 0).then(|| {
+        out.push_str(text.get(done..).unwrap_or_default());
+        out
+    })
+}
+
+/// True right behind `<` or `<prefix:`.
+fn opens_tag(before: &str) -> bool {
+    let Some((_, tag)) = before.rsplit_once('<') else {
+        return false;
+    };
+    tag.is_empty()
+        || tag
+            .strip_suffix(':')
+            .is_some_and(|prefix| prefix.bytes().all(|b| b.is_ascii_alphanumeric()))
+}
+
+/// Inside a query, a form body or a JSON object.
+fn is_parameter(before: &str, sep: &str) -> bool {
+    let quoted = sep.contains(['"', '\'']) && sep.contains(':') || sep.contains("%22");
+    let joined = before.is_empty()
+        || before.ends_with(['?', '&', '#', ';'])
+        || before.to_ascii_lowercase().ends_with("%26")
+        || before.to_ascii_lowercase().ends_with("%3f")
+        || before.ends_with("amp;");
+    quoted || (joined && (sep.starts_with('=') || sep.starts_with('%')))
+}
+
+/// Bytes of the value in `rest`.
+fn value_len(rest: &str, sep: &str, reach: Reach) -> usize {
+    let quote = sep.chars().next_back().filter(|c| matches!(c, '"' | '\''));
+    if let Some(quote) = quote {
+        // Inside JSON in JSON the quotes are escaped.
+        let escaped = sep.ends_with("\\\"") || sep.ends_with("\\'");
+        let end = if escaped {
+            rest.find(['\\', '\n'])
+        } else {
+            end_of_quote(rest, quote)
+        };
+        return end.unwrap_or(rest.len());
+    }
+    if sep.ends_with('>') && !sep.contains("=>") {
+        return rest.find('<').unwrap_or(rest.len());
+    }
+    if reach == Reach::Line {
+        return rest.find(['\r', '\n', '"']).unwrap_or(rest.len());
+    }
+    let lower = if sep.starts_with('%') {
+        encoded_end(rest)
+    } else {
+        None
+    };
+    let plain = rest
+        .find([
+            ' ', '\t', '\r', '\n', '&', '"', '\'', '<', '>', ',', ';', '}', ']', ')', '\\',
+        ])
+        .unwrap_or(rest.len());
+    lower.unwrap_or(plain).min(plain)
+}
+
+/// The closing quote; a doubled backslash before it does not escape it.
+fn end_of_quote(rest: &str, quote: char) -> Option<usize> {
+    let mut escaped = false;
+    for (at, ch) in rest.char_indices() {
+        match ch {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            c if c == quote || c == '\n' => return Some(at),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Where a URL-encoded value ends: an encoded `&`, quote or comma.
+fn encoded_end(rest: &str) -> Option<usize> {
+    let lower = rest.to_ascii_lowercase();
+    ["%26", "%22", "%2c", "%7d"]
+        .iter()
+        .filter_map(|end| lower.find(end))
+        .min()
+}
+
+fn worth_masking(value: &str, reach: Reach) -> bool {
+    let bare = value.trim().trim_end_matches(['.', '!', '?']);
+    if bare.is_empty() || bare.ends_with(MASK) || HARMLESS.contains(&bare.to_ascii_lowercase().as_str()) {
+        return false;
+    }
+    if reach != Reach::TokenLike {
+        return true;
+    }
+    let digits = bare.bytes().filter(u8::is_ascii_digit).count();
+    let letters = bare.bytes().filter(u8::is_ascii_alphabetic).count();
+    let guid = bare.len() <= 38
+        && bare
+            .bytes()
+            .all(|b| b.is_ascii_hexdigit() || matches!(b, b'-' | b'{' | b'}'));
+    bare.len() >= 16 && digits >= 2 && letters >= 4 && !guid && !bare.contains(' ')
+}
+
+/// The scheme of an `Authorization` value stays; of cookies, the names.
+fn masked(value: &str, reach: Reach) -> String {
+    if reach != Reach::Line {
+        return MASK.to_owned();
+    }
+    if value.contains('=') && value.contains(';') {
+        let parts: Vec<String> = value
+            .split(';')
+            .map(|part| {
+                part.split_once('=')
+                    .map_or_else(|| MASK.to_owned(), |(name, _)| format!("{}={MASK}", name.trim()))
+            })
+            .collect();
+        return parts.join("; ");
+    }
+    match value.trim().split_once(' ') {
+        Some((scheme, _)) if scheme.bytes().all(|b| b.is_ascii_alphabetic()) && scheme.len() <= 16 => {
+            format!("{scheme} {MASK}")
+        }
+        _ => MASK.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_go_and_names_stay() {
+        for (text, expected) in [
+            (
+                "Authorization: Bearer abc.def-123456",
+                "Authorization: Bearer ***",
+            ),
+            (
+                "Cookie: ESTSAUTH=1.Abc; x=2\nnext",
+                "Cookie: ESTSAUTH=***; x=***\nnext",
+            ),
+            (
+                "grant_type=password&password=p%40ss&x=1",
+                "grant_type=password&password=***&x=1",
+            ),
+            (
+                "https://a/cb?code=0.AXy&state=12",
+                "https://a/cb?code=***&state=***",
+            ),
+            ("https://u:p@proxy:8080/", "https://***@proxy:8080/"),
+            (
+                r#"{"access_token":"opaque","n":1}"#,
+                r#"{"access_token":"***","n":1}"#,
+            ),
+            (
+                r#"{\"client_secret\": \"s3cr3t\"}"#,
+                r#"{\"client_secret\": \"***\"}"#,
+            ),
+            (
+                "<o:Password Type=\"x\">geheim</o:Password>",
+                "<o:Password Type=\"x\">***</o:Password>",
+            ),
+            (
+                "<saml:Assertion ID=\"1\">abc</saml:Assertion> z",
+                "<saml:Assertion ID=\"1\">***</saml:Assertion> z",
+            ),
+            (
+                "-----BEGIN RSA PRIVATE KEY-----\nMII\n",
+                "-----BEGIN RSA PRIVATE KEY-----***",
+            ),
+            (
+                "https://x.blob.core.windows.net/c?sv=1&sig=Ab%2B1%3D&se=2",
+                "https://x.blob.core.windows.net/c?sv=1&sig=***&se=2",
+            ),
+            (
+                "AccountName=a;AccountKey=Zm9v;End=1",
+                "AccountName=a;AccountKey=***;End=1",
+            ),
+            (
+                "az login -u me --password hunter2 --tenant t",
+                "az login -u me --password *** --tenant t",
+            ),
+            (
+                "WWW-Authenticate: NTLM TlRMTVNTUAACAAAA",
+                "WWW-Authenticate: NTLM ***",
+            ),
+            (
+                "x-ms-RefreshTokenCredential: eyJhbGciOiJIUzI1NiJ9.e30.abc",
+                "x-ms-RefreshTokenCredential: ***",
+            ),
+        ] {
+            assert_eq!(mask(text), expected);
+            assert_eq!(mask(expected), expected, "twice");
+        }
+    }
+
+    #[test]
+    fn what_only_talks_about_secrets_stays() {
+        for text in [
+            "AADSTS50126: Invalid username or password. Error code: 50126",
+            "Status code: 0x801c001d",
+            "Credential Type : Password",
+            "AzureAdPrt : YES",
+            "WWW-Authenticate: Bearer authorization_uri=\"https://login.windows.net/x\"",
+            "Proxy-Authenticate: Negotiate, NTLM, Basic realm=\"x\"",
+            "Basic authentication failed",
+            "the request: GET /x",
+            "grant_type=password",
+            "state: connected; session: 17",
+            "Password=***",
+            "PasswordExpired=false",
+        ] {
+            assert_eq!(mask(text), text);
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! The data tables of `pipelines/redact`.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
+
+use crate::redactor::Identity;
+
+/// How far a secret name reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// The value up to its delimiter.
+    Value,
+    /// Everything up to the end of the line.
+    Line,
+    /// As [`Reach::Value`], but only as URL or form parameter or JSON member.
+    Parameter,
+    /// As [`Reach::Value`], if the value is long and mixed.
+    TokenLike,
+}
+
+fn rows(table: &'static str) -> impl Iterator<Item = (&'static str, &'static str)> {
+    table
+        .lines()
+        .filter(|line| !line.starts_with('#') && !line.is_empty())
+        .skip(1)
+        .filter_map(|line| line.split_once('\t'))
+}
+
+/// A name without case and joints: `Access-Token` and `access_token` are one.
+pub(crate) fn squash(name: &str) -> String {
+    name.chars()
+        .filter(|c| !matches!(c, '-' | '_' | ' '))
+        .flat_map(char::to_lowercase)
+        .collect()
+}
+
+/// Secret names as spelled in the table.
+pub(crate) static SECRET_SPELLINGS: LazyLock<Vec<(&'static str, Reach)>> = LazyLock::new(|| {
+    rows(include_str!("../../../pipelines/redact/secret_names.tsv"))
+        .filter_map(|(name, how)| {
+            let reach = match how {
+                "value" => Reach::Value,
+                "line" => Reach::Line,
+                "parameter" => Reach::Parameter,
+                "tokenlike" => Reach::TokenLike,
+                _ => return None,
+            };
+            Some((name, reach))
+        })
+        .collect()
+});
+
+static SECRETS: LazyLock<HashMap<String, Reach>> = LazyLock::new(|| {
+    SECRET_SPELLINGS
+        .iter()
+        .map(|(name, reach)| (squash(name), *reach))
+        .collect()
+});
+
+/// Whether a name announces a secret. XML prefixes (`o:Password`) do not count.
+pub(crate) fn secret(name: &str) -> Option<Reach> {
+    if name.len() > 48 {
+        return None;
+    }
+    SECRETS
+        .get(&squash(name.rsplit(':').next().unwrap_or(name)))
+        .copied()
+}
+
+/// Identity fields as spelled in the table.
+pub(crate) static IDENTITY_SPELLINGS: LazyLock<Vec<(&'static str, Identity)>> = LazyLock::new(|| {
+    rows(include_str!("../../../pipelines/redact/identity_fields.tsv"))
+        .filter_map(|(name, kind)| Some((name, Identity::parse(kind)?)))
+        .collect()
+});
+
+static IDENTITIES: LazyLock<HashMap<String, Identity>> = LazyLock::new(|| {
+    IDENTITY_SPELLINGS
+        .iter()
+        .map(|(name, kind)| (squash(name), *kind))
+        .collect()
+});
+
+/// What the value of a field names.
+pub(crate) fn identity(name: &str) -> Option<Identity> {
+    (name.len() <= 48)
+        .then(|| IDENTITIES.get(&squash(name)).copied())
+        .flatten()
+}
+
+/// What stays.
+#[derive(Debug, Default)]
+pub(crate) struct WellKnown {
+    suffixes: HashSet<String>,
+    tenant_suffixes: HashSet<String>,
+    pub(crate) labels: HashSet<String>,
+    pub(crate) guids: HashSet<String>,
+    users: HashSet<String>,
+    domains: HashSet<String>,
+    issuers: Vec<String>,
+}
+
+pub(crate) static WELL_KNOWN: LazyLock<WellKnown> = LazyLock::new(|| {
+    let mut known = WellKnown::default();
+    for (kind, value) in rows(include_str!("../../../pipelines/redact/well_known.tsv")) {
+        let value = value.to_lowercase();
+        match kind {
+            "suffix" => drop(known.suffixes.insert(value)),
+            "tenant_suffix" => drop(known.tenant_suffixes.insert(value)),
+            "label" => drop(known.labels.insert(value)),
+            "guid" => drop(known.guids.insert(value)),
+            "user" => drop(known.users.insert(value)),
+            "domain" => drop(known.domains.insert(value)),
+            "issuer" => known.issuers.push(value),
+            _ => {}
+        }
+    }
+    known
+});
+
+impl WellKnown {
+    /// Number of trailing labels of a lower-case host name that stay, if any: all of them for a well-known name.
+    pub(crate) fn kept_labels(&self, host: &str) -> Option<usize> {
+        let total = host.split('.').count();
+        let mut rest = host;
+        for left in (1..=total).rev() {
+            if self.tenant_suffixes.contains(rest) {
+                return Some(left);
+            }
+            if self.suffixes.contains(rest) {
+                return Some(total);
+            }
+            rest = rest.split_once('.').map_or("", |(_, rest)| rest);
+        }
+        None
+    }
+
+    pub(crate) fn is_user(&self, name: &str) -> bool {
+        self.users.contains(&name.to_lowercase())
+    }
+
+    pub(crate) fn is_domain(&self, name: &str) -> bool {
+        self.domains.contains(&name.to_lowercase())
+    }
+
+    /// True if a certificate name part belongs to a public authority or a product.
+    pub(crate) fn is_issuer(&self, value: &str) -> bool {
+        let lower = value.to_lowercase();
+        self.issuers.iter().any(|known| lower.contains(known))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_are_whole_and_names_match_in_any_dress() {
+        assert_eq!(secret("Access-Token"), Some(Reach::Value));
+        assert_eq!(secret("o:Password"), Some(Reach::Value));
+        assert_eq!(secret("AzureAdPrt"), None);
+        assert_eq!(identity("Target User Name"), Some(Identity::User));
+        assert_eq!(WELL_KNOWN.kept_labels("login.microsoftonline.com"), Some(3));
+        assert_eq!(WELL_KNOWN.kept_labels("contoso.onmicrosoft.com"), Some(2));
+        assert_eq!(WELL_KNOWN.kept_labels("ns.servicebus.windows.net"), Some(3));
+        assert_eq!(WELL_KNOWN.kept_labels("contoso.com"), None);
+        let lines = include_str!("../../../pipelines/redact/secret_names.tsv")
+            .lines()
+            .filter(|l| !l.starts_with('#'))
+            .count();
+        assert_eq!(SECRET_SPELLINGS.len(), lines - 1);
+    }
+}

@@ -1,0 +1,224 @@
+//! Whole rows: nothing secret or personal is left, everything else is.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use casetrace_model::{JsonObject, Row, Source, Text};
+use casetrace_redact::{Identity, Mode, Redactor};
+use proptest::prelude::*;
+
+const JWT: &str = "eyJ0eXAiOiJKV1QiLCJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJodHRwczovL2NhbmFyeSJ9.c2lnbmF0dXJl";
+
+fn redacted(mode: Mode, row: &Row) -> Row {
+    let mut row = row.clone();
+    Redactor::new(mode, b"case").redact_row(&mut row);
+    row
+}
+
+#[test]
+fn secrets_leave_every_column_in_any_encoding() {
+    let canary = "CANARY9f3b2c";
+    let wide: Vec<u8> = format!("client_secret={canary}")
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    let encodings = [
+        format!("password={canary}"),
+        format!("Authorization: Bearer {canary}{canary}"),
+        format!("https://a/cb?code={canary}"),
+        format!("ru=https%3A%2F%2Fa%2Fcb%3Fcode%3D{canary}"),
+        format!("ru=https%253A%252F%252Fa%253Frefresh_token%253D{canary}"),
+        format!(
+            "data {} end",
+            STANDARD.encode(format!("{{\"refresh_token\":\"{canary}\"}}"))
+        ),
+        format!(
+            "data {}",
+            URL_SAFE_NO_PAD.encode(format!("user=x&assertion={canary}??"))
+        ),
+        format!("data {}", STANDARD.encode(wide)),
+        format!("<o:Password>{canary}</o:Password>"),
+        format!("{{\\\"access_token\\\":\\\"{canary}\\\"}}"),
+        format!("Set-Cookie: ESTSAUTHPERSISTENT={canary}; path=/"),
+        format!("-----BEGIN PRIVATE KEY-----\n{canary}\n-----END PRIVATE KEY-----"),
+    ];
+    for text in &encodings {
+        let hidden = STANDARD.encode(canary);
+        let mut row = Row::new(Source::Text, "log.line", 1).message(text.clone());
+        row.url = Some(Text::from(text.as_str()));
+        row.fields = JsonObject::new()
+            .str("text", text)
+            .str("client_secret", canary)
+            .str("n", "kept")
+            .finish();
+        let out = redacted(Mode::Secrets, &row);
+        let all = format!("{out:?}");
+        assert!(!all.contains(canary) && !all.contains(&hidden), "{text} -> {all}");
+        assert!(
+            out.fields.contains("kept") && out.message.contains("***"),
+            "{all}"
+        );
+        assert!(serde_json::from_str::<serde_json::Value>(&out.fields).is_ok());
+        assert_eq!(redacted(Mode::Secrets, &out), out, "twice");
+        assert_eq!(redacted(Mode::None, &row), row);
+    }
+    assert_eq!(
+        Redactor::new(Mode::Secrets, b"").redact_text(&format!("x {JWT} y")),
+        "x *** y"
+    );
+}
+
+#[test]
+fn ordinary_rows_stay_as_they_are() {
+    for text in [
+        "AadCloudAPPlugin operation failed: 0xC000006D, correlation 6b5d8c2e-0f57-4f2c-9a42-7f6f2b1f0c11",
+        "GET /common/oauth2/v2.0/authorize HTTP/1.1",
+        r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\CDJ\AAD = 1",
+        "ClientHello for login.microsoftonline.com",
+        "C:\\Windows\\System32\\lsass.exe 10.0.19045",
+        "S-1-5-18 on 127.0.0.1 to ::1 at 12:34:56",
+    ] {
+        let mut row = Row::new(Source::Text, "log.line", 1).message(text);
+        row.fields = JsonObject::new()
+            .str("Status", "0xc000006d")
+            .str("text", text)
+            .finish();
+        assert_eq!(redacted(Mode::Secrets, &row), row, "{text}");
+        assert_eq!(redacted(Mode::Identity, &row), row, "{text}");
+    }
+}
+
+fn personal_row() -> Row {
+    let mut row = Row::new(Source::Evtx, "event", 1);
+    row.host = Some("PC042.corp.contoso.com".into());
+    row.user = Some("jane.doe@contoso.com".into());
+    row.user_sid = Some("S-1-5-21-11-22-33-1105".into());
+    row.src_ip = Some("10.20.30.40".into());
+    row.dst_ip = Some("40.126.1.2".into());
+    row.server_name = Some("enterpriseregistration.contoso.com".into());
+    row.proxy = Some("proxy.corp.contoso.com:8080".into());
+    row.tenant_id = Some("5820fbe9-60c8-43b0-bb11-44aee233e4e7".into());
+    row.cert_issuer = Some("CN=Contoso Root CA, O=Contoso Ltd".into());
+    row.correlation_id = Some("6b5d8c2e-0f57-4f2c-9a42-7f6f2b1f0c11".into());
+    row.url = Some("https://login.microsoftonline.com/5820fbe9-60c8-43b0-bb11-44aee233e4e7/oauth2/token?login_hint=jane.doe%40contoso.com".into());
+    row.artifact = "up.zip!/PC042_260302-101500_DSregCmd.txt".into();
+    row.message = "jane.doe on PC042 (10.20.30.40, fe80::1:2:3:4, 00-15-5D-0A-0B-0C) failed, correlation 6b5d8c2e-0f57-4f2c-9a42-7f6f2b1f0c11".into();
+    row.fields = JsonObject::new()
+        .str("TargetUserName", "jane.doe")
+        .str("TargetDomainName", "CONTOSO")
+        .str("Path", r"C:\Users\jane.doe\AppData")
+        .str(
+            "Text",
+            r"account CONTOSO\jane.doe; server \\fs01\share; krbtgt/CORP.CONTOSO.COM@CORP.CONTOSO.COM",
+        )
+        .str("Status", "0xc000006d")
+        .finish();
+    row
+}
+
+#[test]
+fn identities_become_consistent_pseudonyms() {
+    let out = redacted(Mode::Identity, &personal_row());
+    let all = format!("{out:?}").to_lowercase();
+    for original in [
+        "jane",
+        "doe",
+        "pc042",
+        "contoso",
+        "10.20.30.40",
+        "40.126.1.2",
+        "5820fbe9",
+        "00-15-5d",
+        "11-22-33",
+        "fe80::1:2",
+        "fs01",
+    ] {
+        assert!(!all.contains(original), "{original} is left in {out:#?}");
+    }
+    assert_eq!(
+        out.correlation_id.as_deref(),
+        Some("6b5d8c2e-0f57-4f2c-9a42-7f6f2b1f0c11")
+    );
+    assert!(out.message.contains("6b5d8c2e-0f57-4f2c-9a42-7f6f2b1f0c11"));
+    assert!(
+        out.server_name
+            .as_deref()
+            .unwrap()
+            .starts_with("enterpriseregistration.h-")
+    );
+    assert!(
+        out.url
+            .as_deref()
+            .unwrap()
+            .starts_with("https://login.microsoftonline.com/ca5e")
+    );
+    assert!(
+        out.url
+            .as_deref()
+            .unwrap()
+            .contains(out.tenant_id.as_deref().unwrap())
+    );
+    let user = out.user.as_deref().unwrap().split('@').next().unwrap();
+    assert!(out.message.starts_with(user) && out.message.contains(out.src_ip.as_deref().unwrap()));
+    assert!(out.fields.contains(user) && out.fields.contains("0xc000006d") && out.fields.contains("krbtgt/"));
+    let host = out.host.as_deref().unwrap().split('.').next().unwrap();
+    assert!(out.artifact.contains(host) || out.artifact.to_lowercase().contains(&host.to_lowercase()));
+    assert_eq!(redacted(Mode::Identity, &out), out, "twice");
+}
+
+#[test]
+fn learned_names_are_found_in_any_text_and_the_map_tells_them() {
+    let mut redactor = Redactor::new(Mode::Identity, b"case");
+    redactor.learn(Identity::Host, "PC042");
+    let text = redactor.redact_text("ping pc042 but not PC0421").into_owned();
+    assert!(
+        !text.contains("ping pc042") && text.ends_with("not PC0421"),
+        "{text}"
+    );
+    assert!(redactor.mapping()["PC042"].starts_with("H-"));
+    let mut row = personal_row();
+    redactor.redact_row(&mut row);
+    assert_eq!(redactor.mapping()["jane.doe@contoso.com"], row.user.unwrap());
+}
+
+proptest! {
+    #[test]
+    fn redacting_twice_changes_nothing(text in "[ -~]{0,80}", mode in prop_oneof![Just(Mode::Secrets), Just(Mode::Identity)]) {
+        let redactor = Redactor::new(mode, b"k");
+        let once = redactor.redact_text(&text).into_owned();
+        prop_assert_eq!(redactor.redact_text(&once).into_owned(), once);
+    }
+
+    #[test]
+    fn one_name_is_one_pseudonym_and_never_itself(user in "[a-z]{4,12}", host in "[a-z]{3,8}[0-9]{2}", domain in "[a-z]{5,10}") {
+        let redactor = Redactor::new(Mode::Identity, b"k");
+        let text = format!("user {domain}\\{user} ({user}@{domain}.com) on {host}.{domain}.com and {host}.{domain}.com");
+        let out = redactor.redact_text(&text).into_owned();
+        for name in [&user, &host, &domain] {
+            let well_known = ["public", "default", "everyone", "proxy", "guest"].contains(&name.as_str());
+            prop_assert!(well_known || !out.split(|c: char| !c.is_alphanumeric()).any(|word| word == name), "{} in {}", name, out);
+        }
+        let hosts: Vec<&str> = out.split(' ').filter(|word| word.starts_with("h-") && word.contains('.')).collect();
+        prop_assert_eq!(hosts.len(), 2);
+        prop_assert_eq!(hosts[0], hosts[1]);
+    }
+
+    #[test]
+    fn addresses_stay_distinct(a in any::<[u8; 2]>(), b in any::<[u8; 2]>()) {
+        let redactor = Redactor::new(Mode::Identity, b"k");
+        let show = |x: [u8; 2]| redactor.redact_text(&format!("to 10.1.{}.{} now", x[0], x[1])).into_owned();
+        prop_assert_eq!(show(a) == show(b), a == b);
+        prop_assert!(!show(a).contains("10.1."));
+    }
+
+    #[test]
+    fn fields_stay_json(value in "\\PC{0,60}", secret in "[A-Za-z0-9]{8,20}") {
+        let mut row = Row::new(Source::Text, "log.line", 1);
+        row.fields = JsonObject::new().str("Text", &value).str("password", &secret).finish();
+        for mode in [Mode::Secrets, Mode::Identity] {
+            let out = redacted(mode, &row);
+            let json: serde_json::Value = serde_json::from_str(&out.fields).unwrap();
+            prop_assert_eq!(&json["password"], "***");
+        }
+    }
+}
