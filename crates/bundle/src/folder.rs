@@ -50,7 +50,10 @@ fn input_name(input: &Path) -> String {
 fn add_folder(builder: &mut Builder<'_>, dir: &Path, base: &str, depth: usize) -> Result<(), OpenError> {
     let names = match sorted_names(dir) {
         Ok(names) => names,
-        Err(error) => return Ok(unreadable(builder, base, &error)),
+        Err(error) => {
+            unreadable(builder, base, &error);
+            return Ok(());
+        }
     };
     for name in names {
         let path = dir.join(&name);
@@ -85,7 +88,10 @@ fn sorted_names(dir: &Path) -> io::Result<Vec<std::ffi::OsString>> {
 fn add_file(builder: &mut Builder<'_>, path: &Path, logical: &str) -> Result<(), OpenError> {
     let file = match File::open(path) {
         Ok(file) => file,
-        Err(error) => return Ok(unreadable(builder, logical, &error)),
+        Err(error) => {
+            unreadable(builder, logical, &error);
+            return Ok(());
+        }
     };
     match builder.add_disk(logical, path, file) {
         Some(index) => builder.expand(index, 0),

@@ -164,7 +164,7 @@ fn section<'a>(text: &'a str, heading: &str) -> Option<&'a str> {
         .filter(|v| !v.is_empty() && !v.starts_with('['))
 }
 
-/// `	[C030]	TLS_…` → the name.
+/// `[C030] TLS_…` → the name.
 fn cipher_line(line: &str) -> Option<&str> {
     let (code, name) = line.trim().strip_prefix('[')?.split_once(']')?;
     let hex = code.len() == 4 && code.bytes().all(|b| b.is_ascii_hexdigit());

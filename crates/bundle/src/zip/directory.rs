@@ -141,9 +141,9 @@ fn place_of(source: &mut Source, record: &[u8], eocd_at: u64) -> io::Result<Opti
         .to_vec();
     let (mut count, mut size, mut offset) = (u64::from(count), u64::from(size), u64::from(offset));
     let mut end = eocd_at;
-    if let Some((at, record)) = zip64_record(source, eocd_at)? {
-        (count, size, offset) = record;
-        end = at;
+    if let Some(wide) = zip64_record(source, eocd_at)? {
+        (count, size, offset) = (wide.count, wide.size, wide.offset);
+        end = wide.at;
     }
     // The directory ends where the end record begins; a prefix shifts every offset by the same amount.
     for start in [end.checked_sub(size), Some(offset)].into_iter().flatten() {
@@ -161,8 +161,16 @@ fn place_of(source: &mut Source, record: &[u8], eocd_at: u64) -> io::Result<Opti
     Ok(None)
 }
 
-/// Position and (count, size, offset) of the zip64 end record, through its locator.
-fn zip64_record(source: &mut Source, eocd_at: u64) -> io::Result<Option<(u64, (u64, u64, u64))>> {
+/// What a zip64 end record says.
+struct Zip64End {
+    at: u64,
+    count: u64,
+    size: u64,
+    offset: u64,
+}
+
+/// The zip64 end record, through its locator.
+fn zip64_record(source: &mut Source, eocd_at: u64) -> io::Result<Option<Zip64End>> {
     let Some(locator_at) = eocd_at.checked_sub(LOCATOR_SIZE) else {
         return Ok(None);
     };
@@ -183,7 +191,7 @@ fn zip64_record(source: &mut Source, eocd_at: u64) -> io::Result<Option<(u64, (u
         source.read_exact(&mut record)?;
         let values = (le_u64(&record, 32), le_u64(&record, 40), le_u64(&record, 48));
         if let (Some(count), Some(size), Some(offset)) = values {
-            return Ok(Some((at, (count, size, offset))));
+            return Ok(Some(Zip64End { at, count, size, offset }));
         }
     }
     Ok(None)
