@@ -128,21 +128,17 @@ static ACCOUNT: LazyLock<Option<Regex>> = LazyLock::new(|| {
 
 /// A pseudonym for `value`, which is known to name a `kind`; `None` if it stays.
 pub(crate) fn value(naming: &Naming, kind: Identity, value: &str) -> Option<String> {
-    let trimmed = value.trim();
-    if trimmed.is_empty() || trimmed == "-" || trimmed.contains(MASK) {
+    let core = value.trim_matches(|c: char| c.is_whitespace() || matches!(c, '{' | '}'));
+    if core.is_empty() || core == "-" || core.contains(MASK) {
         return None;
     }
     let new = match kind {
-        Identity::User => account(naming, trimmed)?,
-        Identity::Host | Identity::Domain => host(naming, trimmed)?,
-        Identity::Tenant | Identity::Device | Identity::Object => {
-            match is_guid(trimmed.trim_matches(['{', '}'])) {
-                true => guid(naming, trimmed.trim_matches(['{', '}']))?,
-                false => host(naming, trimmed)?,
-            }
-        }
+        Identity::User => account(naming, core)?,
+        Identity::Host | Identity::Domain => host(naming, core)?,
+        Identity::Tenant | Identity::Device | Identity::Object if is_guid(core) => guid(naming, core)?,
+        Identity::Tenant | Identity::Device | Identity::Object => host(naming, core)?,
     };
-    (new != trimmed).then(|| value.replace(trimmed.trim_matches(['{', '}']), &new))
+    (new != core).then(|| value.replacen(core, &new, 1))
 }
 
 /// Host or domain, with or without port, brackets, or a service in front (`HTTP/host`).

@@ -77,6 +77,8 @@ impl Identity {
 
 /// Encodings within encodings that are looked through.
 const MAX_LAYERS: usize = 3;
+/// Passes over one text; two or three suffice for all but made-up texts.
+const MAX_PASSES: usize = 8;
 /// Shorter names are too common as words to be replaced in free text.
 const MIN_NAME: usize = 3;
 
@@ -148,10 +150,22 @@ impl Redactor {
     }
 
     fn text<'a>(&self, text: &'a str, known: &Known) -> Cow<'a, str> {
-        match self.layers(text, known, MAX_LAYERS) {
+        match self.settled(text, known) {
             Some(new) => Cow::Owned(new),
             None => Cow::Borrowed(text),
         }
+    }
+
+    /// Redacts until nothing changes: what one pass masks can bring together what the next recognises.
+    fn settled(&self, text: &str, known: &Known) -> Option<String> {
+        let mut out = self.layers(text, known, MAX_LAYERS)?;
+        for _ in 1..MAX_PASSES {
+            match self.layers(&out, known, MAX_LAYERS) {
+                Some(next) => out = next,
+                None => break,
+            }
+        }
+        (out != text).then_some(out)
     }
 
     /// One layer and the encodings in it; `None` if nothing changed.
@@ -162,12 +176,11 @@ impl Redactor {
         {
             out = Cow::Owned(new);
         }
-        if left > 0 {
-            if out.contains('%')
-                && let Some(new) = encoded::percent(&out, &|inner| self.layers(inner, known, left - 1))
-            {
-                out = Cow::Owned(new);
-            }
+        if left > 0
+            && out.contains('%')
+            && let Some(new) = encoded::percent(&out, &|inner| self.layers(inner, known, left - 1))
+        {
+            out = Cow::Owned(new);
         }
         if self.mode == Mode::Identity
             && let Some(new) = self.identities(&out, known)
@@ -201,7 +214,7 @@ impl Redactor {
     }
 
     fn row_texts(&self, row: &mut Row, known: &Known) {
-        let message = self.layers(&row.message, known, MAX_LAYERS);
+        let message = self.settled(&row.message, known);
         if let Some(message) = message {
             row.message = message;
         }
@@ -211,14 +224,11 @@ impl Redactor {
             &mut row.task,
             &mut row.content_type,
         ] {
-            if let Some(new) = column
-                .as_deref()
-                .and_then(|text| self.layers(text, known, MAX_LAYERS))
-            {
+            if let Some(new) = column.as_deref().and_then(|text| self.settled(text, known)) {
                 *column = Some(Text::from(new));
             }
         }
-        if let Some(new) = self.layers(&row.artifact, known, 1) {
+        if let Some(new) = self.settled(&row.artifact, known) {
             row.artifact = Text::from(new);
         }
         if let Some(fields) = self.fields(&row.fields, known) {
@@ -252,7 +262,7 @@ impl Redactor {
             self.remember(value, &new);
             return Some(new);
         }
-        self.layers(value, known, MAX_LAYERS)
+        self.settled(value, known)
     }
 
     /// Columns that name somebody or something as a whole.

@@ -153,7 +153,7 @@ pub(crate) fn replace(
 /// `Bearer abc…` but not `Basic authentication` or `Bearer authorization_uri="…"`.
 fn scheme(found: &Captures<'_>) -> Option<String> {
     let token = &found[3];
-    let parameter = token.ends_with('=') && !token.ends_with("==") && token.len() % 4 != 0;
+    let parameter = token.ends_with('=') && !token.ends_with("==") && !token.len().is_multiple_of(4);
     let mixed = token
         .bytes()
         .any(|b| b.is_ascii_digit() || matches!(b, b'+' | b'/' | b'=' | b'_'))
