@@ -20,6 +20,13 @@ impl JsonObject {
         Self { out: String::from("{") }
     }
 
+    /// An empty object with room for `bytes` of text.
+    pub fn with_capacity(bytes: usize) -> Self {
+        let mut out = String::with_capacity(bytes + 2);
+        out.push('{');
+        Self { out }
+    }
+
     /// True while no member was added.
     pub fn is_empty(&self) -> bool {
         self.out.len() == 1
