@@ -34,6 +34,9 @@ pub type ProcessLookup = Arc<dyn Fn(u32, i64) -> Option<Text> + Send + Sync>;
 
 /// Every shard looks for what expired once in so much capture time.
 const TICK_NS: i64 = 10_000_000_000;
+/// Times outside 1823 to 2116 are damage; they are moved to the edge so that differences of times can't overflow.
+const MIN_NS: i64 = i64::MIN / 2;
+const MAX_NS: i64 = i64::MAX / 2;
 /// Address-to-name pairs remembered from DNS answers.
 const MAX_RESOLVED: usize = 50_000;
 
@@ -68,7 +71,7 @@ impl Router {
     }
 
     pub(crate) fn now_ns(&self) -> i64 {
-        self.span.map_or(0, |(_, last)| last)
+        self.span.map_or(0, |(_, last)| last.clamp(MIN_NS, MAX_NS))
     }
 
     /// Hands over a tick if one is due, then the packet's unit with its payload.
@@ -77,7 +80,7 @@ impl Router {
         if let Some(tick) = self.tick(packet) {
             take(&tick, &[]);
         }
-        let seen = Seen { ts_ns: packet.ts_ns, record: packet.record };
+        let seen = Seen { ts_ns: packet.ts_ns.clamp(MIN_NS, MAX_NS), record: packet.record };
         let outcome = net::open(packet.link_type, packet.data, &mut self.fragments, |datagram| {
             let (src, dst) = (datagram.src, datagram.dst);
             let unit = |a, b, what, shard| Unit { seen, src: a, dst: b, pid: packet.pid, what, shard };
@@ -139,7 +142,7 @@ impl Router {
             return None;
         }
         self.last_tick_ns = Some(packet.ts_ns);
-        let seen = Seen { ts_ns: packet.ts_ns, record: packet.record };
+        let seen = Seen { ts_ns: packet.ts_ns.clamp(MIN_NS, MAX_NS), record: packet.record };
         let nobody = (net::addr::Addr::default(), 0);
         Some(Unit { seen, src: nobody, dst: nobody, pid: None, what: What::Tick, shard: 0 })
     }
@@ -214,11 +217,11 @@ impl Finisher {
         }
     }
 
-    pub(crate) fn resolved(&mut self, pairs: impl IntoIterator<Item = (Text, Text)>) {
+    pub(crate) fn resolved(&mut self, address: Text, name: Text) {
         if self.resolved.len() >= MAX_RESOLVED {
             self.resolved.clear();
         }
-        self.resolved.extend(pairs);
+        self.resolved.insert(address, name);
     }
 
     pub(crate) fn row(&mut self, mut row: Row, sink: &mut dyn Sink) {
@@ -244,11 +247,12 @@ impl Finisher {
         sink.row(row);
     }
 
+    /// Takes what one unit brought about.
     pub(crate) fn drain(&mut self, emit: &mut Emit, sink: &mut dyn Sink) {
-        if !emit.resolved.is_empty() {
-            self.resolved(emit.resolved.drain(..));
+        for (_, address, name) in emit.resolved.drain(..) {
+            self.resolved(address, name);
         }
-        for row in emit.rows.drain(..) {
+        for (_, row) in emit.rows.drain(..) {
             self.row(row, sink);
         }
     }

@@ -161,9 +161,9 @@ impl App {
                 if ldap.data(&mut Cx { out: shared.out, info }, from_client, seen, data) {
                     Round::Consumed
                 } else {
-                    // StartTLS, or signed buffers.
+                    // StartTLS, or sealed buffers.
                     *self = Self::Watched(0);
-                    self.watch(from_client, data)
+                    if record::is_client_hello(data) { self.watch(from_client, data) } else { Round::Consumed }
                 }
             }
         }
@@ -238,6 +238,14 @@ impl App {
             *self = Self::Tls(Box::default());
             return if from_client { Round::Again { used: 0 } } else { Round::Flip };
         }
+        if crate::kerberos::looks_right_tcp(data) {
+            *self = Self::Kerberos(Box::default());
+            return Round::Again { used: 0 };
+        }
+        if crate::ldap::looks_right(data) {
+            *self = Self::Ldap(Box::default());
+            return Round::Again { used: 0 };
+        }
         let request = data.first().is_some_and(u8::is_ascii_uppercase) && is_request_line(data);
         if request || head::starts_response(data) && data.len() > 12 {
             *self = Self::Http(Box::default());
@@ -247,10 +255,11 @@ impl App {
     }
 
     /// Bytes of one direction are missing.
-    pub(crate) fn gap(&mut self, cx: &mut Cx<'_>, from_client: bool, lost: u64) {
+    pub(crate) fn gap(&mut self, shared: &mut Shared<'_>, info: &mut FlowInfo, from_client: bool, lost: u64) {
+        let (cx, certificates) = (&mut Cx { out: shared.out, info }, &mut *shared.certificates);
         match self {
             Self::Detect(detect) if detect.client.is_empty() && detect.server.is_empty() => *self = Self::Watched(0),
-            Self::Tls(tls) => tls.gap(from_client),
+            Self::Tls(tls) => tls.gap(cx, certificates, from_client),
             Self::Http(http) => http.gap(cx, from_client, lost),
             Self::Dns(_) | Self::Kerberos(_) | Self::Ldap(_) | Self::Socks(_) => *self = Self::Watched(0),
             _ => {}

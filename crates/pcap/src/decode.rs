@@ -4,8 +4,9 @@ use std::io::Read;
 
 use casetrace_model::{Diagnostic, Inspection, Packet, PacketSink, Sink};
 
-use crate::analyzer::{Analyzer, Options};
+use crate::analyzer::{Analyzer, Finisher, Options, Router};
 use crate::file::{Capture, FileSink};
+use crate::parallel::{Batch, Collector, Pool};
 
 /// Bytes read at a time.
 const CHUNK: usize = 1 << 20;
@@ -32,11 +33,29 @@ pub fn decode(input: &mut dyn Read, options: &Options, sink: &mut dyn Sink) -> I
         sink.diagnostic(Diagnostic::error("PcapUnknownFormat", text).at(0));
         return Inspection::default();
     };
-    let mut analyzer = Analyzer::new(options);
     let mut remarks = Remarks::new(options.limits.max_diagnostics);
+    let mut inspection = if options.threads > 1 {
+        on_threads(&mut reader, &mut capture, options, sink, &mut remarks)
+    } else {
+        on_this_thread(&mut reader, &mut capture, options, sink, &mut remarks)
+    };
+    remarks.finish(sink);
+    capture.facts(&mut inspection.container, &mut inspection.lost);
+    inspection.clock = "capture clock, UTC".into();
+    inspection
+}
+
+fn on_this_thread(
+    reader: &mut Chunks<'_>,
+    capture: &mut Capture,
+    options: &Options,
+    sink: &mut dyn Sink,
+    remarks: &mut Remarks,
+) -> Inspection {
+    let mut analyzer = Analyzer::new(options);
     while reader.fill(capture.wants(), sink) {
         let eof = reader.eof;
-        let mut feed = Feed { analyzer: &mut analyzer, sink, remarks: &mut remarks };
+        let mut feed = Feed { analyzer: &mut analyzer, sink, remarks };
         let used = capture.parse(reader.bytes(), reader.base, eof, &mut feed);
         reader.consume(used);
         sink.progress(reader.base);
@@ -44,11 +63,38 @@ pub fn decode(input: &mut dyn Read, options: &Options, sink: &mut dyn Sink) -> I
             break;
         }
     }
-    let mut inspection = analyzer.finish(sink);
-    remarks.finish(sink);
-    capture.facts(&mut inspection.container, &mut inspection.lost);
-    inspection.clock = "capture clock, UTC".into();
-    inspection
+    analyzer.finish(sink)
+}
+
+fn on_threads(
+    reader: &mut Chunks<'_>,
+    capture: &mut Capture,
+    options: &Options,
+    sink: &mut dyn Sink,
+    remarks: &mut Remarks,
+) -> Inspection {
+    let mut router = Router::new();
+    let mut finisher = Finisher::new(sink);
+    let evicted = std::thread::scope(|scope| {
+        let mut pool = Pool::start(scope, options, options.threads);
+        while reader.fill(capture.wants(), sink) {
+            let eof = reader.eof;
+            let bytes = reader.bytes();
+            let mut batch = Batch::default();
+            // Payloads are found again by their distance from the buffer's first byte.
+            let buffer = (bytes.as_ptr() as usize, bytes.len());
+            let mut feed = Spread { collector: Collector { router: &mut router, batch: &mut batch, buffer }, sink, remarks };
+            let used = capture.parse(bytes, reader.base, eof, &mut feed);
+            let data = reader.hand_over(used);
+            pool.submit(data, batch, &mut finisher, sink);
+            sink.progress(reader.base);
+            if eof {
+                break;
+            }
+        }
+        pool.finish(&mut finisher, sink, router.now_ns())
+    });
+    finisher.finish(&router, evicted, sink)
 }
 
 /// Keeps the first diagnostics, counts the rest.
@@ -98,6 +144,25 @@ impl FileSink for Feed<'_> {
     }
 }
 
+/// Collects packets of the file for the workers.
+struct Spread<'a> {
+    collector: Collector<'a>,
+    sink: &'a mut dyn Sink,
+    remarks: &'a mut Remarks,
+}
+
+impl PacketSink for Spread<'_> {
+    fn packet(&mut self, packet: &Packet<'_>) {
+        self.collector.packet(packet);
+    }
+}
+
+impl FileSink for Spread<'_> {
+    fn remark(&mut self, diagnostic: Diagnostic) {
+        self.remarks.add(diagnostic, self.sink);
+    }
+}
+
 /// A window over the input that slides forward.
 struct Chunks<'a> {
     input: &'a mut dyn Read,
@@ -122,6 +187,26 @@ impl<'a> Chunks<'a> {
         let used = used.min(self.end - self.start);
         self.start += used;
         self.base += used as u64;
+    }
+
+    /// Gives the used bytes away, in the buffer they lie in; the rest moves to a new one.
+    fn hand_over(&mut self, used: usize) -> Vec<u8> {
+        let used = used.min(self.end - self.start);
+        let mut fresh = vec![0; CHUNK];
+        let rest = self.buf.get(self.start + used..self.end).unwrap_or_default();
+        if rest.len() > fresh.len() {
+            fresh.resize(rest.len(), 0);
+        }
+        if let Some(space) = fresh.get_mut(..rest.len()) {
+            space.copy_from_slice(rest);
+        }
+        let (len, start) = (rest.len(), self.start);
+        let mut full = std::mem::replace(&mut self.buf, fresh);
+        (self.start, self.end) = (0, len);
+        self.base += used as u64;
+        full.drain(..start);
+        full.truncate(used);
+        full
     }
 
     /// Reads until at least `wanted` bytes are there or the input ends; false if there is nothing.

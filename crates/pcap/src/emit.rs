@@ -11,22 +11,31 @@ pub(crate) struct Seen {
     pub(crate) record: u64,
 }
 
+/// Which packet of a batch and which shard brought a row about; rows of all shards are put in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(crate) struct Place {
+    pub(crate) unit: u32,
+    pub(crate) shard: u8,
+}
+
 /// Rows on their way out.
 #[derive(Debug)]
 pub(crate) struct Emit {
     pub(crate) source: Source,
-    pub(crate) rows: Vec<Row>,
+    /// Rows with the place in the order of packets that brought them about.
+    pub(crate) rows: Vec<(Place, Row)>,
+    pub(crate) place: Place,
     /// Addresses and the names they were found under.
-    pub(crate) resolved: Vec<(Text, Text)>,
+    pub(crate) resolved: Vec<(Place, Text, Text)>,
 }
 
 impl Emit {
     pub(crate) fn new(source: Source) -> Self {
-        Self { source, rows: Vec::new(), resolved: Vec::new() }
+        Self { source, rows: Vec::new(), place: Place::default(), resolved: Vec::new() }
     }
 
     pub(crate) fn push(&mut self, row: Row) {
-        self.rows.push(row);
+        self.rows.push((self.place, row));
     }
 }
 

@@ -236,7 +236,7 @@ impl Flow {
             // It keeps coming: the stream went on elsewhere.
             half.drop_waiting(shared.waiting_bytes);
             half.next = seq;
-            self.app.gap(&mut Cx { out: shared.out, info: &mut self.info }, arrival.from_client, 0);
+            self.app.gap(shared, &mut self.info, arrival.from_client, 0);
         }
         let half = &mut self.halves[at];
         half.far_off = 0;
@@ -278,7 +278,7 @@ impl Flow {
             }
         }
         if missing > 0 && !self.app.is_done() {
-            self.app.gap(&mut Cx { out: shared.out, info: &mut self.info }, from_client != flipped, missing);
+            self.app.gap(shared, &mut self.info, from_client != flipped, missing);
         }
         flipped
     }
@@ -344,7 +344,7 @@ impl Flow {
         let Some(hole) = half.waiting.iter().map(|w| w.seq.wrapping_sub(next)).min() else { return };
         half.gap_bytes += u64::from(hole);
         half.next = next.wrapping_add(hole);
-        self.app.gap(&mut Cx { out: shared.out, info: &mut self.info }, from_client, u64::from(hole));
+        self.app.gap(shared, &mut self.info, from_client, u64::from(hole));
         self.drain(shared, from_client);
     }
 

@@ -4,13 +4,15 @@
 //! buffers; those that are only signed are read, sealed ones end the reading. Limits: 1 MiB a message, 256 open
 //! operations, 16 values of an attribute.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use casetrace_model::{JsonObject, Outcome, Row, Text};
 use ldap_parser::FromBer;
 use ldap_parser::filter::Filter;
 use ldap_parser::ldap::{
-    AuthenticationChoice, BindRequest, LdapMessage, LdapResult, ProtocolOp, SearchRequest, SearchResultEntry,
+    AuthenticationChoice, BindRequest, LdapDN, LdapMessage, LdapResult, LdapString, ProtocolOp, ResultCode,
+    SearchRequest, SearchResultEntry,
 };
 
 use crate::emit::{Cx, Seen, clean_text};
@@ -169,7 +171,9 @@ fn take(
     seen: Seen,
     message: &[u8],
 ) {
-    let Ok((_, found)) = LdapMessage::from_ber(message) else { return };
+    let Ok((_, found)) = LdapMessage::from_ber(message) else {
+        return damaged(open, cx, from_client, seen, message);
+    };
     let id = found.message_id.0;
     if let Some((operation, row)) = request_row(cx, seen, &found, from_client) {
         cx.info.after = "ldap_request";
@@ -204,6 +208,47 @@ fn take(
     }
 }
 
+/// A message the parser refuses (a name that is no text, say): its operation, id and result code are read by hand.
+fn damaged(open: &mut VecDeque<Open>, cx: &mut Cx<'_>, from_client: bool, seen: Seen, message: &[u8]) {
+    let Some(inner) = element_body(message) else { return };
+    let Some((id, rest)) = element_len(inner).and_then(|len| inner.split_at_checked(len)) else { return };
+    let id = element_body(id).unwrap_or_default().iter().fold(0_u32, |id, b| id << 8 | u32::from(*b));
+    let operation = match rest.first() {
+        Some(0x61) => "bind",
+        Some(0x65) => "search",
+        Some(0x67) => "modify",
+        Some(0x69) => "add",
+        Some(0x6b) => "delete",
+        Some(0x6d) => "modify_dn",
+        Some(0x6f) => "compare",
+        Some(0x78) => "extended",
+        _ => return,
+    };
+    let code = element_body(rest).filter(|body| body.first() == Some(&0x0a)).and_then(element_body);
+    let Some([code]) = code.map(|body| body.get(..1).unwrap_or_default()) else { return };
+    let at = open.iter().position(|o| o.id == id);
+    let request = at.and_then(|at| open.remove(at)).unwrap_or_else(|| Open::new(operation, seen));
+    let result = LdapResult {
+        result_code: ResultCode(u32::from(*code)),
+        matched_dn: LdapDN(Cow::Borrowed("")),
+        diagnostic_message: LdapString(Cow::Borrowed("")),
+    };
+    if !from_client {
+        let row = result_row(cx, &request, seen, Some(&result));
+        cx.push(row);
+    }
+}
+
+/// The contents of the BER element at the start, as far as they are there.
+fn element_body(data: &[u8]) -> Option<&[u8]> {
+    let head = match *data.get(1)? {
+        0..=0x7f => 2,
+        long @ 0x81..=0x84 => 2 + usize::from(long & 0x7f),
+        _ => return None,
+    };
+    data.get(head..element_len(data)?.min(data.len()))
+}
+
 fn text(value: &str) -> Text {
     clean_text(value.as_bytes(), 512)
 }
@@ -220,6 +265,10 @@ impl Open {
             ProtocolOp::CompareResponse(_) => "compare",
             _ => "extended",
         };
+        Self::new(operation, seen)
+    }
+
+    fn new(operation: &'static str, seen: Seen) -> Self {
         let (base, filter) = (Text::default(), Text::default());
         Self { id: 0, operation, base, filter, seen, entries: 0, keywords: Vec::new(), values: Vec::new() }
     }

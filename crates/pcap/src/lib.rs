@@ -30,6 +30,7 @@ mod ldap;
 mod mask;
 mod names;
 mod net;
+mod parallel;
 mod quic;
 mod shard;
 mod socks;

@@ -36,6 +36,8 @@ pub struct Message {
     pub rcode: u16,
     /// The TC bit: the answer was cut, ask over TCP.
     pub truncated: bool,
+    /// NBNS: sent to everybody.
+    pub broadcast: bool,
     /// Name asked for, lower case without trailing dot.
     pub name: Text,
     /// Type asked for.
@@ -87,6 +89,7 @@ pub fn parse_message(data: &[u8], protocol: Protocol) -> Option<Message> {
         opcode: (flags >> 11 & 15) as u8,
         rcode: flags & 15,
         truncated: flags & 0x0200 != 0,
+        broadcast: protocol == Protocol::Nbns && flags & 0x10 != 0,
         questions,
         ..Message::default()
     };
@@ -189,7 +192,17 @@ fn name_text(bytes: &[u8], protocol: Protocol, labels: usize) -> Text {
     if bytes.iter().all(|b| (0x21..0x7f).contains(b)) && std::str::from_utf8(bytes).is_ok() {
         return crate::emit::host_name(std::str::from_utf8(bytes).unwrap_or_default());
     }
-    Text::from(crate::emit::clean_text(bytes, MAX_NAME).to_lowercase())
+    // Names of mDNS services hold spaces and any UTF-8; anything else is written as RFC 4343 has it.
+    match std::str::from_utf8(bytes) {
+        Ok(text) if !text.chars().any(char::is_control) => crate::emit::host_name(text),
+        _ => {
+            let shown = |b: &u8| match b {
+                0x20..=0x7e => char::from(b.to_ascii_lowercase()).to_string(),
+                other => format!("\\{other:03}"),
+            };
+            Text::from(bytes.iter().map(shown).collect::<String>())
+        }
+    }
 }
 
 /// The first-level encoding of NetBIOS names: two letters a byte, the sixteenth byte is the service.
@@ -200,8 +213,14 @@ fn netbios_name(bytes: &[u8]) -> Option<Text> {
         let nibble = |b: u8| b.checked_sub(b'A').filter(|n| *n < 16);
         *slot = nibble(pair[0])? << 4 | nibble(pair[1])?;
     }
-    let name = crate::emit::clean_text(out.get(..15)?, 15);
-    let name = name.trim_end_matches([' ', '\u{fffd}']).to_lowercase();
+    let mut name = String::new();
+    for byte in out.get(..15)? {
+        match byte {
+            0x20..=0x7e => name.push(char::from(byte.to_ascii_lowercase())),
+            other => name.push_str(&format!("<{other:02x}>")),
+        }
+    }
+    let name = name.trim_end();
     let scope = crate::emit::clean_text(scope, 200);
     Some(Text::from(format!("{name}<{:02x}>{scope}", out[15])))
 }

@@ -90,7 +90,7 @@ impl Queries {
     }
 
     fn query(&mut self, cx: &mut Cx<'_>, seen: Seen, found: &Message, protocol: Protocol) {
-        let anyone = cx.info.server.0.is_multicast() || protocol == Protocol::Nbns;
+        let anyone = cx.info.server.0.is_multicast() || found.broadcast;
         let server = (!anyone).then_some(cx.info.server.0);
         let key = QueryKey { client: cx.info.client, server, id: found.id, kind: found.kind, protocol };
         // mDNS questions all carry id 0 and are answered, if at all, to everybody.
@@ -136,7 +136,8 @@ impl Queries {
         }
         let row = response_row(cx, seen, found, protocol, asked);
         if let Some(name) = row.server_name.as_ref().filter(|_| matches!(found.kind, 1 | 28)) {
-            cx.out.resolved.extend(found.addresses().map(|address| (address.clone(), name.clone())));
+            let place = cx.out.place;
+            cx.out.resolved.extend(found.addresses().map(|address| (place, address.clone(), name.clone())));
         }
         cx.push(row);
     }

@@ -75,6 +75,11 @@ fn config() -> ParserConfig {
     config
 }
 
+/// Reads what there is of a head whose end is missing.
+pub(crate) fn parse_cut(bytes: &[u8], is_request: bool) -> Option<Head> {
+    fallback(bytes, is_request).filter(|head| if is_request { !head.target.is_empty() } else { head.status >= 100 })
+}
+
 /// Reads a whole head.
 pub(crate) fn parse(bytes: &[u8], is_request: bool) -> Option<Head> {
     let mut space = [EMPTY_HEADER; MAX_FIELDS];
@@ -108,6 +113,7 @@ fn with_fields(mut head: Head, fields: &[Header<'_>]) -> Head {
 
 /// Start lines and fields that the strict reader refuses: odd versions, raw bytes in the target.
 fn fallback(bytes: &[u8], is_request: bool) -> Option<Head> {
+    let cut = !bytes.contains(&b'\n');
     let mut lines = bytes.split(|b| *b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     let first = crate::emit::clean_text(lines.next()?, 8192);
     let mut words = first.splitn(if is_request { 2 } else { 3 }, ' ');
@@ -115,10 +121,16 @@ fn fallback(bytes: &[u8], is_request: bool) -> Option<Head> {
     if is_request {
         head.method = Some(Text::new(words.next()?));
         let rest = words.next()?;
-        head.target = rest.rsplit_once(" HTTP/").map_or(rest, |(target, _)| target).to_owned();
+        head.target = match rest.rsplit_once(" HTTP/") {
+            Some((target, _)) => target.to_owned(),
+            // Without a version this is HTTP/0.9 or no request at all, unless the line is cut.
+            None if cut => rest.to_owned(),
+            None => return None,
+        };
     } else {
         head.version = if words.next()?.ends_with('0') { "HTTP/1.0" } else { "HTTP/1.1" };
-        head.status = words.next()?.trim().parse().ok()?;
+        let digits: String = words.next()?.trim().chars().take_while(char::is_ascii_digit).take(4).collect();
+        head.status = digits.parse().ok()?;
         head.reason = Text::new(words.next().unwrap_or_default());
     }
     for line in lines.take(MAX_FIELDS) {

@@ -175,7 +175,9 @@ impl Http {
             self.finish_reply(cx);
         }
         let side = if from_client { &mut self.client } else { &mut self.server };
+        let (bytes, seen) = (std::mem::take(&mut side.buf), side.seen);
         side.gap(lost);
+        self.cut_head(cx, from_client, &bytes, seen);
     }
 
     /// The connection ended.
@@ -185,19 +187,21 @@ impl Http {
         for from_client in [true, false] {
             let side = if from_client { &mut self.client } else { &mut self.server };
             let (bytes, seen) = (std::mem::take(&mut side.buf), side.seen);
-            // A head cut by the snap length or the end of the capture still has its start line.
-            if !side.body.is_over() || !bytes.contains(&b'\n') {
-                continue;
-            }
-            let Some(head) = head::parse(&bytes, from_client) else { continue };
-            if from_client {
-                let (row, request) = rows::request(cx, &head, seen);
-                cx.push(row);
-                self.waiting.push_back(request);
-            } else if head.status != 0 {
-                self.response(cx, head, seen);
-                self.finish_reply(cx);
-            }
+            self.cut_head(cx, from_client, &bytes, seen);
+        }
+    }
+
+    /// A head cut by the snap length or the end of the capture still has its start line.
+    fn cut_head(&mut self, cx: &mut Cx<'_>, from_client: bool, bytes: &[u8], seen: Seen) {
+        let Some(head) = head::parse_cut(bytes, from_client) else { return };
+        if from_client {
+            let (row, request) = rows::request(cx, &head, seen);
+            cx.push(row);
+            self.waiting.push_back(request);
+        } else {
+            self.response(cx, head, seen);
+            self.finish_reply(cx);
+            self.server.body = Body::None;
         }
     }
 }

@@ -74,6 +74,11 @@ pub(crate) fn ether_type(mut kind: u16, mut rest: &[u8], depth: usize) -> Inner<
     Inner::Unknown
 }
 
+/// An IP packet without a link header.
+pub(crate) fn raw(data: &[u8]) -> Inner<'_> {
+    bare(data)
+}
+
 fn bare(data: &[u8]) -> Inner<'_> {
     match data.first().map(|b| b >> 4) {
         Some(4 | 6) => Inner::Ip(data),
@@ -93,6 +98,8 @@ fn family<'a>(family: Option<u32>, rest: Option<&'a [u8]>) -> Inner<'a> {
     match (family, rest) {
         // AF_INET, and AF_INET6 of the BSDs, macOS, Linux and Windows.
         (Some(2 | 10 | 23 | 24 | 28 | 30), Some(rest)) => bare(rest),
+        // Some writers leave other bytes in front; a sound IPv4 header tells itself.
+        (Some(_), Some([0x45, 0, _, _, _, _, _, _, _, 1 | 6 | 17, ..])) => bare(rest.unwrap_or_default()),
         (Some(_), Some(_)) => Inner::Other,
         _ => Inner::Cut,
     }

@@ -1,7 +1,7 @@
 //! From a captured frame to the TCP segment, UDP datagram or ICMP complaint inside.
 //!
 //! Source: RFC 791, 8200, 9293, 768, 792, 4443; tunnels: RFC 2003, 4213, 2784 (GRE), 7348 (VXLAN), 8926 (Geneve),
-//! 4380 (Teredo). IP headers and IPv6 extension headers are read with `etherparse`, leniently: a packet cut by the
+//! 4380 (Teredo), 3GPP TS 29.281 (GTP). IP headers and IPv6 extension headers are read with `etherparse`, leniently: a packet cut by the
 //! snap length still gives what it has. Tunnels are opened to the innermost packet; outer addresses are dropped.
 
 pub(crate) mod addr;
@@ -253,8 +253,32 @@ fn udp_tunnel(sport: u16, dport: u16, payload: &[u8]) -> Option<&[u8]> {
             }
         }
         (3544, _) | (_, 3544) => teredo(payload),
+        (_, 2152) | (2152, _) => gtp(payload),
         _ => None,
     }
+}
+
+/// GTP version 1, user plane: the packet of a mobile device.
+fn gtp(payload: &[u8]) -> Option<&[u8]> {
+    let (head, _) = payload.split_first_chunk::<8>()?;
+    // Version 1 with protocol type GTP, and the message that carries a packet.
+    if head[0] & 0xf0 != 0x30 || head[1] != 0xff {
+        return None;
+    }
+    let mut at = 8;
+    if head[0] & 7 != 0 {
+        let mut next = *payload.get(11)?;
+        at = 12;
+        while next != 0 {
+            let len = usize::from(*payload.get(at)?) * 4;
+            if len == 0 {
+                return None;
+            }
+            next = *payload.get(at + len - 1)?;
+            at += len;
+        }
+    }
+    inner_ip(link::raw(payload.get(at..)?))
 }
 
 fn teredo(mut payload: &[u8]) -> Option<&[u8]> {

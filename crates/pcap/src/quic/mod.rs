@@ -38,6 +38,8 @@ pub(crate) struct Quic {
 #[derive(Default)]
 struct Pieces {
     parts: Vec<(u64, Vec<u8>)>,
+    /// Stream offset of the first byte kept.
+    base: u64,
     bytes: usize,
     seen: Option<Seen>,
 }
@@ -244,6 +246,7 @@ impl Quic {
 
 impl Pieces {
     fn add(&mut self, offset: u64, data: &[u8], seen: Seen) {
+        let Some(offset) = offset.checked_sub(self.base) else { return };
         if self.bytes + data.len() > MAX_HELLO || self.parts.len() >= MAX_PIECES || offset > MAX_HELLO as u64 {
             return;
         }
@@ -284,6 +287,7 @@ impl Pieces {
         let Some((_, body)) = self.message() else { return };
         let len = body.len() + 4;
         let rest = self.joined().get(len..).map(<[u8]>::to_vec).unwrap_or_default();
+        self.base += len as u64;
         let later = std::mem::take(&mut self.parts);
         let moved = later.into_iter().filter(|(offset, _)| *offset >= len as u64).map(|(o, d)| (o - len as u64, d));
         self.parts = std::iter::once((0, rest)).filter(|(_, d)| !d.is_empty()).chain(moved).collect();

@@ -59,7 +59,7 @@ pub(crate) fn ja4(hello: &ClientHello, transport: char) -> String {
     hashed.sort_unstable();
     let mut out = String::with_capacity(36);
     let named = if hello.extensions.contains(&0) { 'd' } else { 'i' };
-    let _ = write!(out, "{transport}{}{named}", version(hello.highest_version()));
+    let _ = write!(out, "{transport}{}{named}", version(numeric_highest(hello)));
     let _ = write!(out, "{:02}{:02}{}", ciphers.len().min(99), count.min(99), alpn_tag(hello));
     out.push('_');
     out.push_str(&short_hash(&hex_list(&ciphers)));
@@ -71,6 +71,11 @@ pub(crate) fn ja4(hello: &ClientHello, transport: char) -> String {
     out.push('_');
     out.push_str(&short_hash(&rest));
     out
+}
+
+/// The numerically highest offer, as JA4 has it: a draft's number beats the final version and has no name.
+fn numeric_highest(hello: &ClientHello) -> u16 {
+    hello.versions.iter().copied().filter(|v| !is_grease(*v)).max().unwrap_or(hello.version)
 }
 
 fn version(version: u16) -> &'static str {

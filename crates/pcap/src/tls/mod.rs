@@ -76,9 +76,13 @@ impl Tls {
     }
 
     /// Bytes of one direction are missing.
-    pub(crate) fn gap(&mut self, from_client: bool) {
-        let side = if from_client { &mut self.client } else { &mut self.server };
-        side.gap();
+    pub(crate) fn gap(&mut self, cx: &mut Cx<'_>, certificates: &mut CertificateCache, from_client: bool) {
+        let Self { client, server, state } = self;
+        let side = if from_client { client } else { server };
+        let cut = side.salvage(|protected, found| state.found(cx, certificates, from_client, protected, found));
+        if let Some((kind, body, seen)) = cut {
+            state.cut_message(cx, certificates, kind, &body, seen, from_client);
+        }
     }
 
     fn done(&self) -> bool {
@@ -89,13 +93,10 @@ impl Tls {
             && over(&self.server)
     }
 
-    /// The connection is over, or given up; `silent_ns` is the time since the last packet.
+    /// The connection is over, or given up.
     pub(crate) fn end(&mut self, cx: &mut Cx<'_>, end: End, certificates: &mut CertificateCache) {
         for from_client in [true, false] {
-            let side = if from_client { &self.client } else { &self.server };
-            if let Some((kind, body, seen)) = side.unfinished() {
-                self.state.cut_message(cx, certificates, kind, &body, seen, from_client);
-            }
+            self.gap(cx, certificates, from_client);
         }
         self.state.settle_at_end(cx, end);
     }

@@ -128,24 +128,22 @@ impl Records {
         self.message = Vec::new();
     }
 
-    /// Starts over behind a gap, if the next bytes look like a record; handshake bytes so far are dropped.
-    pub(crate) fn gap(&mut self) {
-        self.joiner.clear();
-        self.message.clear();
-        self.skip = 0;
-    }
-
-    /// Handshake bytes of an unfinished message, for a last look at a cut hello.
-    pub(crate) fn unfinished(&self) -> Option<(u8, Vec<u8>, Seen)> {
-        let (rest, seen) = self.joiner.rest();
-        let mut bytes = self.message.clone();
-        let seen = if bytes.is_empty() { seen } else { self.message_seen };
-        if !self.protected && rest.first() == Some(&22) {
-            bytes.extend_from_slice(rest.get(5..).unwrap_or_default());
+    /// Takes what can still be read when the next bytes are missing (or nothing more will come): whole messages of an
+    /// unfinished record through `found`, and the type and beginning of a message that is cut.
+    pub(crate) fn salvage(&mut self, mut found: impl FnMut(&mut bool, Found<'_>)) -> Option<(u8, Vec<u8>, Seen)> {
+        let Self { joiner, message, message_seen, protected, .. } = self;
+        let (rest, seen) = joiner.rest();
+        if !*protected && rest.first() == Some(&22) {
+            if message.is_empty() {
+                *message_seen = seen;
+            }
+            message.extend_from_slice(rest.get(5..).unwrap_or_default());
+            messages(message, message_seen, seen, protected, &mut found);
         }
-        let kind = *bytes.first()?;
-        let body = bytes.get(4..)?.to_vec();
-        Some((kind, body, seen))
+        joiner.clear();
+        self.skip = 0;
+        let cut = std::mem::take(&mut self.message);
+        Some((*cut.first()?, cut.get(4..)?.to_vec(), self.message_seen))
     }
 }
 
