@@ -4,6 +4,7 @@ mod args;
 mod commands;
 mod exit;
 mod input;
+mod pack;
 mod progress;
 
 use std::io::{self, BufWriter, IsTerminal, Write};

@@ -84,7 +84,8 @@ fn etl<'a>(member: &Member, job: &Job<'a>, sink: MemberSink<'a>) -> Decoded<'a> 
     let packet_options =
         casetrace_pcap::Options { limits: job.limits, source: Source::Etl, ..casetrace_pcap::Options::default() };
     let mut feed = PacketFeed { analyzer: casetrace_pcap::Analyzer::new(&packet_options), sink: SharedSink(&cell) };
-    let mut inspection = casetrace_etl::decode(&mut *input, &options, &mut SharedSink(&cell), Some(&mut feed));
+    let decoded = casetrace_etl::decode(&mut *input, &options, &mut SharedSink(&cell), Some(&mut feed));
+    let mut inspection = decoded.inspection;
     let packets = feed.analyzer.finish(&mut feed.sink);
     inspection.counts.extend(packets.counts);
     drop(feed);

@@ -4,6 +4,8 @@ use casetrace_model::{Diagnostic, Inspection, Severity, time};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::read::InputFile;
+
 /// Version of the file's layout.
 pub const SCHEMA_VERSION: u32 = 1;
 
@@ -108,11 +110,13 @@ impl InventoryMember {
         self.diagnostics.extend(diagnostics.iter().filter_map(|d| serde_json::to_value(d).ok()));
     }
 
-    /// Codes of the remarks, comma separated, for the rules.
-    pub fn codes(&self) -> String {
-        let mut codes: Vec<&str> = self.diagnostics.iter().filter_map(|d| d.get("code")?.as_str()).collect();
+    /// Codes of the remarks, for the rules.
+    pub fn codes(&self) -> Vec<String> {
+        let mut codes: Vec<String> =
+            self.diagnostics.iter().filter_map(|d| Some(d.get("code")?.as_str()?.to_owned())).collect();
+        codes.sort();
         codes.dedup();
-        codes.join(",")
+        codes
     }
 }
 
@@ -121,6 +125,12 @@ impl InventoryMember {
 pub struct Inventory {
     /// Layout version.
     pub schema_version: u32,
+    /// Case name: that of the first input.
+    #[serde(default)]
+    pub name: String,
+    /// The inputs.
+    #[serde(default)]
+    pub inputs: Vec<InputFile>,
     /// All members in logical-path order.
     pub members: Vec<InventoryMember>,
 }

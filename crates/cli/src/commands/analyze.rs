@@ -1,0 +1,92 @@
+//! `casetrace analyze`: the main job.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use casetrace_pipeline::{CaseResult, ReadOutcome, analyze, write};
+use casetrace_rules::{Confidence, Severity, Status};
+
+use crate::args::{Analyze, Common, FailOn};
+use crate::exit::{FINDINGS, Failure, PARTIAL, UNREADABLE};
+use crate::progress::Display;
+use crate::{input, pack};
+
+/// Findings named on the terminal.
+const MAX_SHOWN: usize = 5;
+
+/// Reads, judges, writes, and says in a few lines what came out.
+pub(crate) fn run(args: &Analyze, common: &Common, out: &mut dyn Write) -> Result<(), Failure> {
+    let settings = input::settings(&args.reading)?;
+    let pack = pack::load(args.rules.as_deref())?;
+    let folder = match &args.output {
+        Some(folder) => folder.clone(),
+        None => default_folder(args.inputs.first().map(PathBuf::as_path))?,
+    };
+    let display = Display::new(common.quiet, false);
+    let result = analyze(&args.inputs, &settings, &pack, input::language(common.lang), &display)
+        .map_err(input::failure)?;
+    write(&result, &folder).map_err(input::failure)?;
+    display.finish();
+    if !common.quiet {
+        summary(&result, &folder, out)?;
+    }
+    verdict(&result, args)
+}
+
+/// `./<input name>.casetrace`.
+fn default_folder(input: Option<&Path>) -> Result<PathBuf, Failure> {
+    let name = input
+        .and_then(|path| path.canonicalize().ok())
+        .and_then(|path| path.file_name().map(|name| name.to_owned()))
+        .ok_or_else(|| Failure::Usage("this input has no name; say where results go with -o DIR".to_owned()))?;
+    let mut name = name;
+    name.push(".casetrace");
+    Ok(PathBuf::from(name))
+}
+
+fn summary(result: &CaseResult, folder: &Path, out: &mut dyn Write) -> Result<(), Failure> {
+    let active: Vec<_> = result.findings.findings.iter().filter(|f| f.status == Status::Active).collect();
+    let weighty: Vec<_> = active.iter().filter(|f| f.severity != Severity::Info).collect();
+    if weighty.is_empty() {
+        writeln!(out, "No failure found.")?;
+    }
+    for finding in weighty.iter().take(MAX_SHOWN) {
+        let subject = finding.subject.as_deref().map(|s| format!(" ({s})")).unwrap_or_default();
+        let rank = finding.rank.map(|rank| rank.to_string()).unwrap_or_default();
+        let line = format!("{rank}. {} {}: {}{subject}", finding.rule_id, finding.confidence.as_str(), finding.title);
+        writeln!(out, "{}", line.chars().filter(|ch| !ch.is_control()).collect::<String>())?;
+    }
+    if weighty.len() > MAX_SHOWN {
+        writeln!(out, "… and {} more", weighty.len() - MAX_SHOWN)?;
+    }
+    let unread = |outcome: ReadOutcome| result.rows.members.iter().filter(|m| m.outcome == outcome).count();
+    let (partial, failed) = (unread(ReadOutcome::Partial), unread(ReadOutcome::Failed));
+    writeln!(out, "{} members, {} rows", result.rows.members.len(), result.rows.timeline.len())?;
+    if partial + failed > 0 {
+        writeln!(out, "{partial} members read in part, {failed} not at all; the report says what was lost")?;
+    }
+    writeln!(out, "Report: {}", folder.join("report.md").display())?;
+    Ok(())
+}
+
+fn verdict(result: &CaseResult, args: &Analyze) -> Result<(), Failure> {
+    if !result.rows.any_decoded() {
+        return Err(Failure::Code(UNREADABLE));
+    }
+    let wanted = args.fail_on.map(|level| match level {
+        FailOn::Possible => Confidence::Possible,
+        FailOn::Likely => Confidence::Likely,
+        FailOn::Proved => Confidence::Proved,
+    });
+    let reached = |level: Confidence| {
+        let mut findings = result.findings.findings.iter();
+        findings.any(|f| f.status == Status::Active && f.severity != Severity::Info && f.confidence <= level)
+    };
+    if wanted.is_some_and(reached) {
+        return Err(Failure::Code(FINDINGS));
+    }
+    if args.strict && result.rows.any_partial() {
+        return Err(Failure::Code(PARTIAL));
+    }
+    Ok(())
+}

@@ -1,0 +1,80 @@
+//! `casetrace rules`: list, show, check, test.
+
+use std::io::Write;
+
+use casetrace_rules::RulePack;
+use serde_json::json;
+
+use crate::args::{Common, Rules, RulesCommand, TextFormat};
+use crate::exit::Failure;
+use crate::pack;
+
+/// Dispatches.
+pub(crate) fn run(args: &Rules, common: &Common, out: &mut dyn Write) -> Result<(), Failure> {
+    let json = args.format == TextFormat::Json;
+    match &args.command {
+        RulesCommand::List => list(&pack::load(args.rules.as_deref())?, common, json, out),
+        RulesCommand::Show { id } => show(&pack::load(args.rules.as_deref())?, id, out),
+        RulesCommand::Check { files } => {
+            let mut faults = 0;
+            for path in files {
+                let (name, text) = pack::file(path)?;
+                for error in RulePack::check(&name, &text) {
+                    faults += 1;
+                    writeln!(out, "{error}\n")?;
+                }
+            }
+            if faults > 0 { Err(Failure::Usage(format!("{faults} faults"))) } else { Ok(writeln!(out, "No faults.")?) }
+        }
+        RulesCommand::Test => test(&pack::load(args.rules.as_deref())?, json, out),
+    }
+}
+
+fn list(pack: &RulePack, common: &Common, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
+    let lang = match common.lang {
+        crate::args::Lang::En => casetrace_rules::Lang::En,
+        crate::args::Lang::Ja => casetrace_rules::Lang::Ja,
+    };
+    if json {
+        let rules: Vec<_> = pack
+            .rules()
+            .iter()
+            .map(|rule| json!({ "id": rule.id(), "title": rule.title(lang), "family": rule.family(), "severity": rule.severity().as_str() }))
+            .collect();
+        serde_json::to_writer_pretty(&mut *out, &rules)?;
+        return Ok(writeln!(out)?);
+    }
+    for rule in pack.rules() {
+        writeln!(out, "{:<9} {:<9} {}", rule.id(), rule.severity().as_str(), rule.title(lang))?;
+    }
+    Ok(())
+}
+
+fn show(pack: &RulePack, id: &str, out: &mut dyn Write) -> Result<(), Failure> {
+    let Some(rule) = pack.rule(id) else {
+        return Err(Failure::Usage(format!("there is no rule {id}; see casetrace rules list")));
+    };
+    Ok(writeln!(out, "{}", pack.plan(rule, None))?)
+}
+
+fn test(pack: &RulePack, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
+    let results = pack.test();
+    let failed = results.iter().filter(|result| !result.failures.is_empty()).count();
+    if json {
+        let cases: Vec<_> = results
+            .iter()
+            .map(|result| json!({ "file": result.file, "name": result.name, "failures": result.failures }))
+            .collect();
+        serde_json::to_writer_pretty(&mut *out, &cases)?;
+        writeln!(out)?;
+    } else {
+        for result in results.iter().filter(|result| !result.failures.is_empty()) {
+            writeln!(out, "{}: {}", result.file, result.name)?;
+            for failure in &result.failures {
+                writeln!(out, "    {failure}")?;
+            }
+        }
+        writeln!(out, "{} cases passed, {failed} failed", results.len() - failed)?;
+    }
+    if failed > 0 { Err(Failure::Usage(format!("{failed} cases failed"))) } else { Ok(()) }
+}

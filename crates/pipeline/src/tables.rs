@@ -1,0 +1,91 @@
+//! The tables `timeline`, `findings` and `inventory` of finished cases, for SQL.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use casetrace_rules::Findings;
+use casetrace_timeline::scan_parquet;
+use polars::prelude::{Column, DataFrame, IntoLazy, LazyFrame, PolarsError, UnionArgs, concat, lit};
+
+use crate::error::RunError;
+use crate::inventory::Inventory;
+use crate::output::names;
+
+/// The tables over one case or several; with several, each has a column `case_name`.
+///
+/// Shape: `timeline` as in the schema; `findings` one row a finding; `inventory` one row a member.
+pub fn tables(cases: &[PathBuf]) -> Result<Vec<(&'static str, LazyFrame)>, RunError> {
+    let mut timelines = Vec::new();
+    let mut findings = Vec::new();
+    let mut inventories = Vec::new();
+    for folder in cases {
+        let inventory: Inventory = document(folder, names::INVENTORY)?;
+        let name = inventory.name.clone();
+        let label = |frame: LazyFrame| frame.with_column(lit(name.clone()).alias("case_name"));
+        timelines.push(label(scan_parquet(&folder.join(names::TIMELINE))?));
+        let frame = |result: Result<DataFrame, PolarsError>| result.map(|f| label(f.lazy())).map_err(polars_failed);
+        findings.push(frame(findings_frame(&document(folder, names::FINDINGS)?))?);
+        inventories.push(frame(inventory_frame(&inventory))?);
+    }
+    let union = |frames: Vec<LazyFrame>| concat(frames, UnionArgs::default()).map_err(polars_failed);
+    Ok(vec![("timeline", union(timelines)?), ("findings", union(findings)?), ("inventory", union(inventories)?)])
+}
+
+fn document<T: serde::de::DeserializeOwned>(folder: &Path, name: &str) -> Result<T, RunError> {
+    let wrong = |reason: String| RunError::Case { path: folder.to_owned(), reason: format!("{name}: {reason}") };
+    let text = fs::read_to_string(folder.join(name)).map_err(|error| wrong(error.to_string()))?;
+    serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "used as a map_err function")]
+fn polars_failed(error: PolarsError) -> RunError {
+    RunError::Definition(error.to_string())
+}
+
+fn findings_frame(findings: &Findings) -> Result<DataFrame, PolarsError> {
+    let all = &findings.findings;
+    let text = |name: &str, get: &dyn Fn(&casetrace_rules::Finding) -> Option<String>| {
+        Column::new(name.into(), all.iter().map(get).collect::<Vec<Option<String>>>())
+    };
+    let columns = vec![
+        text("rule_id", &|f| Some(f.rule_id.clone())),
+        text("title", &|f| Some(f.title.clone())),
+        text("family", &|f| Some(f.family.clone())),
+        text("confidence", &|f| Some(f.confidence.as_str().to_owned())),
+        text("status", &|f| Some(f.status.as_str().to_owned())),
+        text("severity", &|f| Some(f.severity.as_str().to_owned())),
+        Column::new("rank".into(), all.iter().map(|f| f.rank).collect::<Vec<_>>()),
+        text("consequence_of", &|f| Some(f.consequence_of.join(","))),
+        text("first_ts", &|f| f.first_ts.clone()),
+        text("last_ts", &|f| f.last_ts.clone()),
+        Column::new("count".into(), all.iter().map(|f| f.count).collect::<Vec<_>>()),
+        text("subject", &|f| f.subject.clone()),
+        text("context", &|f| Some(f.context.as_str().to_owned())),
+        text("hosts", &|f| Some(f.hosts.join(","))),
+        text("codes", &|f| Some(f.codes.join(","))),
+        text("explanation", &|f| Some(f.explanation.clone())),
+    ];
+    DataFrame::new(all.len(), columns)
+}
+
+fn inventory_frame(inventory: &Inventory) -> Result<DataFrame, PolarsError> {
+    let all = &inventory.members;
+    let text = |name: &str, get: &dyn Fn(&crate::InventoryMember) -> Option<String>| {
+        Column::new(name.into(), all.iter().map(get).collect::<Vec<Option<String>>>())
+    };
+    let columns = vec![
+        text("path", &|m| Some(m.path.clone())),
+        Column::new("size".into(), all.iter().map(|m| m.size).collect::<Vec<_>>()),
+        text("sha256", &|m| Some(m.sha256.clone())),
+        text("kind", &|m| Some(m.kind.clone())),
+        text("format", &|m| m.format.clone()),
+        text("encoding", &|m| m.encoding.clone()),
+        text("outcome", &|m| Some(m.outcome.as_str().to_owned())),
+        Column::new("rows".into(), all.iter().map(|m| m.rows).collect::<Vec<_>>()),
+        Column::new("records".into(), all.iter().map(|m| m.records).collect::<Vec<_>>()),
+        text("first", &|m| m.first.clone()),
+        text("last", &|m| m.last.clone()),
+        text("codes", &|m| Some(m.codes().join(","))),
+    ];
+    DataFrame::new(all.len(), columns)
+}
