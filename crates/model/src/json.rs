@@ -17,7 +17,9 @@ impl Default for JsonObject {
 impl JsonObject {
     /// An empty object.
     pub fn new() -> Self {
-        Self { out: String::from("{") }
+        Self {
+            out: String::from("{"),
+        }
     }
 
     /// An empty object with room for `bytes` of text.
@@ -110,30 +112,45 @@ impl JsonObject {
     }
 }
 
+/// Bytes that cannot stand in a JSON string as they are.
+const SPECIAL: [bool; 256] = {
+    let mut special = [false; 256];
+    let mut byte = 0;
+    while byte < 0x20 {
+        special[byte] = true;
+        byte += 1;
+    }
+    special[b'"' as usize] = true;
+    special[b'\\' as usize] = true;
+    special[0x7f] = true;
+    special
+};
+
 /// Appends `text` as a JSON string, quotes included.
 fn escape_into(out: &mut String, text: &str) {
     use std::fmt::Write;
+    out.reserve(text.len() + 2);
     out.push('"');
-    let mut plain = 0;
-    for (i, byte) in text.bytes().enumerate() {
-        let short = match byte {
-            b'"' => "\\\"",
-            b'\\' => "\\\\",
-            b'\n' => "\\n",
-            b'\r' => "\\r",
-            b'\t' => "\\t",
-            0..=0x1f | 0x7f => "",
-            _ => continue,
-        };
-        out.push_str(&text[plain..i]);
-        plain = i + 1;
-        if short.is_empty() {
-            let _ = write!(out, "\\u{byte:04x}");
-        } else {
-            out.push_str(short);
+    let mut rest = text;
+    // All special bytes are ASCII, so the text can be cut before and after them.
+    while let Some(at) = rest.bytes().position(|byte| SPECIAL[usize::from(byte)]) {
+        let (plain, tail) = rest.split_at(at);
+        out.push_str(plain);
+        let (special, tail) = tail.split_at(1);
+        match special {
+            "\"" => out.push_str("\\\""),
+            "\\" => out.push_str("\\\\"),
+            "\n" => out.push_str("\\n"),
+            "\r" => out.push_str("\\r"),
+            "\t" => out.push_str("\\t"),
+            _ => special.bytes().for_each(|byte| {
+                // Writing to a String can't fail.
+                let _ = write!(out, "\\u{byte:04x}");
+            }),
         }
+        rest = tail;
     }
-    out.push_str(&text[plain..]);
+    out.push_str(rest);
     out.push('"');
 }
 
@@ -144,7 +161,10 @@ mod tests {
 
     #[test]
     fn output_is_json_whatever_the_text() {
-        let mut object = JsonObject::new().str("a\"b", "x\u{1}\n\\\u{7f}é").num("n", -5_i64).bool("t", true);
+        let mut object = JsonObject::new()
+            .str("a\"b", "x\u{1}\n\\\u{7f}é")
+            .num("n", -5_i64)
+            .bool("t", true);
         object.push_list("l", ["1", "\t"]);
         let value: serde_json::Value = serde_json::from_str(&object.finish()).unwrap();
         assert_eq!(value["a\"b"], "x\u{1}\n\\\u{7f}é");
