@@ -54,6 +54,8 @@ pub(crate) struct Intake {
     spool: Spool,
     memory_left: usize,
     total: u64,
+    /// Reading buffer, kept as most members are small.
+    chunk: Vec<u8>,
 }
 
 impl Intake {
@@ -63,6 +65,7 @@ impl Intake {
             spool,
             memory_left: MEMORY_TOTAL,
             total: 0,
+            chunk: vec![0; CHUNK],
         }
     }
 
@@ -77,12 +80,18 @@ impl Intake {
 
     /// Stores what `reader` gives. `Err` means our own storage failed, not the input.
     pub(crate) fn take(&mut self, reader: &mut dyn Read, stored: Stored) -> io::Result<Taken> {
+        let mut chunk = std::mem::take(&mut self.chunk);
+        let taken = self.take_through(&mut chunk, reader, stored);
+        self.chunk = chunk;
+        taken
+    }
+
+    fn take_through(&mut self, chunk: &mut [u8], reader: &mut dyn Read, stored: Stored) -> io::Result<Taken> {
         let mut sink = Storing::new(self.spool.end());
         let mut hash = Sha256::new();
         let mut size = 0_u64;
-        let mut chunk = vec![0_u8; CHUNK];
         let end = loop {
-            let n = match reader.read(&mut chunk) {
+            let n = match reader.read(chunk) {
                 Ok(0) => break End::Complete,
                 Ok(n) => n,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,

@@ -24,17 +24,21 @@ pub(crate) enum CodePage {
 impl CodePage {
     /// Decides once per archive, from all its non-ASCII names.
     pub(crate) fn guess<'a>(names: impl IntoIterator<Item = &'a [u8]>) -> Self {
-        let mut evidence = 0;
+        let (mut japanese, mut western) = (0, 0);
         for name in names {
             if name.is_ascii() || std::str::from_utf8(name).is_ok() {
                 continue;
             }
-            match japanese_evidence(name) {
-                Some(n) => evidence += n,
+            match weigh(name) {
+                Some((j, w)) => (japanese, western) = (japanese + j, western + w),
                 None => return Self::Cp437,
             }
         }
-        if evidence >= 2 { Self::Cp932 } else { Self::Cp437 }
+        if japanese > western {
+            Self::Cp932
+        } else {
+            Self::Cp437
+        }
     }
 
     fn decode(self, name: &[u8]) -> String {
@@ -54,31 +58,32 @@ pub(crate) fn decode(name: &[u8], utf8: bool, fallback: CodePage) -> String {
     }
 }
 
-/// Weighs how Japanese the bytes read; `None` if they cannot be CP932 text.
+/// Weighs what the bytes spell as CP932: (Japanese, western) evidence; `None` if they are no CP932 text.
 ///
-/// `Köln` is a valid CP932 kanji by accident: such a pair has an ASCII letter as second byte, so one of them alone
-/// counts for little, while kana and pairs with a high second byte count in full.
-fn japanese_evidence(name: &[u8]) -> Option<u32> {
-    let mut evidence = 0;
-    let mut at = 0;
-    while let Some(&lead) = name.get(at) {
-        let pair = matches!(lead, 0x81..=0x9f | 0xe0..=0xfc);
-        let len = if pair { 2 } else { 1 };
-        let bytes = name.get(at..at + len)?;
-        at += len;
-        if bytes.is_ascii() {
-            continue;
-        }
-        let (text, broken) = SHIFT_JIS.decode_without_bom_handling(bytes);
-        if broken {
-            return None;
-        }
-        let high_trail = bytes.last().is_some_and(|b| *b >= 0x80);
-        evidence += match text.chars().next() {
-            Some('\u{3041}'..='\u{30ff}' | '\u{4e00}'..='\u{9fff}') => 1 + u32::from(high_trail),
-            Some('\u{3000}'..='\u{303f}' | '\u{ff01}'..='\u{ff9f}') => 0,
+/// `Köln` reads as a valid kanji between letters by accident. So a kana or kanji counts as Japanese next to another
+/// one, and as western if it stands alone inside a Latin word.
+fn weigh(name: &[u8]) -> Option<(u32, u32)> {
+    let (text, broken) = SHIFT_JIS.decode_without_bom_handling(name);
+    if broken {
+        return None;
+    }
+    let chars: Vec<char> = text.chars().collect();
+    let mut evidence = (0, 0);
+    for (i, ch) in chars.iter().enumerate().filter(|(_, ch)| !ch.is_ascii()) {
+        match ch {
+            '\u{3041}'..='\u{30ff}' | '\u{4e00}'..='\u{9fff}' => {}
+            '\u{3000}'..='\u{303f}' | '\u{ff01}'..='\u{ff9f}' => continue,
             _ => return None,
-        };
+        }
+        let before = i.checked_sub(1).and_then(|at| chars.get(at));
+        let neighbours = [before, chars.get(i + 1)];
+        if neighbours.iter().flatten().any(|c| !c.is_ascii()) {
+            evidence.0 += 2;
+        } else if neighbours.iter().flatten().any(|c| c.is_ascii_alphabetic()) {
+            evidence.1 += 1;
+        } else {
+            evidence.0 += 1;
+        }
     }
     Some(evidence)
 }

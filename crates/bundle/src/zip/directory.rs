@@ -191,7 +191,12 @@ fn zip64_record(source: &mut Source, eocd_at: u64) -> io::Result<Option<Zip64End
         source.read_exact(&mut record)?;
         let values = (le_u64(&record, 32), le_u64(&record, 40), le_u64(&record, 48));
         if let (Some(count), Some(size), Some(offset)) = values {
-            return Ok(Some(Zip64End { at, count, size, offset }));
+            return Ok(Some(Zip64End {
+                at,
+                count,
+                size,
+                offset,
+            }));
         }
     }
     Ok(None)

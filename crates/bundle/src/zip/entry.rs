@@ -45,17 +45,19 @@ pub(super) fn with_reader<T>(
 fn refused(listed: &Listed, error: &ZipError) -> Diagnostic {
     match error {
         ZipError::InvalidPassword => Diagnostic::warning(WRONG_PASSWORD, "the password does not fit"),
-        ZipError::UnsupportedArchive(_) | ZipError::CompressionMethodNotSupported(_) => {
-            let text = format!(
-                "compressed with {}, which is not supported; the entry was not read",
-                listed.method_name()
-            );
-            Diagnostic::error("ZipMethodUnsupported", text)
-                .at(listed.header_at)
-                .lost(listed.stored)
-        }
+        ZipError::UnsupportedArchive(_) | ZipError::CompressionMethodNotSupported(_) => unsupported(listed),
         _ => unreadable(listed, "its header is damaged"),
     }
+}
+
+pub(super) fn unsupported(listed: &Listed) -> Diagnostic {
+    let text = format!(
+        "compressed with {}, which is not supported; the entry was not read",
+        listed.method_name()
+    );
+    Diagnostic::error("ZipMethodUnsupported", text)
+        .at(listed.header_at)
+        .lost(listed.stored)
 }
 
 fn unreadable(listed: &Listed, reason: &str) -> Diagnostic {

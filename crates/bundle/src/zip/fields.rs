@@ -68,12 +68,21 @@ impl Listed {
         }
     }
 
-    pub(super) fn method_name(&self) -> String {
-        let method = match (self.method, &self.aes) {
+    /// The compression method, below encryption.
+    fn inner_method(&self) -> u16 {
+        match (self.method, &self.aes) {
             (METHOD_AES, Some(aes)) => u16::from_le_bytes([aes[5], aes[6]]),
             (method, _) => method,
-        };
-        match method {
+        }
+    }
+
+    /// True for the methods crate `zip` is built with here.
+    pub(super) fn is_supported(&self) -> bool {
+        matches!(self.inner_method(), 0 | 8 | 9)
+    }
+
+    pub(super) fn method_name(&self) -> String {
+        match self.inner_method() {
             0 => "stored".to_owned(),
             8 => "deflate".to_owned(),
             9 => "deflate64".to_owned(),

@@ -235,6 +235,7 @@ fn refusal(builder: &Builder<'_>, listed: &Listed) -> Option<(MemberOutcome, Dia
         ));
     }
     match listed.trouble {
+        None if !listed.is_supported() => Some((MemberOutcome::Skipped, entry::unsupported(listed))),
         None => None,
         Some(Trouble::Special) => {
             let text = "a symbolic link or device; not followed";
