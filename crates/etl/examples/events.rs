@@ -10,9 +10,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let clock = reader.clock();
     let mut events = reader.events();
     while let Some(event) = events.next() {
-        let time = clock.to_unix_ns(event.raw_ts).map(casetrace_model::time::to_rfc3339).unwrap_or_default();
+        let time = clock
+            .to_unix_ns(event.raw_ts)
+            .map(casetrace_model::time::to_rfc3339)
+            .unwrap_or_default();
         let provider = event.provider().map(|guid| guid.to_string()).unwrap_or_default();
-        println!("{time} {provider} {} pid {:?} {} bytes", event.id(), event.pid(), event.payload().len());
+        println!(
+            "{time} {provider} {} pid {:?} {} bytes",
+            event.id(),
+            event.pid(),
+            event.payload().len()
+        );
     }
     Ok(())
 }

@@ -7,7 +7,12 @@ use casetrace_model::{Collected, Value};
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = std::env::args().nth(1).ok_or("usage: rows FILE.etl")?;
     let mut out = Collected::default();
-    let decoded = decode(&mut std::fs::File::open(path)?, &Options::default(), &mut out, None);
+    let decoded = decode(
+        &mut std::fs::File::open(path)?,
+        &Options::default(),
+        &mut out,
+        None,
+    );
     for row in &out.rows {
         row.for_each(|name, value| {
             if value != Value::Null {

@@ -75,7 +75,6 @@ pub(crate) fn decode_open<'a>(
     let mut components = PktMonTable::collect(&found.kept);
     components.reasons = drop_reasons(&schemas);
     let processes = Processes::collect(&found.kept, &reader.clock());
-    let labels = found.counts.providers().iter().map(|(key, _)| (key.provider, names.label(key.provider).into())).collect();
     let builder = sink.wants_rows().then(|| RowBuilder {
         schemas: &schemas,
         names: &names,
@@ -83,10 +82,9 @@ pub(crate) fn decode_open<'a>(
         components: &components,
         clock: reader.clock(),
         options,
-        labels,
     });
-    let mut decoder =
-        packets.map(|sink| PacketDecoder::new(sink, &interfaces, &components, &processes, &found.counts.packets));
+    let mut decoder = packets
+        .map(|sink| PacketDecoder::new(sink, &interfaces, &components, &processes, &found.counts.packets));
     if two_passes {
         rows(reader, builder.as_ref(), &mut decoder, sink, options.threads);
     }
@@ -101,11 +99,16 @@ pub(crate) fn decode_open<'a>(
         schemas: schemas.embedded,
         packets: packet_result,
     });
-    Decoded { inspection, processes }
+    Decoded {
+        inspection,
+        processes,
+    }
 }
 
 /// Packet Monitor's texts for drop reasons, from the value map that merging put into the file.
 fn drop_reasons(schemas: &SchemaSet) -> BTreeMap<u32, String> {
-    let maps = schemas.maps.iter().filter(|((provider, name), _)| *provider == PKTMON && name.to_ascii_lowercase().contains("dropreason"));
+    let maps = schemas.maps.iter().filter(|((provider, name), _)| {
+        *provider == PKTMON && name.to_ascii_lowercase().contains("dropreason")
+    });
     maps.flat_map(|(_, map)| map.entries.iter().cloned()).collect()
 }

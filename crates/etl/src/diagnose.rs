@@ -130,7 +130,13 @@ fn buffers(found: &Survey, all: &mut Vec<Diagnostic>) {
 }
 
 /// Tells which providers stay undecoded and what would help.
-pub(crate) fn undecodable(found: &Survey, schemas: &SchemaSet, names: &ProviderNames, options: &Options, sink: &mut dyn Sink) {
+pub(crate) fn undecodable(
+    found: &Survey,
+    schemas: &SchemaSet,
+    names: &ProviderNames,
+    options: &Options,
+    sink: &mut dyn Sink,
+) {
     let mut without: BTreeMap<(Class, Guid), u64> = BTreeMap::new();
     for (key, n) in found.counts.providers() {
         let decodable = match key.class {
@@ -155,10 +161,17 @@ pub(crate) fn undecodable(found: &Survey, schemas: &SchemaSet, names: &ProviderN
         let (code, text) = match class {
             Class::Wpp => {
                 // Messages carry the GUID of their source file, which only a TMF turns into a name.
-                let text = format!("{n} WPP messages of {name} {{{provider}}} need its TMF files (--tmf DIR); they are only counted.");
+                let text = format!(
+                    "{n} WPP messages of {name} {{{provider}}} need its TMF files (--tmf DIR); they are only counted."
+                );
                 ("EtlWppWithoutTmf", text)
             }
-            _ => ("EtlNoLayout", format!("{n} events of {name} {{{provider}}} have no known layout; give the provider's manifest (--manifests DIR).")),
+            _ => (
+                "EtlNoLayout",
+                format!(
+                    "{n} events of {name} {{{provider}}} have no known layout; give the provider's manifest (--manifests DIR)."
+                ),
+            ),
         };
         sink.diagnostic(Diagnostic::new(Severity::Info, code, text));
     }

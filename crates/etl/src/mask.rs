@@ -16,7 +16,11 @@ struct Names {
 }
 
 static NAMES: LazyLock<Names> = LazyLock::new(|| {
-    let mut names = Names { fields: HashSet::new(), parameters: HashSet::new(), headers: HashSet::new() };
+    let mut names = Names {
+        fields: HashSet::new(),
+        parameters: HashSet::new(),
+        headers: HashSet::new(),
+    };
     for [kind, name] in crate::table::rows(include_str!("../../../pipelines/etl/secrets.tsv")) {
         match kind {
             "field" => drop(names.fields.insert(name.to_ascii_lowercase())),
@@ -79,11 +83,19 @@ fn next_secret(text: &str) -> Option<(usize, usize)> {
 /// A secret that begins with `word`: offset from the word's start, length.
 fn secret_word(word: &str, behind: &str) -> Option<(usize, usize)> {
     if word.starts_with("eyJ") && word.len() > SHORTEST_TOKEN {
-        return Some((0, word.len() + span(behind, |b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'=' | b'+' | b'/'))));
+        return Some((
+            0,
+            word.len()
+                + span(behind, |b| {
+                    b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'=' | b'+' | b'/')
+                }),
+        ));
     }
     if word.eq_ignore_ascii_case("bearer") || word.eq_ignore_ascii_case("pop") {
         let token = behind.strip_prefix(' ')?;
-        let len = span(token, |b| !b.is_ascii_whitespace() && !matches!(b, b'"' | b',' | b'\''));
+        let len = span(token, |b| {
+            !b.is_ascii_whitespace() && !matches!(b, b'"' | b',' | b'\'')
+        });
         return (len >= SHORTEST_TOKEN).then_some((word.len() + 1, len));
     }
     let lower = word.to_ascii_lowercase();
@@ -94,7 +106,9 @@ fn secret_word(word: &str, behind: &str) -> Option<(usize, usize)> {
     if !names.parameters.contains(lower.as_str()) {
         return None;
     }
-    let separator = span(behind, |b| matches!(b, b'"' | b'\'' | b' ' | b'=' | b':' | b'>' | b'\\'));
+    let separator = span(behind, |b| {
+        matches!(b, b'"' | b'\'' | b' ' | b'=' | b':' | b'>' | b'\\')
+    });
     let signs = behind.get(..separator)?;
     // A plain colon in a sentence ("code: 5") is no parameter; a quoted or assigned value is.
     if !signs.contains('=') && !signs.contains('>') && !(signs.contains(':') && signs.contains('"')) {
@@ -119,12 +133,15 @@ fn header(word: &str, behind: &str) -> Option<(usize, usize)> {
         true => value.get(..line)?.find(' ').map_or(0, |at| at + 1),
         false => 0,
     };
-    (line > scheme && value.get(scheme..line) != Some(MASK)).then_some((word.len() + blank + scheme, line - scheme))
+    (line > scheme && value.get(scheme..line) != Some(MASK))
+        .then_some((word.len() + blank + scheme, line - scheme))
 }
 
 /// Length of the longest prefix all of whose bytes `fit`; ends at a character boundary.
 fn span(text: &str, fit: impl Fn(u8) -> bool) -> usize {
-    text.bytes().position(|b| b.is_ascii() && !fit(b)).unwrap_or(text.len())
+    text.bytes()
+        .position(|b| b.is_ascii() && !fit(b))
+        .unwrap_or(text.len())
 }
 
 #[cfg(test)]
@@ -135,20 +152,42 @@ mod tests {
     fn secrets_go_and_the_rest_stays() {
         let jwt = "eyJhbGciOiJSUzI1NiIsImtpZCI6IjEyMyJ9.e30.sig";
         let cases = [
-            ("https://h/cb?code=0.AAA&client-request-id=1#id_token=abc", "https://h/cb?code=***&client-request-id=1#id_token=***"),
-            ("GET / HTTP/1.1\r\nAuthorization: Negotiate YII\r\nHost: h\r\n", "GET / HTTP/1.1\r\nAuthorization: Negotiate ***\r\nHost: h\r\n"),
+            (
+                "https://h/cb?code=0.AAA&client-request-id=1#id_token=abc",
+                "https://h/cb?code=***&client-request-id=1#id_token=***",
+            ),
+            (
+                "GET / HTTP/1.1\r\nAuthorization: Negotiate YII\r\nHost: h\r\n",
+                "GET / HTTP/1.1\r\nAuthorization: Negotiate ***\r\nHost: h\r\n",
+            ),
             ("Cookie: a=b; c=d\r\nX: y", "Cookie: ***\r\nX: y"),
-            (r#"{"access_token":"abc","n":1}"#, r#"{"access_token":"***","n":1}"#),
+            (
+                r#"{"access_token":"abc","n":1}"#,
+                r#"{"access_token":"***","n":1}"#,
+            ),
             ("<o:Password>pw</o:Password>", "<o:Password>***</o:Password>"),
-            ("grant_type=password&username=u&password=p%40", "grant_type=password&username=u&password=***"),
+            (
+                "grant_type=password&username=u&password=p%40",
+                "grant_type=password&username=u&password=***",
+            ),
             ("got Bearer AAAABBBBCCCCDDDDEEEEFFFF, ok", "got Bearer ***, ok"),
         ];
         for (given, expected) in cases {
             assert_eq!(value(given).as_deref(), Some(expected));
             assert_eq!(value(expected), None, "{expected}");
         }
-        assert_eq!(value(&format!("token was {jwt}!")).as_deref(), Some("token was ***!"));
-        for plain in ["error code: 0x80072ee7", "state machine", "https://h/p?x=1", "a=b", "", "Authorization"] {
+        assert_eq!(
+            value(&format!("token was {jwt}!")).as_deref(),
+            Some("token was ***!")
+        );
+        for plain in [
+            "error code: 0x80072ee7",
+            "state machine",
+            "https://h/p?x=1",
+            "a=b",
+            "",
+            "Authorization",
+        ] {
             assert_eq!(value(plain), None, "{plain}");
         }
         assert!(is_secret_field("password") && !is_secret_field("UserName"));

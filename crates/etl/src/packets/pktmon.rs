@@ -285,12 +285,18 @@ impl PktMonTable {
     /// `dropped: <reason> at <component>`.
     pub(crate) fn drop_remark(&self, head: &PktMonHead) -> String {
         let (reason, place) = (self.reason(head.drop_reason), self.label(head.component));
-        format!("dropped: {reason} at {place} (location {:#x})", head.drop_location)
+        format!(
+            "dropped: {reason} at {place} (location {:#x})",
+            head.drop_location
+        )
     }
 
     /// The trace's own text for a reason, else its number.
     pub(crate) fn reason(&self, reason: u32) -> String {
-        self.reasons.get(&reason).cloned().unwrap_or_else(|| format!("reason {reason}"))
+        self.reasons
+            .get(&reason)
+            .cloned()
+            .unwrap_or_else(|| format!("reason {reason}"))
     }
 
     /// Driver file of a component, else its number.

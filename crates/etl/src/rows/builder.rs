@@ -37,8 +37,6 @@ pub(crate) struct RowBuilder<'f> {
     pub(crate) components: &'f PktMonTable,
     pub(crate) clock: Clock,
     pub(crate) options: &'f Options,
-    /// Provider names as rows hold them.
-    pub(crate) labels: HashMap<Guid, Text>,
 }
 
 /// What one thread keeps between events.
@@ -47,18 +45,27 @@ pub(crate) struct Scratch {
     values: Values,
     self_described: HashMap<Vec<u8>, Arc<Schema>>,
     text: String,
+    /// Decisions for the kinds of events met last; most events are like one shortly before.
+    decided: Vec<Option<Decided>>,
 }
+
+#[derive(Debug, Clone)]
+struct Decided {
+    key: ProviderEvent,
+    plan: Plan,
+    label: Text,
+}
+
+const REMEMBERED: usize = 64;
 
 /// How an event becomes a row.
 #[derive(Debug, Clone)]
-pub(crate) enum Plan {
+enum Plan {
     /// Only counted.
     None,
     SelfDescribed,
     Layout(Arc<Schema>),
-    /// A kernel record with a built-in layout.
-    Kernel(&'static Arc<Schema>),
-    Wpp(Guid),
+    Wpp,
     /// A drop of Packet Monitor.
     Drop,
     /// Nothing describes it.
@@ -80,35 +87,111 @@ pub(crate) enum Fact {
 }
 
 impl RowBuilder<'_> {
-    /// Decides how an event becomes a row; cheap, because most do not.
-    pub(crate) fn plan(&self, event: &Event<'_>) -> Plan {
+    /// Makes the row of an event; `None` for those that are only counted.
+    #[inline]
+    pub(crate) fn build(&self, event: &Event<'_>, scratch: &mut Scratch) -> Option<Built> {
         if event.kind.is_kernel() {
-            return self.kernel(event);
+            let schema = self.kernel(event)?;
+            let mut built = Built {
+                row: self.header(event, schema.provider.clone()),
+                fact: None,
+            };
+            built.row.event_id = Some(u32::from(event.opcode()));
+            self.decoded(&mut built, schema, event, scratch);
+            return Some(built);
         }
-        let Some(provider) = event.provider() else { return Plan::None };
-        let class = class_of(event);
-        if class == Class::Wpp {
-            let known = self.schemas.tmf.find(provider, event.id()).is_some();
-            return if known { Plan::Wpp(provider) } else { Plan::None };
+        let key = ProviderEvent {
+            provider: event.provider()?,
+            id: event.id(),
+            version: event.version(),
+            class: class_of(event),
+        };
+        let (plan, label) = self.decide(key, scratch);
+        let plan = match plan {
+            // Self-describing and manifest events may share a provider and an id.
+            Plan::None => return None,
+            Plan::Raw | Plan::Layout(_) if key.class == Class::Event && is_self_describing(event) => {
+                Plan::SelfDescribed
+            }
+            plan => plan,
+        };
+        let mut built = Built {
+            row: self.header(event, Some(label)),
+            fact: None,
+        };
+        match plan {
+            Plan::None => return None,
+            Plan::SelfDescribed => {
+                let schema = scratch.schema(event)?;
+                self.decoded(&mut built, &schema, event, scratch);
+            }
+            Plan::Layout(schema) => self.decoded(&mut built, &schema, event, scratch),
+            Plan::Wpp => self.wpp(&mut built.row, key.provider, event, scratch),
+            Plan::Drop => self.packet_drop(&mut built.row, event, scratch),
+            Plan::Raw => self.raw(&mut built.row, event, scratch),
         }
-        if classic::is_quiet(provider, event.id()) || event.id() == EVENT_SOURCE_MANIFEST {
+        Some(built)
+    }
+
+    fn decide(&self, key: ProviderEvent, scratch: &mut Scratch) -> (Plan, Text) {
+        if scratch.decided.is_empty() {
+            scratch.decided.resize(REMEMBERED, None);
+        }
+        let line = usize::from(key.provider.0[0] ^ key.provider.0[5] ^ key.id as u8) % REMEMBERED;
+        if let Some(Some(known)) = scratch.decided.get(line)
+            && known.key == key
+        {
+            return (known.plan.clone(), known.label.clone());
+        }
+        let decided = Decided {
+            key,
+            plan: self.plan(key),
+            label: self.names.label(key.provider).into(),
+        };
+        let answer = (decided.plan.clone(), decided.label.clone());
+        if let Some(slot) = scratch.decided.get_mut(line) {
+            *slot = Some(decided);
+        }
+        answer
+    }
+
+    /// How events of one kind become rows.
+    fn plan(&self, key: ProviderEvent) -> Plan {
+        if key.class == Class::Wpp {
+            return if self.schemas.tmf.find(key.provider, key.id).is_some() {
+                Plan::Wpp
+            } else {
+                Plan::None
+            };
+        }
+        if classic::is_quiet(key.provider, key.id) || key.id == EVENT_SOURCE_MANIFEST {
             return Plan::None;
         }
-        if class == Class::Event && event.flags() & 1 != 0 && event.extended().find_kind(kind::SCHEMA).is_some() {
-            return Plan::SelfDescribed;
+        if key.provider == PKTMON {
+            return if key.id == 170 { Plan::Drop } else { Plan::None };
         }
-        if provider == PKTMON {
-            return if event.id() == 170 { Plan::Drop } else { Plan::None };
+        if let Some(schema) = self.schemas.find(&key) {
+            return Plan::Layout(Arc::clone(schema));
         }
-        let key = ProviderEvent { provider, id: event.id(), version: event.version(), class };
-        match self.schemas.find(&key) {
+        if key.class == Class::Event {
+            return if self.schemas.is_rare(&key) {
+                Plan::Raw
+            } else {
+                Plan::None
+            };
+        }
+        match classic::find(key.provider, u8::try_from(key.id).unwrap_or(u8::MAX), key.version) {
             Some(schema) => Plan::Layout(Arc::clone(schema)),
-            None if class == Class::Event => Plan::Raw,
-            None => match classic::find(provider, event.opcode(), event.version()) {
-                Some(schema) => Plan::Layout(Arc::clone(schema)),
-                None => Plan::None,
-            },
+            None => Plan::None,
         }
+    }
+
+    fn kernel(&self, event: &Event<'_>) -> Option<&'static Arc<Schema>> {
+        classic::find(
+            classic::class_of_group(event.kernel_group())?,
+            event.opcode(),
+            event.version(),
+        )
     }
 
     /// A first look that spares copying records that are only counted.
@@ -116,37 +199,8 @@ impl RowBuilder<'_> {
         !event.kind.is_kernel() || classic::class_of_group(event.kernel_group()).is_some()
     }
 
-    fn kernel(&self, event: &Event<'_>) -> Plan {
-        let Some(class) = classic::class_of_group(event.kernel_group()) else { return Plan::None };
-        match classic::find(class, event.opcode(), event.version()) {
-            Some(schema) => Plan::Kernel(schema),
-            None => Plan::None,
-        }
-    }
-
-    /// Makes the row.
-    pub(crate) fn build(&self, plan: &Plan, event: &Event<'_>, scratch: &mut Scratch) -> Option<Built> {
-        let mut row = self.header(event);
-        match plan {
-            Plan::None => return None,
-            Plan::SelfDescribed => {
-                let schema = scratch.schema(event)?;
-                return Some(self.decoded(row, &schema, event, scratch));
-            }
-            Plan::Layout(schema) => return Some(self.decoded(row, schema, event, scratch)),
-            Plan::Kernel(schema) => {
-                row.event_id = Some(u32::from(event.opcode()));
-                return Some(self.decoded(row, schema, event, scratch));
-            }
-            Plan::Wpp(provider) => self.wpp(&mut row, *provider, event, scratch),
-            Plan::Drop => self.packet_drop(&mut row, event, scratch),
-            Plan::Raw => self.raw(&mut row, event, scratch),
-        }
-        Some(Built { row, fact: None })
-    }
-
     /// The columns every record has.
-    fn header(&self, event: &Event<'_>) -> Row {
+    fn header(&self, event: &Event<'_>, provider: Option<Text>) -> Row {
         let mut row = Row::new(Source::Etl, "event", event.ordinal);
         if let Some(ts_ns) = self.clock.to_unix_ns(event.raw_ts) {
             row = row.at(ts_ns);
@@ -156,17 +210,16 @@ impl RowBuilder<'_> {
         if let (Some(pid), Some(ts_ns)) = (row.pid, row.ts_ns) {
             row.process = self.processes.name_at(pid, ts_ns).cloned();
         }
-        row.provider = event.provider().map(|guid| match self.labels.get(&guid) {
-            Some(label) => label.clone(),
-            None => self.names.label(guid).into(),
-        });
+        row.provider = provider;
         row.event_id = Some(u32::from(event.id()));
         row.event_version = Some(event.version());
         row.activity_id = event.activity_id().map(guid_text);
         row.level = Some(Level::from_windows(event.level()));
         if event.kind.is_event() {
             row.keywords = Some(event.keywords()).filter(|keywords| *keywords != 0);
-            row.opcode = opcode_name(event.opcode()).filter(|_| event.opcode() != 0).map(Text::new_static);
+            row.opcode = opcode_name(event.opcode())
+                .filter(|_| event.opcode() != 0)
+                .map(Text::new_static);
             if let Some(sid) = event.extended().find_kind(kind::SID) {
                 let mut text = String::new();
                 push_sid(&mut text, sid);
@@ -176,14 +229,18 @@ impl RowBuilder<'_> {
         row
     }
 
-    fn decoded(&self, mut row: Row, schema: &Schema, event: &Event<'_>, scratch: &mut Scratch) -> Built {
-        let settings = Settings { pointer: event.pointer_size(), max_value: self.options.limits.max_value_bytes };
+    fn decoded(&self, built: &mut Built, schema: &Schema, event: &Event<'_>, scratch: &mut Scratch) {
+        let settings = Settings {
+            pointer: event.pointer_size(),
+            max_value: self.options.limits.max_value_bytes,
+        };
         read(schema, event.payload(), settings, &mut scratch.values);
-        let fact = self.fact(event, &scratch.values);
-        self.mask(&mut scratch.values);
-        self.name(&mut row, schema);
+        built.fact = self.fact(event, &scratch.values);
+        self.mask(&mut scratch.values, &schema.secret);
+        let row = &mut built.row;
+        self.name(row, schema);
         let values = &scratch.values;
-        let mut object = JsonObject::new();
+        let mut object = JsonObject::with_capacity(values.text_len() + 64);
         if let Some(name) = &schema.name {
             object.push_str("_event", name);
         }
@@ -198,8 +255,7 @@ impl RowBuilder<'_> {
             (None, Some(name)) => message::plain(name, values),
             (None, None) => String::new(),
         };
-        promote(&mut row, values);
-        Built { row, fact }
+        promote(row, values);
     }
 
     /// Names that the layout knows better than the header.
@@ -217,7 +273,14 @@ impl RowBuilder<'_> {
     }
 
     /// Says when a layout was a guess or did not fit.
-    fn mark(&self, object: &mut JsonObject, schema: &Schema, values: &Values, event: &Event<'_>, text: &mut String) {
+    fn mark(
+        &self,
+        object: &mut JsonObject,
+        schema: &Schema,
+        values: &Values,
+        event: &Event<'_>,
+        text: &mut String,
+    ) {
         if schema.origin == Origin::BuiltinGuess {
             object.push_str("_schema", schema.origin.name());
         }
@@ -226,16 +289,24 @@ impl RowBuilder<'_> {
         }
         if values.rest > 0 {
             let payload = event.payload();
-            let rest = payload.get(payload.len().saturating_sub(values.rest)..).unwrap_or_default();
+            let rest = payload
+                .get(payload.len().saturating_sub(values.rest)..)
+                .unwrap_or_default();
             text.clear();
             self.push_raw(text, rest);
             object.push_str("_rest", text);
         }
     }
 
-    fn mask(&self, values: &mut Values) {
+    fn mask(&self, values: &mut Values, secret: &[bool]) {
         if self.options.mask_secrets {
-            values.replace(|name, value| if mask::is_secret_field(name) { mask::whole(value) } else { mask::value(value) });
+            values.replace(|at, value| {
+                if secret.get(at) == Some(&true) {
+                    mask::whole(value)
+                } else {
+                    mask::value(value)
+                }
+            });
         }
     }
 
@@ -244,15 +315,24 @@ impl RowBuilder<'_> {
             return None;
         }
         let provider = event.provider()?;
-        HttpFact::of(provider, event, values).map(Fact::Http).or_else(|| DnsFact::of(provider, event, values).map(Fact::Dns))
+        HttpFact::of(provider, event, values)
+            .map(Fact::Http)
+            .or_else(|| DnsFact::of(provider, event, values).map(Fact::Dns))
     }
 
     fn wpp(&self, row: &mut Row, provider: Guid, event: &Event<'_>, scratch: &mut Scratch) {
-        let Some(message) = self.schemas.tmf.find(provider, event.id()) else { return };
-        let settings = Settings { pointer: event.pointer_size(), max_value: self.options.limits.max_value_bytes };
+        let Some(message) = self.schemas.tmf.find(provider, event.id()) else {
+            return;
+        };
+        let settings = Settings {
+            pointer: event.pointer_size(),
+            max_value: self.options.limits.max_value_bytes,
+        };
         read(&message.schema, event.payload(), settings, &mut scratch.values);
-        self.mask(&mut scratch.values);
-        let mut object = JsonObject::new().str("_component", &message.component).str("_function", &message.function);
+        self.mask(&mut scratch.values, &message.schema.secret);
+        let mut object = JsonObject::new()
+            .str("_component", &message.component)
+            .str("_function", &message.function);
         scratch.values.write_json(&mut object);
         row.fields = object.finish();
         row.message = message.render(&scratch.values);
@@ -267,7 +347,9 @@ impl RowBuilder<'_> {
 
     /// The packet itself goes to the packet stage; the row says why it was dropped.
     fn packet_drop(&self, row: &mut Row, event: &Event<'_>, scratch: &mut Scratch) {
-        let Some(head) = PktMonHead::parse(event.payload()) else { return };
+        let Some(head) = PktMonHead::parse(event.payload()) else {
+            return;
+        };
         let values = &mut scratch.values;
         values.clear();
         values.push("DropReason", &head.drop_reason.to_string());
@@ -294,7 +376,11 @@ impl RowBuilder<'_> {
         }
         row.fields = object.finish();
         let provider = row.provider.as_deref().unwrap_or("unknown provider");
-        row.message = format!("{provider} event {}: no layout known, {} bytes", event.id(), payload.len());
+        row.message = format!(
+            "{provider} event {}: no layout known, {} bytes",
+            event.id(),
+            payload.len()
+        );
     }
 
     /// Hex of bytes nobody understands; text in them could be anything, so it is held back while secrets are masked.
@@ -322,6 +408,10 @@ impl Scratch {
     }
 }
 
+fn is_self_describing(event: &Event<'_>) -> bool {
+    event.flags() & 1 != 0 && event.extended().find_kind(kind::SCHEMA).is_some()
+}
+
 fn guid_text(guid: Guid) -> Text {
     Text::from(std::str::from_utf8(&guid.text()).unwrap_or_default())
 }
@@ -335,7 +425,11 @@ fn has_text(bytes: &[u8]) -> bool {
         let units = bytes.get(skip..).unwrap_or_default().chunks_exact(2);
         let mut run = 0;
         units.into_iter().any(|unit| {
-            run = if matches!(unit, [low, 0] if printable(low)) { run + 1 } else { 0 };
+            run = if matches!(unit, [low, 0] if printable(low)) {
+                run + 1
+            } else {
+                0
+            };
             run >= RUN
         })
     });

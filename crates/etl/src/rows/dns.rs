@@ -22,8 +22,13 @@ pub(crate) struct DnsFact {
 enum Step {
     Query,
     /// Status number and the results as the client prints them.
-    Result { status: u32, results: String },
-    TimedOut { server: String },
+    Result {
+        status: u32,
+        results: String,
+    },
+    TimedOut {
+        server: String,
+    },
 }
 
 impl DnsFact {
@@ -39,11 +44,17 @@ impl DnsFact {
                 status: number("QueryStatus").unwrap_or(0),
                 results: values.find("QueryResults").unwrap_or_default().to_owned(),
             },
-            1013..=1015 => Step::TimedOut { server: values.find("Address").unwrap_or_default().to_owned() },
+            1013..=1015 => Step::TimedOut {
+                server: values.find("Address").unwrap_or_default().to_owned(),
+            },
             _ => return None,
         };
         let query_type = number("QueryType").and_then(|n| u16::try_from(n).ok());
-        Some(Self { name: values.find("QueryName")?.to_owned(), query_type, step })
+        Some(Self {
+            name: values.find("QueryName")?.to_owned(),
+            query_type,
+            step,
+        })
     }
 }
 
@@ -81,7 +92,11 @@ fn answer(row: &mut Row, fields: &mut JsonObject, name: &str, status: u32, resul
     fields.push_list("addresses", parsed.addresses.iter().map(String::as_str));
     fields.push_list("cname", parsed.names.iter().map(String::as_str));
     fields.push_num("status", status);
-    let shown = if parsed.addresses.is_empty() { String::new() } else { format!(": {}", parsed.addresses.join(", ")) };
+    let shown = if parsed.addresses.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", parsed.addresses.join(", "))
+    };
     row.message = format!("DNS answer for {name}: {rcode}{shown}");
 }
 
@@ -111,10 +126,18 @@ struct Results {
 impl Results {
     fn parse(text: &str) -> Self {
         let mut out = Self::default();
-        for part in text.split(';').map(str::trim).filter(|part| !part.is_empty()).take(64) {
+        for part in text
+            .split(';')
+            .map(str::trim)
+            .filter(|part| !part.is_empty())
+            .take(64)
+        {
             if let Ok(address) = part.parse::<IpAddr>() {
                 out.addresses.push(address.to_canonical().to_string());
-            } else if let Some(name) = part.strip_prefix("type:").and_then(|rest| rest.trim().split_once(' ')) {
+            } else if let Some(name) = part
+                .strip_prefix("type:")
+                .and_then(|rest| rest.trim().split_once(' '))
+            {
                 if name.0 == "5" {
                     out.names.push(name.1.trim().to_owned());
                 }

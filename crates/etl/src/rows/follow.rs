@@ -29,9 +29,16 @@ pub(crate) struct HttpFact {
 #[derive(Debug, Clone)]
 enum Step {
     /// A connection to a server.
-    Server { name: String, port: String },
+    Server {
+        name: String,
+        port: String,
+    },
     /// A request with its URL, or with its path on a connection.
-    Opened { method: String, target: String, parent: Option<Text> },
+    Opened {
+        method: String,
+        target: String,
+        parent: Option<Text>,
+    },
     Request(String),
     Response(String),
 }
@@ -42,17 +49,33 @@ impl HttpFact {
         let text = |name: &str| values.find(name).map(str::to_owned);
         let handle = |name: &str| values.find(name).map(Text::from);
         let (handle, step) = match (provider, event.id()) {
-            (WEBIO, 17) => {
-                (handle("Request")?, Step::Opened { method: text("Method")?, target: text("URI")?, parent: None })
-            }
+            (WEBIO, 17) => (
+                handle("Request")?,
+                Step::Opened {
+                    method: text("Method")?,
+                    target: text("URI")?,
+                    parent: None,
+                },
+            ),
             (WEBIO, 100) => (handle("Request")?, Step::Request(text("Headers")?)),
             (WEBIO, 101) => (handle("Request")?, Step::Response(text("Headers")?)),
-            (WININET, 103) => {
-                (handle("ConnectionHandle")?, Step::Server { name: text("ServerName")?, port: text("ServerPort").unwrap_or_default() })
-            }
+            (WININET, 103) => (
+                handle("ConnectionHandle")?,
+                Step::Server {
+                    name: text("ServerName")?,
+                    port: text("ServerPort").unwrap_or_default(),
+                },
+            ),
             (WININET, 104) => {
                 let parent = handle("ParentHandle");
-                (handle("ConnectionHandle")?, Step::Opened { method: text("Verb")?, target: text("ObjectName")?, parent })
+                (
+                    handle("ConnectionHandle")?,
+                    Step::Opened {
+                        method: text("Verb")?,
+                        target: text("ObjectName")?,
+                        parent,
+                    },
+                )
             }
             (WININET, 210) => (handle("RequestHandle")?, Step::Request(text("Headers")?)),
             (WININET, 211) => (handle("RequestHandle")?, Step::Response(text("Headers")?)),
@@ -86,7 +109,11 @@ pub(crate) struct Follower {
 
 impl Follower {
     pub(crate) fn new(masked: bool) -> Self {
-        Self { requests: HashMap::new(), masked, clock: 0 }
+        Self {
+            requests: HashMap::new(),
+            masked,
+            clock: 0,
+        }
     }
 
     /// The row a fact adds to the event's own.
@@ -99,23 +126,46 @@ impl Follower {
 
     fn http(&mut self, event: &Row, fact: HttpFact) -> Option<Row> {
         self.clock += 1;
-        let key = |handle: Text| (event.pid.unwrap_or(0), event.provider.clone().unwrap_or_default(), handle);
+        let key = |handle: Text| {
+            (
+                event.pid.unwrap_or(0),
+                event.provider.clone().unwrap_or_default(),
+                handle,
+            )
+        };
         match fact.step {
             Step::Server { name, port } => {
-                let server = if port.is_empty() || port == "80" || port == "443" { name } else { format!("{name}:{port}") };
+                let server = if port.is_empty() || port == "80" || port == "443" {
+                    name
+                } else {
+                    format!("{name}:{port}")
+                };
                 let scheme = if port == "443" { "https" } else { "http" };
-                let request = Request { url: format!("{scheme}://{server}"), server, ..Request::default() };
+                let request = Request {
+                    url: format!("{scheme}://{server}"),
+                    server,
+                    ..Request::default()
+                };
                 self.keep(key(fact.handle), request);
                 None
             }
-            Step::Opened { method, target, parent } => {
+            Step::Opened {
+                method,
+                target,
+                parent,
+            } => {
                 let parent = parent.and_then(|parent| self.requests.get(&key(parent)));
                 let url = match parent {
                     Some(connection) if target.starts_with('/') => format!("{}{target}", connection.url),
                     Some(connection) if !target.contains("://") => format!("{}/{target}", connection.url),
                     _ => target,
                 };
-                let request = Request { method, server: host_of(&url), url, ..Request::default() };
+                let request = Request {
+                    method,
+                    server: host_of(&url),
+                    url,
+                    ..Request::default()
+                };
                 self.keep(key(fact.handle), request);
                 None
             }
@@ -123,7 +173,9 @@ impl Follower {
             Step::Response(text) => {
                 let head = Head::parse(&text);
                 let request = self.requests.get(&key(fact.handle));
-                head.status.is_some().then(|| response(event, &head, request, self.masked))
+                head.status
+                    .is_some()
+                    .then(|| response(event, &head, request, self.masked))
             }
         }
     }
@@ -146,7 +198,10 @@ impl Follower {
             request.url = full_url(head);
         }
         if request.server.is_empty() {
-            request.server = head.get("host").map(str::to_owned).unwrap_or_else(|| host_of(&request.url));
+            request.server = head
+                .get("host")
+                .map(str::to_owned)
+                .unwrap_or_else(|| host_of(&request.url));
         }
         request.correlation_id = head.correlation_id();
         (request.record, request.ts_ns) = (event.record, event.ts_ns);
@@ -166,7 +221,9 @@ impl Follower {
         row.message = format!("{} {}", request.method, row.url.as_deref().unwrap_or_default());
         let mut fields = JsonObject::new().str("version", &head.version);
         fields.push_raw("headers", &head.to_json(self.masked));
-        let authorization = head.get("proxy-authorization").or_else(|| head.get("authorization"));
+        let authorization = head
+            .get("proxy-authorization")
+            .or_else(|| head.get("authorization"));
         if let Some(scheme) = authorization.and_then(|value| value.split(' ').next()) {
             fields.push_str("has_authorization", scheme);
         }
@@ -200,7 +257,11 @@ fn response(event: &Row, head: &Head, request: Option<&Request>, masked: bool) -
     row.content_type = media_type(head);
     row.proxy_auth = head.schemes("proxy-authenticate");
     row.correlation_id = head.correlation_id().or_else(|| row.correlation_id.take());
-    row.outcome = Some(if status < 400 { Outcome::Success } else { Outcome::Failure });
+    row.outcome = Some(if status < 400 {
+        Outcome::Success
+    } else {
+        Outcome::Failure
+    });
     row.message = format!(
         "{status} {} to {} {}",
         head.reason,
@@ -208,7 +269,9 @@ fn response(event: &Row, head: &Head, request: Option<&Request>, masked: bool) -
         row.url.as_deref().unwrap_or_default()
     );
     row.message.truncate(row.message.trim_end().len());
-    let mut fields = JsonObject::new().str("version", &head.version).str("reason", &head.reason);
+    let mut fields = JsonObject::new()
+        .str("version", &head.version)
+        .str("reason", &head.reason);
     fields.push_raw("headers", &head.to_json(masked));
     if let Some(request) = request.filter(|request| request.record > 0) {
         fields.push_num("request_record", i128::from(request.record));
@@ -219,7 +282,10 @@ fn response(event: &Row, head: &Head, request: Option<&Request>, masked: bool) -
     if let Some(schemes) = head.schemes("www-authenticate") {
         fields.push_str("server_auth", &schemes);
     }
-    fields = fields.opt_str("ms_request_id", head.get("x-ms-request-id").or_else(|| head.get("request-id")));
+    fields = fields.opt_str(
+        "ms_request_id",
+        head.get("x-ms-request-id").or_else(|| head.get("request-id")),
+    );
     row.fields = fields.finish();
     row
 }
@@ -251,7 +317,10 @@ fn full_url(head: &Head) -> String {
 fn host_of(url: &str) -> String {
     let rest = url.split_once("://").map_or("", |(_, rest)| rest);
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    authority.rsplit_once('@').map_or(authority, |(_, host)| host).to_owned()
+    authority
+        .rsplit_once('@')
+        .map_or(authority, |(_, host)| host)
+        .to_owned()
 }
 
 fn without_port(authority: &str) -> &str {

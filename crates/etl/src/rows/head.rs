@@ -33,7 +33,8 @@ impl Head {
         head.start_line(first);
         for line in lines.take(MAX_LINES) {
             if let Some((name, value)) = line.split_once(':') {
-                head.lines.push((name.trim().to_ascii_lowercase(), value.trim().to_owned()));
+                head.lines
+                    .push((name.trim().to_ascii_lowercase(), value.trim().to_owned()));
             }
         }
         head
@@ -41,7 +42,11 @@ impl Head {
 
     fn start_line(&mut self, line: &str) {
         let mut parts = line.splitn(3, ' ');
-        let (a, b, c) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+        let (a, b, c) = (
+            parts.next().unwrap_or_default(),
+            parts.next().unwrap_or_default(),
+            parts.next().unwrap_or_default(),
+        );
         if let Some(version) = a.strip_prefix("HTTP/") {
             self.version = version.to_owned();
             self.status = b.parse().ok();
@@ -52,12 +57,16 @@ impl Head {
             self.target = b.to_owned();
         } else if let Some((name, value)) = line.split_once(':') {
             // Some builds log the lines behind the start line only.
-            self.lines.push((name.trim().to_ascii_lowercase(), value.trim().to_owned()));
+            self.lines
+                .push((name.trim().to_ascii_lowercase(), value.trim().to_owned()));
         }
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.lines.iter().find(|(held, _)| held == name).map(|(_, value)| value.as_str())
+        self.lines
+            .iter()
+            .find(|(held, _)| held == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// Schemes offered in a challenge header, joined by commas.
@@ -73,8 +82,15 @@ impl Head {
     }
 
     pub(crate) fn correlation_id(&self) -> Option<Text> {
-        const NAMES: [&str; 4] = ["client-request-id", "x-ms-client-request-id", "x-ms-correlation-id", "x-ms-correlation-request-id"];
-        NAMES.iter().find_map(|name| self.get(name).and_then(normalise_guid))
+        const NAMES: [&str; 4] = [
+            "client-request-id",
+            "x-ms-client-request-id",
+            "x-ms-correlation-id",
+            "x-ms-correlation-request-id",
+        ];
+        NAMES
+            .iter()
+            .find_map(|name| self.get(name).and_then(normalise_guid))
     }
 
     /// All lines as an object, secrets masked on request; repeated names are joined.
@@ -86,7 +102,12 @@ impl Head {
                 continue;
             }
             done.push(name);
-            let values: Vec<String> = self.lines.iter().filter(|(held, _)| held == name).map(|(_, v)| shown(name, v, masked)).collect();
+            let values: Vec<String> = self
+                .lines
+                .iter()
+                .filter(|(held, _)| held == name)
+                .map(|(_, v)| shown(name, v, masked))
+                .collect();
             object.push_str(name, &values.join(", "));
         }
         object.finish()
@@ -95,11 +116,15 @@ impl Head {
 
 /// One value, masked together with its name: what is secret depends on it.
 fn shown(name: &str, value: &str, masked: bool) -> String {
-    let value = value.get(..value.floor_char_boundary(MAX_VALUE)).unwrap_or_default();
+    let value = value
+        .get(..value.floor_char_boundary(MAX_VALUE))
+        .unwrap_or_default();
     if !masked {
         return value.to_owned();
     }
-    let blob = ["NTLM ", "Negotiate "].iter().find(|scheme| value.starts_with(**scheme));
+    let blob = ["NTLM ", "Negotiate "]
+        .iter()
+        .find(|scheme| value.starts_with(**scheme));
     if let (true, Some(scheme)) = (name.ends_with("-authenticate"), blob) {
         return format!("{scheme}***");
     }
@@ -116,13 +141,26 @@ mod tests {
 
     #[test]
     fn heads_are_read_and_masked() {
-        let head = Head::parse("POST /a?code=1 HTTP/1.1\r\nHost: h.example\r\nAuthorization: Basic dTpw\r\nX: 1\r\nX: 2\r\n\r\n");
-        assert_eq!((head.method.as_str(), head.target.as_str()), ("POST", "/a?code=1"));
-        assert_eq!(head.to_json(true), r#"{"host":"h.example","authorization":"Basic ***","x":"1, 2"}"#);
+        let head = Head::parse(
+            "POST /a?code=1 HTTP/1.1\r\nHost: h.example\r\nAuthorization: Basic dTpw\r\nX: 1\r\nX: 2\r\n\r\n",
+        );
+        assert_eq!(
+            (head.method.as_str(), head.target.as_str()),
+            ("POST", "/a?code=1")
+        );
+        assert_eq!(
+            head.to_json(true),
+            r#"{"host":"h.example","authorization":"Basic ***","x":"1, 2"}"#
+        );
         assert!(head.to_json(false).contains("dTpw"));
-        let head = Head::parse("HTTP/1.1 407 Proxy Auth\r\nProxy-Authenticate: NTLM\r\nProxy-Authenticate: Negotiate YII\r\n");
+        let head = Head::parse(
+            "HTTP/1.1 407 Proxy Auth\r\nProxy-Authenticate: NTLM\r\nProxy-Authenticate: Negotiate YII\r\n",
+        );
         assert_eq!(head.status, Some(407));
-        assert_eq!(head.schemes("proxy-authenticate").as_deref(), Some("NTLM,Negotiate"));
+        assert_eq!(
+            head.schemes("proxy-authenticate").as_deref(),
+            Some("NTLM,Negotiate")
+        );
         assert!(head.to_json(true).contains("Negotiate ***"));
         assert_eq!(Head::parse("\r\n"), Head::default());
     }

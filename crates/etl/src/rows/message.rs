@@ -20,7 +20,13 @@ pub(crate) fn render(template: &str, values: &Values) -> String {
                 Some((_, behind)) => behind,
                 None => behind,
             };
-            push_quote(&mut out, number.checked_sub(1).and_then(|at| values.at(at)).unwrap_or_default());
+            push_quote(
+                &mut out,
+                number
+                    .checked_sub(1)
+                    .and_then(|at| values.at(at))
+                    .unwrap_or_default(),
+            );
         } else {
             let mut chars = after.chars();
             match chars.next() {
@@ -61,7 +67,10 @@ pub(crate) fn plain(name: &str, values: &Values) -> String {
         out.push_str(field);
         out.push('=');
         let start = out.len();
-        push_line(&mut out, value.get(..value.floor_char_boundary(80)).unwrap_or_default());
+        push_line(
+            &mut out,
+            value.get(..value.floor_char_boundary(80)).unwrap_or_default(),
+        );
         if value.len() > 80 && out.len() > start {
             out.push('…');
         }
@@ -102,7 +111,10 @@ mod tests {
         let mut values = Values::default();
         values.push("A", "one\r\ntwo");
         values.push("B", "");
-        assert_eq!(render("x %1!s! y%n%2 100%% %9 %z", &values), "x one  two y  100%  %z");
+        assert_eq!(
+            render("x %1!s! y%n%2 100%% %9 %z", &values),
+            "x one  two y  100%  %z"
+        );
         assert_eq!(render("%", &values), "");
         assert_eq!(plain("Ev", &values), "Ev: A=one  two");
     }

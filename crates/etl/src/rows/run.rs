@@ -16,9 +16,9 @@ use crate::container::record::{Event, HeaderKind};
 use crate::packets::PacketDecoder;
 use crate::reader::EtlReader;
 
-/// Bytes of records that travel together.
+/// Records that travel together; their rows should still be in a core's cache when they are delivered.
 const BATCH_BYTES: usize = 256 << 10;
-const BATCH_RECORDS: usize = 1024;
+const BATCH_RECORDS: usize = 192;
 
 /// Runs over all records; rows are built if there is a builder.
 pub(crate) fn rows(
@@ -38,18 +38,23 @@ pub(crate) fn rows(
         }
     };
     match builder {
-        None => {
-            while pump.step(&mut events, sink, |event, _| for_packets(event)) {}
-        }
+        None => while pump.step(&mut events, sink, |event, _| for_packets(event)) {},
         Some(builder) if threads < 2 => on_this_thread(builder, &mut events, &mut pump, sink, for_packets),
         Some(builder) => on_threads(builder, &mut events, &mut pump, sink, for_packets, threads),
     }
     if let Some(error) = events.take_error() {
-        sink.diagnostic(Diagnostic::error("EtlReadFailed", format!("Reading stopped early: {error}; later records are missing.")));
+        sink.diagnostic(Diagnostic::error(
+            "EtlReadFailed",
+            format!("Reading stopped early: {error}; later records are missing."),
+        ));
     }
     if events.is_partly_ordered() {
         let text = "The processors' buffers are too large to be merged at once; records come in several runs of time.";
-        sink.diagnostic(Diagnostic::new(casetrace_model::Severity::Info, "EtlPartlyOrdered", text));
+        sink.diagnostic(Diagnostic::new(
+            casetrace_model::Severity::Info,
+            "EtlPartlyOrdered",
+            text,
+        ));
     }
 }
 
@@ -61,7 +66,12 @@ struct Pump {
 
 impl Pump {
     /// Hands the next record on; false at the end.
-    fn step(&mut self, events: &mut Events<'_, '_>, sink: &mut dyn Sink, each: impl FnOnce(&Event<'_>, &mut dyn Sink)) -> bool {
+    fn step(
+        &mut self,
+        events: &mut Events<'_, '_>,
+        sink: &mut dyn Sink,
+        each: impl FnOnce(&Event<'_>, &mut dyn Sink),
+    ) -> bool {
         let done = events.bytes_done();
         if done != self.told {
             self.told = done;
@@ -85,7 +95,7 @@ fn on_this_thread(
     let mut scratch = Scratch::default();
     let each = &mut |event: &Event<'_>, sink: &mut dyn Sink| {
         for_packets(event);
-        if let Some(built) = builder.build(&builder.plan(event), event, &mut scratch) {
+        if let Some(built) = builder.build(event, &mut scratch) {
             deliver(built, &mut follower, sink);
         }
     };
@@ -141,14 +151,17 @@ impl Batch {
         let mut out = Vec::with_capacity(self.records.len());
         for record in &self.records {
             let event = Event {
-                bytes: self.bytes.get(record.start..record.start + record.len).unwrap_or_default(),
+                bytes: self
+                    .bytes
+                    .get(record.start..record.start + record.len)
+                    .unwrap_or_default(),
                 kind: record.kind,
                 raw_ts: record.raw_ts,
                 processor: record.processor,
                 ordinal: record.ordinal,
                 machine_pointer: record.machine_pointer,
             };
-            out.extend(builder.build(&builder.plan(&event), &event, scratch));
+            out.extend(builder.build(&event, scratch));
         }
         out
     }
@@ -179,7 +192,14 @@ fn on_threads(
             scope.spawn(move || work(builder, &jobs, &from_workers));
         }
         drop((jobs, from_workers));
-        let mut order = Order { done, waiting: BTreeMap::new(), next: 0, sent: 0, spare: Vec::new(), follower: Follower::new(builder.options.mask_secrets) };
+        let mut order = Order {
+            done,
+            waiting: BTreeMap::new(),
+            next: 0,
+            sent: 0,
+            spare: Vec::new(),
+            follower: Follower::new(builder.options.mask_secrets),
+        };
         let mut batch = Batch::default();
         while pump.step(events, sink, |event, _| {
             for_packets(event);
@@ -215,7 +235,13 @@ struct Order {
 
 impl Order {
     /// Sends a batch, and takes results until at most `ahead` batches are on their way.
-    fn send(&mut self, mut batch: Batch, to_workers: &std::sync::mpsc::SyncSender<Batch>, ahead: usize, sink: &mut dyn Sink) -> bool {
+    fn send(
+        &mut self,
+        mut batch: Batch,
+        to_workers: &std::sync::mpsc::SyncSender<Batch>,
+        ahead: usize,
+        sink: &mut dyn Sink,
+    ) -> bool {
         batch.number = self.sent;
         self.sent += 1;
         if to_workers.send(batch).is_err() {
@@ -230,7 +256,9 @@ impl Order {
     }
 
     fn receive(&mut self, sink: &mut dyn Sink) -> bool {
-        let Ok((number, rows, mut batch)) = self.done.recv() else { return false };
+        let Ok((number, rows, mut batch)) = self.done.recv() else {
+            return false;
+        };
         batch.clear();
         self.spare.push(batch);
         self.waiting.insert(number, rows);

@@ -11,7 +11,8 @@ use casetrace_model::Text;
 use super::{Count, Field, FieldKind, In, Length, Origin, Out, Schema, ValueMap};
 use crate::Guid;
 
-static TABLE: LazyLock<Table> = LazyLock::new(|| Table::read(include_str!("../../../../pipelines/etl/events.tsv")));
+static TABLE: LazyLock<Table> =
+    LazyLock::new(|| Table::read(include_str!("../../../../pipelines/etl/events.tsv")));
 
 /// The layout for an event recorded on `os_build`.
 pub(crate) fn find(provider: Guid, id: u16, version: u8, os_build: u32) -> Option<Schema> {
@@ -55,9 +56,22 @@ impl Table {
                     current.maps.insert(a, Arc::new(value_map(b, kind == "bits")));
                 }
                 _ => {
-                    let (Ok(id), Ok(version)) = (a.parse(), b.parse()) else { continue };
-                    let layout = Layout { since_build: c.parse().unwrap_or(0), task: d, opcode: e, fields: f };
-                    current.events.entry(id).or_default().entry(version).or_default().push(layout);
+                    let (Ok(id), Ok(version)) = (a.parse(), b.parse()) else {
+                        continue;
+                    };
+                    let layout = Layout {
+                        since_build: c.parse().unwrap_or(0),
+                        task: d,
+                        opcode: e,
+                        fields: f,
+                    };
+                    current
+                        .events
+                        .entry(id)
+                        .or_default()
+                        .entry(version)
+                        .or_default()
+                        .push(layout);
                 }
             }
         }
@@ -70,8 +84,16 @@ impl Table {
         let provider = self.providers.get(&provider)?;
         let versions = provider.events.get(&id)?;
         let (found, layouts) = versions.range(..=version).next_back()?;
-        let layout = layouts.iter().filter(|l| l.since_build <= os_build).max_by_key(|l| l.since_build).or(layouts.first())?;
-        let origin = if *found == version { Origin::Builtin } else { Origin::BuiltinGuess };
+        let layout = layouts
+            .iter()
+            .filter(|l| l.since_build <= os_build)
+            .max_by_key(|l| l.since_build)
+            .or(layouts.first())?;
+        let origin = if *found == version {
+            Origin::Builtin
+        } else {
+            Origin::BuiltinGuess
+        };
         let mut schema = parse_fields(layout.fields, origin, |name| provider.maps.get(name).cloned());
         schema.provider = Some(Text::new_static(provider.name));
         schema.task = some(layout.task);
@@ -86,7 +108,12 @@ fn some(text: &'static str) -> Option<Text> {
 
 fn value_map(text: &str, bits: bool) -> ValueMap {
     let entries = text.split(';').filter_map(|pair| pair.split_once('='));
-    ValueMap { bits, entries: entries.filter_map(|(value, text)| Some((value.parse().ok()?, text.to_owned()))).collect() }
+    ValueMap {
+        bits,
+        entries: entries
+            .filter_map(|(value, text)| Some((value.parse().ok()?, text.to_owned())))
+            .collect(),
+    }
 }
 
 /// Reads `name:type*count[length]{map};…`; a field it does not understand ends the list.
@@ -97,14 +124,20 @@ pub(crate) fn parse_fields(
 ) -> Schema {
     let mut schema = Schema::empty(origin);
     for part in text.split(';').filter(|part| !part.is_empty()) {
-        let Some(field) = field(part, &schema.fields, &map_of) else { break };
+        let Some(field) = field(part, &schema.fields, &map_of) else {
+            break;
+        };
         schema.fields.push(field);
     }
     schema.top_level = schema.fields.len();
-    schema
+    schema.finish()
 }
 
-fn field(text: &'static str, before: &[Field], map_of: &impl Fn(&str) -> Option<Arc<ValueMap>>) -> Option<Field> {
+fn field(
+    text: &'static str,
+    before: &[Field],
+    map_of: &impl Fn(&str) -> Option<Arc<ValueMap>>,
+) -> Option<Field> {
     let (text, map) = match text.strip_suffix('}').and_then(|text| text.rsplit_once('{')) {
         Some((text, map)) => (text, map_of(map)),
         None => (text, None),
@@ -118,17 +151,39 @@ fn field(text: &'static str, before: &[Field], map_of: &impl Fn(&str) -> Option<
         Some((kind, count)) => (kind, Some(count)),
         None => (rest, None),
     };
-    let place = |wanted: &str| before.iter().position(|f| f.name == wanted).and_then(|at| u16::try_from(at).ok());
+    let place = |wanted: &str| {
+        before
+            .iter()
+            .position(|f| f.name == wanted)
+            .and_then(|at| u16::try_from(at).ok())
+    };
     let length = match length {
         None => Length::None,
-        Some(text) => text.parse().map(Length::Fixed).or_else(|_| place(text).map(Length::Field).ok_or(())).ok()?,
+        Some(text) => text
+            .parse()
+            .map(Length::Fixed)
+            .or_else(|_| place(text).map(Length::Field).ok_or(()))
+            .ok()?,
     };
     let count = match count {
         None => Count::One,
-        Some(text) => text.parse().map(Count::Fixed).or_else(|_| place(text).map(Count::Field).ok_or(())).ok()?,
+        Some(text) => text
+            .parse()
+            .map(Count::Fixed)
+            .or_else(|_| place(text).map(Count::Field).ok_or(()))
+            .ok()?,
     };
     let (input, output, length) = storage(kind, length)?;
-    Some(Field { name: Text::new_static(name), kind: FieldKind::Value { input, output, length, map }, count })
+    Some(Field {
+        name: Text::new_static(name),
+        kind: FieldKind::Value {
+            input,
+            output,
+            length,
+            map,
+        },
+        count,
+    })
 }
 
 fn storage(kind: &str, length: Length) -> Option<(In, Out, Length)> {
@@ -197,8 +252,17 @@ mod tests {
         let new = table.find(guid, 7, 1, 20000).unwrap();
         assert_eq!(new.top_level, 2);
         assert_eq!(new.origin, Origin::Builtin);
-        assert_eq!(table.find(guid, 7, 3, 20000).unwrap().origin, Origin::BuiltinGuess);
+        assert_eq!(
+            table.find(guid, 7, 3, 20000).unwrap().origin,
+            Origin::BuiltinGuess
+        );
         assert!(table.find(guid, 7, 0, 20000).is_none());
-        assert!(matches!(new.fields[1].kind, FieldKind::Value { length: Length::Field(0), .. }));
+        assert!(matches!(
+            new.fields[1].kind,
+            FieldKind::Value {
+                length: Length::Field(0),
+                ..
+            }
+        ));
     }
 }

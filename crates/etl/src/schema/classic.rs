@@ -20,8 +20,13 @@ struct Table {
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
     let mut table = Table::default();
-    for [guid, group, opcodes, version, task, opcode, fields] in crate::table::rows(include_str!("../../../../pipelines/etl/classic.tsv")) {
-        let (Some(guid), Ok(number), Ok(version)) = (Guid::parse(guid), opcodes.parse(), version.parse()) else { continue };
+    for [guid, group, opcodes, version, task, opcode, fields] in
+        crate::table::rows(include_str!("../../../../pipelines/etl/classic.tsv"))
+    {
+        let (Some(guid), Ok(number), Ok(version)) = (Guid::parse(guid), opcodes.parse(), version.parse())
+        else {
+            continue;
+        };
         let mut schema = parse_fields(fields, Origin::Builtin, |_| None);
         schema.provider = Some(Text::new_static(task));
         schema.task = Some(Text::new_static(task));
@@ -29,7 +34,11 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
         if let Ok(group) = group.parse() {
             table.class_of_group.insert(group, guid);
         }
-        table.by_class.entry((guid, number)).or_default().push((version, Arc::new(schema)));
+        table
+            .by_class
+            .entry((guid, number))
+            .or_default()
+            .push((version, Arc::new(schema)));
     }
     table
 });
@@ -37,7 +46,11 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
 /// Layout of a classic record: the highest version that is not above its own.
 pub(crate) fn find(class: Guid, opcode: u8, version: u8) -> Option<&'static Arc<Schema>> {
     let versions = TABLE.by_class.get(&(class, opcode))?;
-    versions.iter().filter(|(v, _)| *v <= version).max_by_key(|(v, _)| *v).map(|(_, schema)| schema)
+    versions
+        .iter()
+        .filter(|(v, _)| *v <= version)
+        .max_by_key(|(v, _)| *v)
+        .map(|(_, schema)| schema)
 }
 
 /// The class whose records a kernel group holds.
@@ -65,7 +78,9 @@ fn ranges(text: &str) -> Vec<(u16, u16)> {
 
 /// True for events that are only counted.
 pub(crate) fn is_quiet(provider: Guid, id: u16) -> bool {
-    QUIET.get(&provider).is_some_and(|ranges| ranges.iter().any(|(first, last)| (*first..=*last).contains(&id)))
+    QUIET
+        .get(&provider)
+        .is_some_and(|ranges| ranges.iter().any(|(first, last)| (*first..=*last).contains(&id)))
 }
 
 #[cfg(test)]

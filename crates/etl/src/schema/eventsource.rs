@@ -24,18 +24,29 @@ pub(crate) fn manifests(kept: &[Kept]) -> Vec<(Guid, String)> {
         let key = (record.provider, record.pid);
         totals.insert(key, u16_at(payload, 4));
         // Sources repeat their manifest whenever a session asks; the first copy of a piece is as good as the others.
-        pieces.entry(key).or_default().entry(u16_at(payload, 6)).or_insert_with(|| payload.get(HEAD..).unwrap_or_default());
+        pieces
+            .entry(key)
+            .or_default()
+            .entry(u16_at(payload, 6))
+            .or_insert_with(|| payload.get(HEAD..).unwrap_or_default());
     }
     let mut out: Vec<(Guid, String)> = Vec::new();
     for (key, parts) in pieces {
         let total = usize::from(totals.get(&key).copied().unwrap_or(0));
-        let whole = parts.len() == total && parts.keys().enumerate().all(|(i, number)| i == usize::from(*number));
+        let whole = parts.len() == total
+            && parts
+                .keys()
+                .enumerate()
+                .all(|(i, number)| i == usize::from(*number));
         let len: usize = parts.values().map(|part| part.len()).sum();
         if !whole || len > MAX_BYTES {
             continue;
         }
         let xml = String::from_utf8_lossy(&parts.into_values().collect::<Vec<_>>().concat()).into_owned();
-        if !out.iter().any(|(provider, known)| *provider == key.0 && *known == xml) {
+        if !out
+            .iter()
+            .any(|(provider, known)| *provider == key.0 && *known == xml)
+        {
             out.push((key.0, xml));
         }
     }

@@ -55,7 +55,10 @@ pub(crate) fn parse(xml: &str, origin: Origin) -> Vec<Manifest> {
             Ok(_) => {}
         }
     }
-    raw.providers.iter().map(|provider| provider.build(&raw.strings, origin)).collect()
+    raw.providers
+        .iter()
+        .map(|provider| provider.build(&raw.strings, origin))
+        .collect()
 }
 
 /// What was read, before names are looked up.
@@ -113,7 +116,9 @@ struct RawField {
 
 fn attribute(element: &BytesStart<'_>, name: &str) -> String {
     let found = element.try_get_attribute(name).ok().flatten();
-    found.and_then(|a| a.unescape_value().ok().map(|v| v.into_owned())).unwrap_or_default()
+    found
+        .and_then(|a| a.unescape_value().ok().map(|v| v.into_owned()))
+        .unwrap_or_default()
 }
 
 fn number(text: &str) -> Option<u64> {
@@ -129,20 +134,41 @@ impl Raw {
         match element.local_name().as_ref() {
             b"provider" => {
                 let guid = Guid::parse(&at("guid")).unwrap_or_default();
-                self.providers.push(RawProvider { guid, name: at("name"), ..RawProvider::default() });
+                self.providers.push(RawProvider {
+                    guid,
+                    name: at("name"),
+                    ..RawProvider::default()
+                });
             }
             b"string" => drop(self.strings.insert(at("id"), at("value"))),
-            b"template" => self.template = Some(RawTemplate { id: at("tid"), ..RawTemplate::default() }),
+            b"template" => {
+                self.template = Some(RawTemplate {
+                    id: at("tid"),
+                    ..RawTemplate::default()
+                })
+            }
             b"data" => self.data(raw_field(element)),
             b"struct" => {
                 if let Some(template) = &mut self.template
                     && template.open.len() < MAX_DEPTH
                 {
-                    template.open.push(RawField { members: Some(Vec::new()), ..raw_field(element) });
+                    template.open.push(RawField {
+                        members: Some(Vec::new()),
+                        ..raw_field(element)
+                    });
                 }
             }
             b"valueMap" => self.map = Some((at("name"), ValueMap::default(), Vec::new())),
-            b"bitMap" => self.map = Some((at("name"), ValueMap { bits: true, ..ValueMap::default() }, Vec::new())),
+            b"bitMap" => {
+                self.map = Some((
+                    at("name"),
+                    ValueMap {
+                        bits: true,
+                        ..ValueMap::default()
+                    },
+                    Vec::new(),
+                ))
+            }
             b"map" => {
                 if let (Some((_, _, entries)), Some(value)) = (&mut self.map, number(&at("value")))
                     && let Ok(value) = u32::try_from(value)
@@ -157,7 +183,9 @@ impl Raw {
 
     fn named(&mut self, kind: &[u8], element: &BytesStart<'_>) {
         let at = |name| attribute(element, name);
-        let Some(provider) = self.providers.last_mut() else { return };
+        let Some(provider) = self.providers.last_mut() else {
+            return;
+        };
         match kind {
             b"task" => {
                 self.task = Some(at("name"));
@@ -166,7 +194,9 @@ impl Raw {
             b"opcode" => drop(provider.opcodes.insert(at("name"), at("message"))),
             b"channel" | b"importChannel" => {
                 let id = at("chid");
-                provider.channels.insert(if id.is_empty() { at("name") } else { id }, at("name"));
+                provider
+                    .channels
+                    .insert(if id.is_empty() { at("name") } else { id }, at("name"));
             }
             _ => {}
         }
@@ -174,9 +204,15 @@ impl Raw {
 
     fn event(&mut self, element: &BytesStart<'_>) {
         let at = |name| attribute(element, name);
-        let Some(provider) = self.providers.last_mut() else { return };
-        let (Some(id), version) = (number(&at("value")), number(&at("version")).unwrap_or(0)) else { return };
-        let (Ok(id), Ok(version)) = (u16::try_from(id), u8::try_from(version)) else { return };
+        let Some(provider) = self.providers.last_mut() else {
+            return;
+        };
+        let (Some(id), version) = (number(&at("value")), number(&at("version")).unwrap_or(0)) else {
+            return;
+        };
+        let (Ok(id), Ok(version)) = (u16::try_from(id), u8::try_from(version)) else {
+            return;
+        };
         if provider.events.len() < MAX_EVENTS {
             provider.events.push(RawEvent {
                 id,
@@ -192,7 +228,9 @@ impl Raw {
     }
 
     fn data(&mut self, field: RawField) {
-        let Some(template) = &mut self.template else { return };
+        let Some(template) = &mut self.template else {
+            return;
+        };
         let target = match template.open.last_mut() {
             Some(open) => open.members.get_or_insert_default(),
             None => &mut template.fields,
@@ -215,7 +253,9 @@ impl Raw {
                 }
             }
             b"valueMap" | b"bitMap" => {
-                if let (Some((name, map, entries)), Some(provider)) = (self.map.take(), self.providers.last_mut()) {
+                if let (Some((name, map, entries)), Some(provider)) =
+                    (self.map.take(), self.providers.last_mut())
+                {
                     provider.maps.insert(name, (map.bits, entries));
                 }
             }
@@ -245,19 +285,44 @@ impl RawProvider {
             .maps
             .iter()
             .map(|(name, (bits, entries))| {
-                let entries = entries.iter().map(|(value, text)| (*value, texts.show(text))).collect();
+                let entries = entries
+                    .iter()
+                    .map(|(value, text)| (*value, texts.show(text)))
+                    .collect();
                 (name.as_str(), Arc::new(ValueMap { bits: *bits, entries }))
             })
             .collect();
-        let events = self.events.iter().map(|event| ((event.id, event.version), self.schema(event, &texts, &maps, origin))).collect();
-        Manifest { provider: self.guid, name: self.name.clone(), events }
+        let events = self
+            .events
+            .iter()
+            .map(|event| {
+                (
+                    (event.id, event.version),
+                    self.schema(event, &texts, &maps, origin),
+                )
+            })
+            .collect();
+        Manifest {
+            provider: self.guid,
+            name: self.name.clone(),
+            events,
+        }
     }
 
-    fn schema(&self, event: &RawEvent, texts: &Texts<'_>, maps: &HashMap<&str, Arc<ValueMap>>, origin: Origin) -> Schema {
+    fn schema(
+        &self,
+        event: &RawEvent,
+        texts: &Texts<'_>,
+        maps: &HashMap<&str, Arc<ValueMap>>,
+        origin: Origin,
+    ) -> Schema {
         let mut schema = Schema::empty(origin);
         let filled = |text: String| (!text.is_empty()).then(|| Text::from(text));
         let own = |table: &HashMap<String, String>, key: &str| {
-            let shown = table.get(key).map(|message| texts.show(message)).filter(|t| !t.is_empty());
+            let shown = table
+                .get(key)
+                .map(|message| texts.show(message))
+                .filter(|t| !t.is_empty());
             shown.unwrap_or_else(|| key.strip_prefix("win:").unwrap_or(key).to_owned())
         };
         schema.provider = filled(self.name.clone());
@@ -270,7 +335,7 @@ impl RawProvider {
             schema.top_level = template.len();
             flatten(template, maps, &mut schema.fields);
         }
-        schema
+        schema.finish()
     }
 }
 
@@ -279,7 +344,9 @@ struct Texts<'s>(&'s HashMap<String, String>);
 
 impl Texts<'_> {
     fn show(&self, message: &str) -> String {
-        let id = message.strip_prefix("$(string.").and_then(|rest| rest.strip_suffix(')'));
+        let id = message
+            .strip_prefix("$(string.")
+            .and_then(|rest| rest.strip_suffix(')'));
         match id {
             Some(id) => self.0.get(id).cloned().unwrap_or_default(),
             None => message.to_owned(),
@@ -297,25 +364,47 @@ fn flatten(level: &[RawField], maps: &HashMap<&str, Arc<ValueMap>>, fields: &mut
         };
         let count = match raw.count.as_str() {
             "" | "1" => Count::One,
-            text => text.parse().map(Count::Fixed).unwrap_or_else(|_| place(text).map_or(Count::One, Count::Field)),
+            text => text
+                .parse()
+                .map(Count::Fixed)
+                .unwrap_or_else(|_| place(text).map_or(Count::One, Count::Field)),
         };
         let kind = match &raw.members {
-            Some(members) => FieldKind::Struct { first: 0, members: members.len() },
+            Some(members) => FieldKind::Struct {
+                first: 0,
+                members: members.len(),
+            },
             None => {
                 let (input, output) = types(&raw.input, &raw.output);
                 let length = match raw.length.as_str() {
                     "" => Length::None,
-                    text => text.parse().map(Length::Fixed).unwrap_or_else(|_| place(text).map_or(Length::None, Length::Field)),
+                    text => text
+                        .parse()
+                        .map(Length::Fixed)
+                        .unwrap_or_else(|_| place(text).map_or(Length::None, Length::Field)),
                 };
-                FieldKind::Value { input, output, length, map: maps.get(raw.map.as_str()).cloned() }
+                FieldKind::Value {
+                    input,
+                    output,
+                    length,
+                    map: maps.get(raw.map.as_str()).cloned(),
+                }
             }
         };
-        fields.push(Field { name: raw.name.as_str().into(), kind, count });
+        fields.push(Field {
+            name: raw.name.as_str().into(),
+            kind,
+            count,
+        });
     }
     for (i, raw) in level.iter().enumerate() {
         let Some(members) = &raw.members else { continue };
         let at = fields.len();
-        if let Some(Field { kind: FieldKind::Struct { first, .. }, .. }) = fields.get_mut(start + i) {
+        if let Some(Field {
+            kind: FieldKind::Struct { first, .. },
+            ..
+        }) = fields.get_mut(start + i)
+        {
             *first = at;
         }
         flatten(members, maps, fields);
@@ -398,10 +487,21 @@ mod tests {
         assert_eq!(schema.top_level, 3);
         let names: Vec<&str> = schema.fields.iter().map(|f| f.name.as_str()).collect();
         assert_eq!(names, ["n", "s", "g", "x", "k", "y"]);
-        assert!(matches!(schema.fields[2].kind, FieldKind::Struct { first: 3, members: 3 }));
+        assert!(matches!(
+            schema.fields[2].kind,
+            FieldKind::Struct { first: 3, members: 3 }
+        ));
         assert_eq!(schema.fields[2].count, Count::Field(0));
-        assert!(matches!(schema.fields[5].kind, FieldKind::Value { length: Length::Field(4), .. }));
-        let FieldKind::Value { map: Some(map), .. } = &schema.fields[3].kind else { panic!("no map") };
+        assert!(matches!(
+            schema.fields[5].kind,
+            FieldKind::Value {
+                length: Length::Field(4),
+                ..
+            }
+        ));
+        let FieldKind::Value { map: Some(map), .. } = &schema.fields[3].kind else {
+            panic!("no map")
+        };
         assert_eq!(map.text(1).as_deref(), Some("One"));
     }
 

@@ -44,8 +44,16 @@ pub(crate) fn parse_map(payload: &[u8]) -> Option<((Guid, String), ValueMap)> {
         return None;
     }
     let entries = info.get(16..)?.chunks_exact(8).take(count);
-    let entries = entries.filter_map(|entry| Some((u32_at(entry, 4), text(info, u32_at(entry, 0))?))).collect();
-    Some(((provider, name), ValueMap { bits: flags & 2 != 0, entries }))
+    let entries = entries
+        .filter_map(|entry| Some((u32_at(entry, 4), text(info, u32_at(entry, 0))?)))
+        .collect();
+    Some((
+        (provider, name),
+        ValueMap {
+            bits: flags & 2 != 0,
+            entries,
+        },
+    ))
 }
 
 /// Reads one TRACE_EVENT_INFO.
@@ -61,7 +69,11 @@ pub(crate) fn parse_info(info: &[u8], maps: &Maps) -> Option<(InfoKey, Schema)> 
     };
     let count = (u32_at(head, 100) as usize).min(MAX_FIELDS);
     let top_level = (u32_at(head, 104) as usize).min(count);
-    let named = |at: usize| text(info, u32_at(head, at)).filter(|t| !t.is_empty()).map(Text::from);
+    let named = |at: usize| {
+        text(info, u32_at(head, at))
+            .filter(|t| !t.is_empty())
+            .map(Text::from)
+    };
     let mut schema = Schema {
         provider: named(52),
         channel: named(60),
@@ -75,7 +87,7 @@ pub(crate) fn parse_info(info: &[u8], maps: &Maps) -> Option<(InfoKey, Schema)> 
         schema.fields.push(field(info, property, key.provider, maps)?);
     }
     schema.top_level = top_level.min(schema.fields.len());
-    Some((key, schema))
+    Some((key, schema.finish()))
 }
 
 const IS_STRUCT: u32 = 1;
@@ -93,7 +105,10 @@ fn field(info: &[u8], property: &[u8], provider: Guid, maps: &Maps) -> Option<Fi
         n => Count::Fixed(n),
     };
     let kind = if flags & IS_STRUCT != 0 {
-        FieldKind::Struct { first: usize::from(u16_at(property, 8)), members: usize::from(u16_at(property, 10)) }
+        FieldKind::Struct {
+            first: usize::from(u16_at(property, 8)),
+            members: usize::from(u16_at(property, 10)),
+        }
     } else {
         let input = In::from_tdh(u16_at(property, 8))?;
         let map = text(info, u32_at(property, 12)).and_then(|map| maps.get(&(provider, map)).cloned());
@@ -102,9 +117,18 @@ fn field(info: &[u8], property: &[u8], provider: Guid, maps: &Maps) -> Option<Fi
             0 => Length::None,
             n => Length::Fixed(n),
         };
-        FieldKind::Value { input, output: Out::from_tdh(u16_at(property, 10)), length, map }
+        FieldKind::Value {
+            input,
+            output: Out::from_tdh(u16_at(property, 10)),
+            length,
+            map,
+        }
     };
-    Some(Field { name: name.into(), kind, count })
+    Some(Field {
+        name: name.into(),
+        kind,
+        count,
+    })
 }
 
 /// Texts of manifest origin end in one extra space (a line break before).

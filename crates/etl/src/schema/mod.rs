@@ -58,9 +58,22 @@ pub(crate) struct Schema {
     /// Top-level fields first, members of structures behind them.
     pub(crate) fields: Vec<Field>,
     pub(crate) top_level: usize,
+    /// Which top-level fields are secret as a whole; filled by [`Schema::finish`].
+    pub(crate) secret: Vec<bool>,
 }
 
 impl Schema {
+    /// Works out what depends on the fields' names, once for all events.
+    pub(crate) fn finish(mut self) -> Self {
+        self.secret = self
+            .fields
+            .iter()
+            .take(self.top_level)
+            .map(|field| crate::mask::is_secret_field(&field.name))
+            .collect();
+        self
+    }
+
     pub(crate) fn empty(origin: Origin) -> Self {
         Self {
             origin,
@@ -72,6 +85,7 @@ impl Schema {
             message: None,
             fields: Vec::new(),
             top_level: 0,
+            secret: Vec::new(),
         }
     }
 }
@@ -86,8 +100,16 @@ pub(crate) struct Field {
 
 #[derive(Debug, Clone)]
 pub(crate) enum FieldKind {
-    Value { input: In, output: Out, length: Length, map: Option<Arc<ValueMap>> },
-    Struct { first: usize, members: usize },
+    Value {
+        input: In,
+        output: Out,
+        length: Length,
+        map: Option<Arc<ValueMap>>,
+    },
+    Struct {
+        first: usize,
+        members: usize,
+    },
 }
 
 /// How many of a field there are.
@@ -281,7 +303,10 @@ mod tests {
 
     #[test]
     fn maps_name_values_and_bits() {
-        let mut map = ValueMap { bits: false, entries: vec![(1, "One".into()), (4, "Four".into())] };
+        let mut map = ValueMap {
+            bits: false,
+            entries: vec![(1, "One".into()), (4, "Four".into())],
+        };
         assert_eq!(map.text(4).as_deref(), Some("Four"));
         assert_eq!(map.text(5), None);
         map.bits = true;

@@ -1,6 +1,6 @@
 //! Which layout an event has, decided once per file for every kind of event that occurs in it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::metadata::{Maps, parse_info, parse_map};
@@ -11,11 +11,16 @@ use crate::options::Options;
 use crate::providers::ProviderNames;
 use crate::survey::{Class, Kept, KeptKind, ProviderEvent, Survey};
 
+/// Rows of one kind of event that nothing describes; beyond, they are only counted.
+const MAX_RAW_ROWS: u64 = 200;
+
 /// Layouts of everything in one file.
 #[derive(Debug, Default)]
 pub(crate) struct SchemaSet {
     resolved: HashMap<ProviderEvent, Arc<Schema>>,
     pub(crate) tmf: Tmf,
+    /// Kinds of events without layout that are few enough to be shown one by one.
+    rare: HashSet<ProviderEvent>,
     /// Embedded layouts.
     pub(crate) embedded: usize,
     /// Value maps of embedded layouts.
@@ -24,21 +29,31 @@ pub(crate) struct SchemaSet {
 
 impl SchemaSet {
     /// Collects all sources and resolves what the first pass saw; `names` learns the providers' names on the way.
-    pub(crate) fn collect(found: &Survey, options: &Options, os_build: u32, names: &mut ProviderNames) -> Self {
-        let mut set = Self { maps: maps(&found.kept), ..Self::default() };
+    pub(crate) fn collect(
+        found: &Survey,
+        options: &Options,
+        os_build: u32,
+        names: &mut ProviderNames,
+    ) -> Self {
+        let mut set = Self {
+            maps: maps(&found.kept),
+            ..Self::default()
+        };
         for text in &options.tmf {
             set.tmf.add(text);
         }
         let events = set.event_layouts(found, options, names);
         let classic = set.classic_layouts(&found.kept, names);
-        for (key, _) in found.counts.providers() {
+        for (key, n) in found.counts.providers() {
             let schema = match key.class {
                 Class::Event => event(&events, key, os_build),
                 Class::Classic => best_version(&classic, key.provider, key.id, key.version),
                 Class::Wpp => None,
             };
-            if let Some(schema) = schema {
-                set.resolved.insert(key, schema);
+            match schema {
+                Some(schema) => drop(set.resolved.insert(key, schema)),
+                None if n <= MAX_RAW_ROWS => drop(set.rare.insert(key)),
+                None => {}
             }
         }
         set
@@ -49,11 +64,18 @@ impl SchemaSet {
         self.resolved.get(key)
     }
 
+    /// True for a kind of event without layout that is worth a row all the same.
+    pub(crate) fn is_rare(&self, key: &ProviderEvent) -> bool {
+        self.rare.contains(key)
+    }
+
     /// Layouts of manifest events from the file, its EventSources and the user's manifests; the best origin wins.
     fn event_layouts(&mut self, found: &Survey, options: &Options, names: &mut ProviderNames) -> Layouts {
         let mut layouts = Layouts::new();
         for record in found.kept.iter().filter(|k| k.kind == KeptKind::EventInfo) {
-            let Some((key, schema)) = parse_info(&record.payload, &self.maps) else { continue };
+            let Some((key, schema)) = parse_info(&record.payload, &self.maps) else {
+                continue;
+            };
             self.embedded += 1;
             names.add(key.provider, schema.provider.as_deref().unwrap_or_default());
             if !key.is_classic {
@@ -61,8 +83,13 @@ impl SchemaSet {
             }
         }
         let sent = eventsource::manifests(&found.kept);
-        let sent = sent.iter().map(|(guid, xml)| (Some(*guid), xml.as_str(), Origin::EventSource));
-        let given = options.manifests.iter().map(|xml| (None, xml.as_str(), Origin::Manifest));
+        let sent = sent
+            .iter()
+            .map(|(guid, xml)| (Some(*guid), xml.as_str(), Origin::EventSource));
+        let given = options
+            .manifests
+            .iter()
+            .map(|xml| (None, xml.as_str(), Origin::Manifest));
         for (sender, xml, origin) in sent.chain(given) {
             for manifest in manifest::parse(xml, origin) {
                 let provider = sender.unwrap_or(manifest.provider);
@@ -79,10 +106,25 @@ impl SchemaSet {
     fn classic_layouts(&self, kept: &[Kept], names: &mut ProviderNames) -> Layouts {
         let mut layouts = Layouts::new();
         for record in kept.iter().filter(|k| k.kind == KeptKind::EventInfo) {
-            let Some((key, schema)) = parse_info(&record.payload, &self.maps) else { continue };
+            let Some((key, schema)) = parse_info(&record.payload, &self.maps) else {
+                continue;
+            };
             if key.is_classic {
-                names.add(key.class, schema.task.as_deref().or(schema.provider.as_deref()).unwrap_or_default());
-                add(&mut layouts, key.class, u16::from(key.opcode), key.version, schema);
+                names.add(
+                    key.class,
+                    schema
+                        .task
+                        .as_deref()
+                        .or(schema.provider.as_deref())
+                        .unwrap_or_default(),
+                );
+                add(
+                    &mut layouts,
+                    key.class,
+                    u16::from(key.opcode),
+                    key.version,
+                    schema,
+                );
             }
         }
         layouts
@@ -108,16 +150,26 @@ fn event(layouts: &Layouts, key: ProviderEvent, os_build: u32) -> Option<Arc<Sch
 
 fn exact(layouts: &Layouts, provider: Guid, id: u16, version: u8) -> Option<Arc<Schema>> {
     let versions = layouts.get(&(provider, id))?;
-    versions.iter().find(|(v, _)| *v == version).map(|(_, schema)| Arc::clone(schema))
+    versions
+        .iter()
+        .find(|(v, _)| *v == version)
+        .map(|(_, schema)| Arc::clone(schema))
 }
 
 /// The version itself, or the highest one below it.
 fn best_version(layouts: &Layouts, provider: Guid, id: u16, version: u8) -> Option<Arc<Schema>> {
     let versions = layouts.get(&(provider, id))?;
-    versions.iter().filter(|(v, _)| *v <= version).max_by_key(|(v, _)| *v).map(|(_, schema)| Arc::clone(schema))
+    versions
+        .iter()
+        .filter(|(v, _)| *v <= version)
+        .max_by_key(|(v, _)| *v)
+        .map(|(_, schema)| Arc::clone(schema))
 }
 
 fn maps(kept: &[Kept]) -> Maps {
     let records = kept.iter().filter(|k| k.kind == KeptKind::MapInfo);
-    records.filter_map(|record| parse_map(&record.payload)).map(|(key, map)| (key, Arc::new(map))).collect()
+    records
+        .filter_map(|record| parse_map(&record.payload))
+        .map(|(key, map)| (key, Arc::new(map)))
+        .collect()
 }

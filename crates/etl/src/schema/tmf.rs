@@ -63,17 +63,13 @@ impl Tmf {
             && self.messages.len() < MAX_MESSAGES
         {
             message.schema.top_level = message.schema.fields.len();
+            message.schema = message.schema.finish();
             self.messages.insert((*guid, number), message);
         }
     }
 
     pub(crate) fn find(&self, guid: Guid, number: u16) -> Option<&Message> {
         self.messages.get(&(guid, number))
-    }
-
-    /// Number of messages.
-    pub(crate) fn len(&self) -> usize {
-        self.messages.len()
     }
 }
 
@@ -84,7 +80,10 @@ fn message(line: &str, component: &str) -> Option<(u16, Message)> {
     let number = head.split_whitespace().nth(1)?.parse().ok()?;
     let tag = |name: &str| {
         let at = tail.find(name)?;
-        tail.get(at + name.len()..)?.split_whitespace().next().map(str::to_owned)
+        tail.get(at + name.len()..)?
+            .split_whitespace()
+            .next()
+            .map(str::to_owned)
     };
     let message = Message {
         schema: Schema::empty(Origin::Manifest),
@@ -115,8 +114,24 @@ fn item(line: &str) -> Option<(Field, u16)> {
     let kind = kind.trim();
     let bare = kind.split('(').next().unwrap_or(kind);
     let (input, output) = storage(bare)?;
-    let kind = FieldKind::Value { input, output, length: if input == In::Binary { Length::Fixed(6) } else { Length::None }, map: None };
-    Some((Field { name: name.trim().into(), kind, count: Count::One }, argument.trim().parse().ok()?))
+    let kind = FieldKind::Value {
+        input,
+        output,
+        length: if input == In::Binary {
+            Length::Fixed(6)
+        } else {
+            Length::None
+        },
+        map: None,
+    };
+    Some((
+        Field {
+            name: name.trim().into(),
+            kind,
+            count: Count::One,
+        },
+        argument.trim().parse().ok()?,
+    ))
 }
 
 fn storage(item: &str) -> Option<(In, Out)> {
@@ -130,7 +145,9 @@ fn storage(item: &str) -> Option<(In, Out)> {
         "ItemShort" => (In::I16, Out::Default),
         "ItemUShort" | "ItemListShort" | "ItemSetShort" => (In::U16, Out::Default),
         "ItemLong" => (In::I32, Out::Default),
-        "ItemULong" | "ItemListLong" | "ItemSetLong" | "ItemEnum" | "ItemFlagsEnum" => (In::U32, Out::Default),
+        "ItemULong" | "ItemListLong" | "ItemSetLong" | "ItemEnum" | "ItemFlagsEnum" => {
+            (In::U32, Out::Default)
+        }
         "ItemULongX" => (In::U32, Out::Hex),
         "ItemLongLong" => (In::I64, Out::Default),
         "ItemULongLong" => (In::U64, Out::Default),
@@ -206,13 +223,26 @@ fn push_as(out: &mut String, value: &str, spec: &str) {
     let shown = match value.parse::<i64>() {
         Ok(number) if hex && spec.ends_with('X') => format!("{number:X}"),
         Ok(number) if hex => format!("{number:x}"),
-        _ => value.trim_start_matches(if spec.ends_with(['x', 'X']) { "0x" } else { "" }).to_owned(),
+        _ => value
+            .trim_start_matches(if spec.ends_with(['x', 'X']) { "0x" } else { "" })
+            .to_owned(),
     };
-    let width = spec.trim_start_matches(['-', '#', '+']).bytes().take_while(u8::is_ascii_digit).fold(0_usize, |n, d| {
-        n.saturating_mul(10).saturating_add(usize::from(d - b'0'))
-    });
-    let fill = if spec.trim_start_matches('#').starts_with('0') { '0' } else { ' ' };
-    out.extend(std::iter::repeat_n(fill, width.min(64).saturating_sub(shown.chars().count())));
+    let width = spec
+        .trim_start_matches(['-', '#', '+'])
+        .bytes()
+        .take_while(u8::is_ascii_digit)
+        .fold(0_usize, |n, d| {
+            n.saturating_mul(10).saturating_add(usize::from(d - b'0'))
+        });
+    let fill = if spec.trim_start_matches('#').starts_with('0') {
+        '0'
+    } else {
+        ' '
+    };
+    out.extend(std::iter::repeat_n(
+        fill,
+        width.min(64).saturating_sub(shown.chars().count()),
+    ));
     out.push_str(&shown);
 }
 
@@ -230,11 +260,21 @@ mod tests {
     fn messages_are_rendered() {
         let mut tmf = Tmf::default();
         tmf.add(SAMPLE);
-        let message = tmf.find(Guid::parse("11111111-2222-3333-4444-555555555555").unwrap(), 12).unwrap();
+        let message = tmf
+            .find(Guid::parse("11111111-2222-3333-4444-555555555555").unwrap(), 12)
+            .unwrap();
         assert_eq!(message.level, Some(2));
         assert_eq!(message.component, "comp.dll");
         let mut values = Values::default();
-        read(&message.schema, b"a\0b\0\0\0\x02\x40\x00\x80\xfb\xff\xff\xff", Settings { pointer: 8, max_value: 100 }, &mut values);
+        read(
+            &message.schema,
+            b"a\0b\0\0\0\x02\x40\x00\x80\xfb\xff\xff\xff",
+            Settings {
+                pointer: 8,
+                max_value: 100,
+            },
+            &mut values,
+        );
         assert_eq!(message.render(&values), "[Open] opened ab with 80004002 (-5%)");
     }
 
@@ -242,6 +282,6 @@ mod tests {
     fn nonsense_is_no_message() {
         let mut tmf = Tmf::default();
         tmf.add("#typev x 1 \"a\"\n{\nz, ItemLong -- 10\n}\n#typev\n}}}\n11111111-2222-3333-4444-555555555555 c\n#typev q 1 \"");
-        assert_eq!(tmf.len(), 0);
+        assert!(tmf.messages.is_empty());
     }
 }

@@ -41,12 +41,18 @@ pub(crate) fn parse(blob: &[u8]) -> Schema {
     let mut tree = Vec::new();
     let mut budget = MAX_FIELDS;
     while !cursor.is_empty() {
-        let Some(node) = node(&mut cursor, 0, &mut budget) else { break };
+        let Some(node) = node(&mut cursor, 0, &mut budget) else {
+            break;
+        };
         tree.push(node);
     }
-    let mut schema = Schema { name: Some(name.into()), top_level: tree.len(), ..Schema::empty(Origin::TraceLogging) };
+    let mut schema = Schema {
+        name: Some(name.into()),
+        top_level: tree.len(),
+        ..Schema::empty(Origin::TraceLogging)
+    };
     flatten(tree, &mut schema.fields);
-    schema
+    schema.finish()
 }
 
 /// A field with its members, before all are put in one list.
@@ -87,11 +93,21 @@ fn node(cursor: &mut Cursor<'_>, depth: usize, budget: &mut usize) -> Option<Nod
             for _ in 0..output {
                 members.push(node(cursor, depth + 1, budget)?);
             }
-            FieldKind::Struct { first: 0, members: usize::from(output) }
+            FieldKind::Struct {
+                first: 0,
+                members: usize::from(output),
+            }
         }
         number => value_kind(number, output)?,
     };
-    Some(Node { field: Field { name: name.into(), kind, count }, members })
+    Some(Node {
+        field: Field {
+            name: name.into(),
+            kind,
+            count,
+        },
+        members,
+    })
 }
 
 const STRUCT: u8 = 24;
@@ -107,7 +123,12 @@ fn value_kind(number: u8, output: u8) -> Option<FieldKind> {
         4 if matches!(output, Out::Text | Out::Utf8) => In::Char8,
         _ => In::from_tdh(u16::from(number)).filter(|input| !matches!(input, In::Binary | In::Pointer))?,
     };
-    Some(FieldKind::Value { input, output, length: Length::None, map: None })
+    Some(FieldKind::Value {
+        input,
+        output,
+        length: Length::None,
+        map: None,
+    })
 }
 
 fn out_type(number: u8) -> Out {
@@ -143,7 +164,11 @@ fn flatten(level: Vec<Node>, fields: &mut Vec<Field>) {
             continue;
         }
         let at = fields.len();
-        if let Some(Field { kind: FieldKind::Struct { first, .. }, .. }) = fields.get_mut(start + i) {
+        if let Some(Field {
+            kind: FieldKind::Struct { first, .. },
+            ..
+        }) = fields.get_mut(start + i)
+        {
             *first = at;
         }
         flatten(members, fields);
@@ -163,19 +188,28 @@ mod tests {
     #[test]
     fn structures_arrays_and_tags_are_read() {
         // Event tag of two bytes, one plain field, an array of structures with two members, a fixed array.
-        let schema = parse(&blob(b"\x81\x02Ev\0a\0\x08s\0\xd8\x02m\0\x88\x84\x01n\0\x01f\0\x24\x03\0"));
+        let schema = parse(&blob(
+            b"\x81\x02Ev\0a\0\x08s\0\xd8\x02m\0\x88\x84\x01n\0\x01f\0\x24\x03\0",
+        ));
         assert_eq!(schema.name.as_deref(), Some("Ev"));
         assert_eq!(schema.top_level, 3);
         let names: Vec<&str> = schema.fields.iter().map(|f| f.name.as_str()).collect();
         assert_eq!(names, ["a", "s", "f", "m", "n"]);
-        assert!(matches!(schema.fields[1].kind, FieldKind::Struct { first: 3, members: 2 }));
+        assert!(matches!(
+            schema.fields[1].kind,
+            FieldKind::Struct { first: 3, members: 2 }
+        ));
         assert_eq!(schema.fields[1].count, Count::Prefixed);
         assert_eq!(schema.fields[2].count, Count::Fixed(3));
     }
 
     #[test]
     fn nesting_and_damage_end_the_list() {
-        let deep = b"\0Ev\0".iter().copied().chain(b"s\0\x98\x01".repeat(40)).collect::<Vec<_>>();
+        let deep = b"\0Ev\0"
+            .iter()
+            .copied()
+            .chain(b"s\0\x98\x01".repeat(40))
+            .collect::<Vec<_>>();
         assert_eq!(parse(&blob(&deep)).top_level, 0);
         assert_eq!(parse(&[]).top_level, 0);
         assert_eq!(parse(&blob(b"\0Ev\0a\0")).top_level, 0);

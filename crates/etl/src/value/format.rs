@@ -16,13 +16,21 @@ pub(super) struct Number {
 
 impl Number {
     pub(super) fn unsigned(bits: u64, bytes: u8) -> Self {
-        Self { bits, signed: false, bytes }
+        Self {
+            bits,
+            signed: false,
+            bytes,
+        }
     }
 
     /// Sign-extends what was stored.
     pub(super) fn signed(bits: u64, bytes: u8) -> Self {
         let unused = 64 - 8 * u32::from(bytes.clamp(1, 8));
-        Self { bits: ((bits << unused) as i64 >> unused) as u64, signed: true, bytes }
+        Self {
+            bits: ((bits << unused) as i64 >> unused) as u64,
+            signed: true,
+            bytes,
+        }
     }
 
     fn truncated(self) -> u64 {
@@ -125,7 +133,12 @@ pub(super) fn sid_len(bytes: &[u8]) -> usize {
 pub(crate) fn push_sid(out: &mut String, sid: &[u8]) {
     let authority = array::<8>(sid, 0).map_or(0, |head| u64::from_be_bytes(head) & 0xffff_ffff_ffff);
     let _ = write!(out, "S-{}-{authority}", u8_at(sid, 0));
-    for part in sid.get(8..).unwrap_or_default().chunks_exact(4).take(usize::from(u8_at(sid, 1))) {
+    for part in sid
+        .get(8..)
+        .unwrap_or_default()
+        .chunks_exact(4)
+        .take(usize::from(u8_at(sid, 1)))
+    {
         let _ = write!(out, "-{}", crate::bytes::u32_at(part, 0));
     }
 }
@@ -167,8 +180,14 @@ mod tests {
         assert_eq!(shown(Number::unsigned(0x5000, 2), Out::Port), "80");
         assert_eq!(shown(Number::unsigned(0x0102_00c0, 4), Out::Ipv4), "192.0.2.1");
         assert_eq!(shown(Number::signed(0xff, 1), Out::Unsigned), "255");
-        assert_eq!(shown(Number::unsigned(u64::MAX, 8), Out::Default), u64::MAX.to_string());
-        assert_eq!(shown(Number::signed(1 << 63, 8), Out::Default), i64::MIN.to_string());
+        assert_eq!(
+            shown(Number::unsigned(u64::MAX, 8), Out::Default),
+            u64::MAX.to_string()
+        );
+        assert_eq!(
+            shown(Number::signed(1 << 63, 8), Out::Default),
+            i64::MIN.to_string()
+        );
     }
 
     #[test]

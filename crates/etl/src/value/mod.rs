@@ -49,7 +49,12 @@ impl Values {
     }
 
     fn close(&mut self, name: Text, start: usize, json: bool) {
-        self.entries.push(Entry { name, start, end: self.text.len(), json });
+        self.entries.push(Entry {
+            name,
+            start,
+            end: self.text.len(),
+            json,
+        });
     }
 
     fn value(&self, entry: &Entry) -> &str {
@@ -58,12 +63,17 @@ impl Values {
 
     /// Names and values in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.entries.iter().map(|entry| (entry.name.as_str(), self.value(entry)))
+        self.entries
+            .iter()
+            .map(|entry| (entry.name.as_str(), self.value(entry)))
     }
 
     /// The value of the field called exactly `name`.
     pub(crate) fn find(&self, name: &str) -> Option<&str> {
-        self.entries.iter().find(|entry| entry.name == name).map(|entry| self.value(entry))
+        self.entries
+            .iter()
+            .find(|entry| entry.name == name)
+            .map(|entry| self.value(entry))
     }
 
     /// The value at a place.
@@ -71,11 +81,25 @@ impl Values {
         self.entries.get(index).map(|entry| self.value(entry))
     }
 
+    /// Bytes of all names and values, for sizing.
+    pub(crate) fn text_len(&self) -> usize {
+        self.text.len()
+            + self
+                .entries
+                .iter()
+                .map(|entry| entry.name.len() + 6)
+                .sum::<usize>()
+    }
+
     /// Puts what `change` makes of a value in its place; `None` leaves it.
-    pub(crate) fn replace(&mut self, mut change: impl FnMut(&str, &str) -> Option<String>) {
+    pub(crate) fn replace(&mut self, mut change: impl FnMut(usize, &str) -> Option<String>) {
         for i in 0..self.entries.len() {
-            let Some(entry) = self.entries.get(i) else { continue };
-            let Some(new) = change(&entry.name, self.value(entry)) else { continue };
+            let Some(entry) = self.entries.get(i) else {
+                continue;
+            };
+            let Some(new) = change(i, self.value(entry)) else {
+                continue;
+            };
             let start = self.text.len();
             self.text.push_str(&new);
             let end = self.text.len();
@@ -101,7 +125,10 @@ impl Values {
 impl FieldSource for Values {
     fn get(&self, name: &str) -> Option<Cow<'_, str>> {
         let name = name.strip_prefix("*/").unwrap_or(name);
-        let found = self.entries.iter().find(|entry| entry.name.eq_ignore_ascii_case(name))?;
+        let found = self
+            .entries
+            .iter()
+            .find(|entry| entry.name.eq_ignore_ascii_case(name))?;
         Some(Cow::Borrowed(self.value(found)))
     }
 

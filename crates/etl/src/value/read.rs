@@ -4,7 +4,9 @@
 //! too; anything else that does not fit ends the list of values and is marked.
 
 use super::Values;
-use super::format::{Number, push_ansi, push_hex, push_number, push_sid, push_socket_address, push_systemtime, sid_len};
+use super::format::{
+    Number, push_ansi, push_hex, push_number, push_sid, push_socket_address, push_systemtime, sid_len,
+};
 use crate::Guid;
 use crate::bytes::{Cursor, push_utf16};
 use crate::schema::{Count, Field, FieldKind, In, Length, Out, Schema, ValueMap};
@@ -26,14 +28,25 @@ pub(crate) struct Settings {
 pub(crate) fn read(schema: &Schema, payload: &[u8], settings: Settings, out: &mut Values) {
     out.clear();
     out.numbers.resize(schema.fields.len(), 0);
-    let mut walk = Walk { schema, settings, cursor: Cursor::new(payload), budget: MAX_ELEMENTS * MAX_DEPTH };
+    let mut walk = Walk {
+        schema,
+        settings,
+        cursor: Cursor::new(payload),
+        budget: MAX_ELEMENTS * MAX_DEPTH,
+    };
     for index in 0..schema.top_level {
-        let Some(field) = schema.fields.get(index) else { break };
+        let Some(field) = schema.fields.get(index) else {
+            break;
+        };
         let start = out.text.len();
         let done = walk.field(index, field, out, 0);
         match done {
             Some(json) => {
-                clip(&mut out.text, start, if json { usize::MAX } else { settings.max_value });
+                clip(
+                    &mut out.text,
+                    start,
+                    if json { usize::MAX } else { settings.max_value },
+                );
                 out.close(field.name.clone(), start, json);
             }
             None => {
@@ -77,26 +90,61 @@ impl<'a> Walk<'a> {
             Count::Prefixed => Some(u64::from(self.cursor.u16()?)),
         };
         match (&field.kind, count) {
-            (FieldKind::Value { input, output, length, map }, None) => {
+            (
+                FieldKind::Value {
+                    input,
+                    output,
+                    length,
+                    map,
+                },
+                None,
+            ) => {
                 self.value(index, *input, *output, *length, map.as_deref(), out)?;
                 Some(false)
             }
-            (FieldKind::Value { input: In::Char16, .. }, Some(n)) => {
+            (
+                FieldKind::Value {
+                    input: In::Char16, ..
+                },
+                Some(n),
+            ) => {
                 let len = usize::try_from(n.saturating_mul(2)).ok()?;
                 push_utf16_text(&mut out.text, trim_nul16(self.cursor.take(len)?));
                 Some(false)
             }
             (FieldKind::Value { input: In::Char8, .. }, Some(n)) => {
-                push_ansi(&mut out.text, trim_nul8(self.cursor.take(usize::try_from(n).ok()?)?));
+                push_ansi(
+                    &mut out.text,
+                    trim_nul8(self.cursor.take(usize::try_from(n).ok()?)?),
+                );
                 Some(false)
             }
-            (FieldKind::Value { input: In::U8, output, .. }, Some(n)) if *output != Out::Boolean => {
+            (
+                FieldKind::Value {
+                    input: In::U8,
+                    output,
+                    ..
+                },
+                Some(n),
+            ) if *output != Out::Boolean => {
                 let bytes = self.cursor.take(usize::try_from(n).ok()?)?;
                 push_hex(&mut out.text, bytes, self.settings.max_value / 2);
                 Some(false)
             }
-            (FieldKind::Value { input, output, length, map }, Some(n)) => {
-                self.list(n, out, |walk, out| quoted(out, |out| walk.value(index, *input, *output, *length, map.as_deref(), out)))?;
+            (
+                FieldKind::Value {
+                    input,
+                    output,
+                    length,
+                    map,
+                },
+                Some(n),
+            ) => {
+                self.list(n, out, |walk, out| {
+                    quoted(out, |out| {
+                        walk.value(index, *input, *output, *length, map.as_deref(), out)
+                    })
+                })?;
                 Some(true)
             }
             (FieldKind::Struct { first, members }, None) => {
@@ -110,7 +158,12 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn list(&mut self, count: u64, out: &mut Values, mut one: impl FnMut(&mut Self, &mut Values) -> Option<()>) -> Option<()> {
+    fn list(
+        &mut self,
+        count: u64,
+        out: &mut Values,
+        mut one: impl FnMut(&mut Self, &mut Values) -> Option<()>,
+    ) -> Option<()> {
         out.text.push('[');
         let mut shown = true;
         for i in 0..count {
@@ -161,11 +214,21 @@ impl<'a> Walk<'a> {
         Some(())
     }
 
-    fn value(&mut self, index: usize, input: In, output: Out, length: Length, map: Option<&ValueMap>, out: &mut Values) -> Option<()> {
+    fn value(
+        &mut self,
+        index: usize,
+        input: In,
+        output: Out,
+        length: Length,
+        map: Option<&ValueMap>,
+        out: &mut Values,
+    ) -> Option<()> {
         let length = match length {
             Length::None => None,
             Length::Fixed(n) => Some(usize::from(n)),
-            Length::Field(place) => Some(usize::try_from(out.numbers.get(usize::from(place)).copied().unwrap_or(0)).ok()?),
+            Length::Field(place) => {
+                Some(usize::try_from(out.numbers.get(usize::from(place)).copied().unwrap_or(0)).ok()?)
+            }
         };
         if let Some(number) = self.number(input) {
             let number = number?;
@@ -190,7 +253,9 @@ impl<'a> Walk<'a> {
             In::U32 | In::Hex32 | In::Bool32 => cursor.u32().map(|n| Number::unsigned(n.into(), 4)),
             In::I64 => cursor.u64().map(|n| Number::signed(n, 8)),
             In::U64 | In::Hex64 | In::FileTime => cursor.u64().map(|n| Number::unsigned(n, 8)),
-            In::Pointer => cursor.pointer(self.settings.pointer).map(|n| Number::unsigned(n, self.settings.pointer)),
+            In::Pointer => cursor
+                .pointer(self.settings.pointer)
+                .map(|n| Number::unsigned(n, self.settings.pointer)),
             _ => return None,
         })
     }
@@ -302,7 +367,9 @@ fn shown_as(input: In, output: Out) -> Out {
 
 /// A number, or the text its map has for it; codes keep their number in front.
 fn push_mapped(out: &mut String, number: Number, output: Out, map: Option<&ValueMap>) {
-    let Some(text) = map.and_then(|map| map.text(number.bits)) else { return push_number(out, number, output) };
+    let Some(text) = map.and_then(|map| map.text(number.bits)) else {
+        return push_number(out, number, output);
+    };
     if matches!(output, Out::HResult | Out::NtStatus | Out::Win32 | Out::Hex) {
         push_number(out, number, output);
         out.push_str(" (");
@@ -315,10 +382,17 @@ fn push_mapped(out: &mut String, number: Number, output: Out, map: Option<&Value
 
 /// UTF-16 with a short way for ASCII, which most of it is.
 fn push_utf16_text(out: &mut String, bytes: &[u8]) {
-    let ascii = bytes.chunks_exact(2).all(|unit| matches!(unit, [low, 0] if *low < 0x80));
+    let ascii = bytes
+        .chunks_exact(2)
+        .all(|unit| matches!(unit, [low, 0] if *low < 0x80));
     if ascii {
         out.reserve(bytes.len() / 2);
-        out.extend(bytes.chunks_exact(2).filter_map(|unit| unit.first()).map(|low| char::from(*low)));
+        out.extend(
+            bytes
+                .chunks_exact(2)
+                .filter_map(|unit| unit.first())
+                .map(|low| char::from(*low)),
+        );
     } else {
         push_utf16(out, bytes);
     }
@@ -349,7 +423,10 @@ fn quoted(out: &mut Values, write: impl FnOnce(&mut Values) -> Option<()>) -> Op
 
 /// Turns the text from `start` on into a JSON string.
 fn quote_from(text: &mut String, start: usize) {
-    let plain = text.get(start..).is_some_and(|t| t.bytes().all(|b| b >= 0x20 && b != b'"' && b != b'\\' && b != 0x7f));
+    let plain = text.get(start..).is_some_and(|t| {
+        t.bytes()
+            .all(|b| b >= 0x20 && b != b'"' && b != b'\\' && b != 0x7f)
+    });
     if plain {
         text.insert(start, '"');
         text.push('"');
@@ -363,4 +440,3 @@ fn push_json_text(out: &mut String, text: &str) {
     // Serialising a str cannot fail.
     out.push_str(&serde_json::to_string(text).unwrap_or_default());
 }
-
