@@ -42,6 +42,14 @@ pub struct Fields<'a> {
 const SEARCHED: usize = 32;
 
 impl<'a> Fields<'a> {
+    /// An empty list with room for `count` fields.
+    pub fn with_capacity(count: usize) -> Self {
+        Self {
+            entries: Vec::with_capacity(count),
+            asked: HashMap::new(),
+        }
+    }
+
     /// Appends a field; the caller vouches for a name that is not there yet.
     pub fn push(&mut self, name: impl Into<Cow<'a, str>>, value: impl Into<Cow<'a, str>>) {
         self.entries.push((name.into(), value.into()));

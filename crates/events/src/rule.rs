@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use casetrace_model::{Context, Outcome};
+use casetrace_model::{Context, Outcome, Text};
 
 use crate::FieldSource;
 use crate::column::Column;
@@ -117,7 +117,7 @@ pub(crate) struct Rule {
     pub(crate) min_version: u8,
     pub(crate) outcome: OutcomeRule,
     pub(crate) context: Option<Context>,
-    pub(crate) phase: Option<String>,
+    pub(crate) phase: Option<Text>,
     pub(crate) promotions: Vec<Promotion>,
     pub(crate) search: Search,
     pub(crate) sentence: Option<Template>,
@@ -139,7 +139,7 @@ impl Rule {
                 .map_or(Ok(0), |v| v.parse().map_err(|_| format!("no version {v:?}")))?,
             outcome: OutcomeRule::parse(outcome)?,
             context: context.transpose()?,
-            phase: some(phase).map(str::to_owned),
+            phase: some(phase).map(Text::from),
             promotions: promotions?,
             search: match search {
                 "-" => Search::None,

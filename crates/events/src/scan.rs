@@ -49,7 +49,7 @@ impl Pattern {
 pub(crate) struct Found {
     pub(crate) codes: Vec<Text>,
     pub(crate) ids: Vec<Text>,
-    pub(crate) phase: Option<String>,
+    pub(crate) phase: Option<Text>,
     pub(crate) members: Vec<(String, String)>,
 }
 
@@ -104,7 +104,7 @@ impl Found {
             }
             Target::Column(column) => column::set(row, *column, hit),
             Target::Phase => {
-                self.phase.get_or_insert_with(|| hit.to_owned());
+                self.phase.get_or_insert_with(|| Text::from(hit));
                 true
             }
             Target::Field(name) => {

@@ -4,8 +4,9 @@
 //! of eight cells: ids, minimum version, outcome, context, phase, promotions, searched fields, sentence. `-` is an
 //! empty cell. `provider<TAB>*` holds what is true of every provider that has no line of its own.
 
-use std::collections::HashMap;
 use std::sync::OnceLock;
+
+use ahash::AHashMap as HashMap;
 
 use crate::rule::Rule;
 use crate::scan::Pattern;

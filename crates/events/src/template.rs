@@ -164,6 +164,10 @@ fn column_text(row: &Row, wanted: &str) -> Option<String> {
 /// Appends `value` on one line: runs of white space become one blank, long values end in `…`.
 pub(crate) fn push_quoted(out: &mut String, value: &str) {
     let start = out.len();
+    if value.len() <= MAX_QUOTE && is_one_line(value) {
+        out.push_str(value);
+        return;
+    }
     for word in value
         .split(|c: char| c.is_whitespace() || c.is_control())
         .filter(|word| !word.is_empty())
@@ -179,6 +183,15 @@ pub(crate) fn push_quoted(out: &mut String, value: &str) {
     if out.len() - start > MAX_QUOTE {
         clip(out, start + MAX_QUOTE);
     }
+}
+
+/// Printable ASCII with single blanks between the words.
+fn is_one_line(value: &str) -> bool {
+    let bytes = value.as_bytes();
+    bytes.iter().all(|byte| matches!(byte, b' '..=b'~'))
+        && !bytes.starts_with(b" ")
+        && !bytes.ends_with(b" ")
+        && !bytes.windows(2).any(|pair| pair == b"  ")
 }
 
 /// Shortens `text` to `max` bytes, the last of which is then `…`.

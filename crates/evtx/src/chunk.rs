@@ -4,7 +4,6 @@
 //! chain of records is broken anywhere, go through the `evtx` crate: its walk, its resynchronisation after damage,
 //! its carving of stale records.
 
-use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -50,12 +49,14 @@ pub(crate) struct Worker<'o> {
     draft: Draft,
 }
 
-/// A record of the chunk while its way is decided.
-enum Slot {
-    Row(Box<Row>),
-    Hollow,
-    /// Left to the crate; where its binary XML stands.
-    Left(Range<usize>),
+/// A record of a sound chunk that is of an unusual shape.
+struct Left {
+    /// Rows before its own.
+    before: usize,
+    /// Where its binary XML stands in the chunk.
+    range: Range<usize>,
+    /// `None`: unreadable; `Some(None)`: hollow.
+    outcome: Option<Option<Box<Row>>>,
 }
 
 impl<'o> Worker<'o> {
@@ -92,32 +93,35 @@ impl<'o> Worker<'o> {
             return self.by_crate(chunk, offset, out);
         };
         self.runner.next_chunk();
-        let mut slots = Vec::with_capacity(records.len());
-        let mut left = HashMap::new();
+        let mut left = Vec::new();
+        out.rows.reserve(records.len());
         for record in records {
-            let slot = self.quick(&chunk.data, record, offset, out);
-            if let Slot::Left(range) = &slot {
-                left.insert(range.start as u64, slots.len());
+            if let Some(range) = self.quick(&chunk.data, record, offset, out) {
+                left.push(Left {
+                    before: out.rows.len(),
+                    range,
+                    outcome: None,
+                });
             }
-            slots.push(slot);
         }
         if !left.is_empty() {
-            self.left_to_crate(chunk, offset, &left, &mut slots, out);
-        }
-        for slot in slots {
-            match slot {
-                Slot::Row(row) => out.rows.push(*row),
-                Slot::Left(range) => lost_record(out, offset + range.start as u64, range.len() as u64),
-                Slot::Hollow => {}
-            }
+            self.left_to_crate(chunk, offset, &mut left, out);
+            insert(left, offset, out);
         }
     }
 
-    fn quick(&mut self, data: &[u8], record: walk::Record, offset: u64, out: &mut Decoded) -> Slot {
+    /// Reads a record of the usual shape; the place of its binary XML if it is not one.
+    fn quick(
+        &mut self,
+        data: &[u8],
+        record: walk::Record,
+        offset: u64,
+        out: &mut Decoded,
+    ) -> Option<Range<usize>> {
         let mut draft = std::mem::take(&mut self.draft);
         let read = self.runner.read(data, record.binxml.clone(), &mut draft);
-        let slot = match read {
-            None => Slot::Left(record.binxml),
+        let left = match read {
+            None => Some(record.binxml),
             Some(()) => {
                 let place = Place {
                     header_id: record.id,
@@ -125,14 +129,13 @@ impl<'o> Worker<'o> {
                     recovered: false,
                 };
                 let at = offset + record.binxml.start as u64;
-                match self.event(draft.event(), place, at, record.binxml.len() as u64, out) {
-                    Some(row) => Slot::Row(Box::new(row)),
-                    None => Slot::Hollow,
-                }
+                let row = self.event(draft.event(), place, at, record.binxml.len() as u64, out);
+                out.rows.extend(row);
+                None
             }
         };
         self.draft = draft;
-        slot
+        left
     }
 
     /// Reads those records of a sound chunk that are of an unusual shape.
@@ -140,18 +143,19 @@ impl<'o> Worker<'o> {
         &mut self,
         chunk: &mut EvtxChunkData,
         offset: u64,
-        left: &HashMap<u64, usize>,
-        slots: &mut [Slot],
+        left: &mut [Left],
         out: &mut Decoded,
     ) {
         let Ok(mut parsed) = chunk.parse(Arc::clone(&self.reading.settings)) else {
             return;
         };
+        let mut waiting = left.iter_mut().peekable();
         for record in parsed.iter().flatten() {
-            let Some(slot) = left
-                .get(&record.binxml_offset)
-                .and_then(|index| slots.get_mut(*index))
-            else {
+            while waiting
+                .next_if(|left| (left.range.start as u64) < record.binxml_offset)
+                .is_some()
+            {}
+            let Some(left) = waiting.next_if(|left| left.range.start as u64 == record.binxml_offset) else {
                 continue;
             };
             let (place, at, bytes) = place_of(&record, offset);
@@ -159,10 +163,7 @@ impl<'o> Worker<'o> {
             if let Ok(rendered) = record.into_xml_bytes()
                 && xml::read(&rendered.data, &mut event)
             {
-                *slot = match self.event(event, place, at, bytes, out) {
-                    Some(row) => Slot::Row(Box::new(row)),
-                    None => Slot::Hollow,
-                };
+                left.outcome = Some(self.event(event, place, at, bytes, out).map(Box::new));
             }
         }
     }
@@ -224,6 +225,23 @@ impl<'o> Worker<'o> {
         out.tally.cut += u64::from(event.cut);
         Some(row)
     }
+}
+
+/// Puts the rows of the records left behind where they belong.
+fn insert(left: Vec<Left>, offset: u64, out: &mut Decoded) {
+    let mut rows = Vec::with_capacity(out.rows.len() + left.len());
+    let mut straight = std::mem::take(&mut out.rows).into_iter();
+    let mut taken = 0;
+    for record in left {
+        rows.extend(straight.by_ref().take(record.before - taken));
+        taken = record.before;
+        match record.outcome {
+            Some(row) => rows.extend(row.map(|row| *row)),
+            None => lost_record(out, offset + record.range.start as u64, record.range.len() as u64),
+        }
+    }
+    rows.extend(straight);
+    out.rows = rows;
 }
 
 fn place_of(record: &EvtxRecord<'_>, offset: u64) -> (Place, u64, u64) {

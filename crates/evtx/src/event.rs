@@ -82,10 +82,11 @@ struct Open {
 }
 
 impl<'a> Event<'a> {
-    /// An event whose System part is known; fields are to be added.
-    pub(crate) fn of(system: System<'a>) -> Self {
+    /// An event whose System part is known; so many fields are to be added.
+    pub(crate) fn of(system: System<'a>, fields: usize) -> Self {
         Self {
             system,
+            fields: Fields::with_capacity(fields),
             ..Self::default()
         }
     }

@@ -1,7 +1,8 @@
 //! Totals of a log, gathered chunk by chunk and merged in any order.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
+use ahash::AHashMap as HashMap;
 use casetrace_model::{Inspection, ProviderCount, Row, Text};
 
 /// Hosts that are told apart; a log has one, a forwarded one many.

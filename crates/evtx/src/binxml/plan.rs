@@ -48,17 +48,53 @@ pub(super) enum Step {
         column: Column,
         text: Vec<Piece>,
     },
-    /// `always`: also if the text is empty.
+    /// `always`: also if the text is empty. `alone`: no other field's name begins with this one, so that a list may
+    /// be numbered freely.
     Field {
         name: Rc<str>,
         text: Vec<Piece>,
         always: bool,
+        alone: bool,
     },
     /// The slot holds an instance of another template.
     Nested {
         slot: u16,
-        place: Place,
+        place: PlaceId,
     },
+}
+
+/// A [`Place`] by number.
+pub(super) type PlaceId = u32;
+
+/// The places met so far; 0 is the top.
+#[derive(Debug)]
+pub(super) struct Places(Vec<Place>);
+
+/// Places that are told apart.
+const MAX_PLACES: usize = 256;
+
+impl Default for Places {
+    fn default() -> Self {
+        Self(vec![Place::default()])
+    }
+}
+
+impl Places {
+    fn id(&mut self, place: &Place) -> Option<PlaceId> {
+        let known = self.0.iter().position(|held| held == place);
+        if known.is_none() && self.0.len() >= MAX_PLACES {
+            return None;
+        }
+        let id = known.unwrap_or_else(|| {
+            self.0.push(place.clone());
+            self.0.len() - 1
+        });
+        u32::try_from(id).ok()
+    }
+
+    fn get(&self, id: PlaceId) -> Option<&Place> {
+        self.0.get(id as usize)
+    }
 }
 
 /// Where in the event a template's elements stand.
@@ -95,9 +131,17 @@ struct Element {
 }
 
 /// Compiles the definition body at `start..start + len`.
-pub(super) fn compile(chunk: &[u8], start: usize, len: usize, place: &Place) -> Option<Vec<Step>> {
+pub(super) fn compile(
+    chunk: &[u8],
+    start: usize,
+    len: usize,
+    place: PlaceId,
+    places: &mut Places,
+) -> Option<Vec<Step>> {
+    let place = places.get(place)?.clone();
     let mut compiler = Compiler {
-        place: place.clone(),
+        place,
+        places,
         steps: Vec::new(),
         open: Vec::new(),
         attribute: None,
@@ -110,14 +154,15 @@ pub(super) fn compile(chunk: &[u8], start: usize, len: usize, place: &Place) -> 
     Some(compiler.steps)
 }
 
-struct Compiler {
+struct Compiler<'p> {
     place: Place,
+    places: &'p mut Places,
     steps: Vec<Step>,
     open: Vec<Element>,
     attribute: Option<(String, Vec<Piece>)>,
 }
 
-impl Compiler {
+impl Compiler<'_> {
     fn token(&mut self, token: Token<'_>) -> Option<()> {
         match token {
             Token::Open { name, dependency } => self.start(&text(name)?, dependency),
@@ -143,10 +188,8 @@ impl Compiler {
                 kind: value::BINXML,
             } if self.attribute.is_none() => {
                 self.open.last_mut()?.parts = Parts::Perhaps;
-                self.steps.push(Step::Nested {
-                    slot: id,
-                    place: self.place.clone(),
-                });
+                let place = self.places.id(&self.place)?;
+                self.steps.push(Step::Nested { slot: id, place });
                 Some(())
             }
             Token::Slot { id, .. } => self.piece(Piece::Slot(id)),
@@ -236,6 +279,7 @@ impl Compiler {
                     name,
                     text,
                     always: false,
+                    alone: false,
                 });
             }
             Section::None => return None,
@@ -265,6 +309,7 @@ impl Compiler {
                         name,
                         text: element.text,
                         always,
+                        alone: false,
                     });
                 }
             }
@@ -291,6 +336,7 @@ impl Compiler {
                     name,
                     text,
                     always: false,
+                    alone: false,
                 }
             }
         });
@@ -346,9 +392,14 @@ fn number_names(steps: &mut [Step]) -> Option<()> {
         _ => None,
     });
     let mut changed = false;
-    for (name, new) in names.zip(renamed) {
-        changed |= *name != new;
-        *name = new;
+    for (name, new) in names.zip(&renamed) {
+        changed |= name != new;
+        *name = Rc::clone(new);
+    }
+    for step in steps {
+        if let Step::Field { name, alone, .. } = step {
+            *alone = renamed.iter().filter(|other| other.starts_with(&**name)).count() == 1;
+        }
     }
     (!changed || !conditional.contains(&true)).then_some(())
 }

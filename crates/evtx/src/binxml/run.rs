@@ -1,13 +1,14 @@
 //! Runs plans: values of a record to the parts of an event.
 
-use std::collections::HashMap;
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::ops::Range;
 use std::rc::Rc;
 
+use ahash::AHashMap;
 use casetrace_model::time;
 
 use super::cursor::Cursor;
-use super::plan::{self, Column, Piece, Place, Step};
+use super::plan::{self, Column, Piece, PlaceId, Places, Step};
 use super::token;
 use super::value::{self, Value};
 use crate::event::{Event, MAX_FIELDS, System};
@@ -24,9 +25,36 @@ type Plan = Option<Rc<[Step]>>;
 /// Compiled plans: of one chunk by place, of all chunks by content.
 #[derive(Default)]
 pub(crate) struct Runner {
-    here: HashMap<(u32, Place), Plan>,
-    known: HashMap<(u64, u64), Plan>,
-    hasher: std::hash::RandomState,
+    here: AHashMap<(u32, PlaceId), Plan>,
+    known: AHashMap<(u64, u64), Plan>,
+    places: Places,
+    slots: Vec<Slot>,
+    hasher: ahash::RandomState,
+}
+
+/// A slot's value by its place in the chunk.
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    kind: u8,
+    at: usize,
+    len: usize,
+}
+
+/// The values of one instance.
+#[derive(Clone, Copy)]
+struct Values<'r> {
+    chunk: &'r [u8],
+    slots: &'r [Slot],
+}
+
+impl<'r> Values<'r> {
+    fn get(&self, slot: u16) -> Option<Value<'r>> {
+        let slot = self.slots.get(usize::from(slot))?;
+        Some(Value {
+            kind: slot.kind,
+            bytes: self.chunk.get(slot.at..slot.at.checked_add(slot.len)?)?,
+        })
+    }
 }
 
 /// One event as texts in a buffer that is used again for the next.
@@ -63,14 +91,15 @@ impl Runner {
     /// Reads the record whose binary XML is at `range` of `chunk`; `None` if it is not of the usual shape.
     pub(crate) fn read(&mut self, chunk: &[u8], range: Range<usize>, draft: &mut Draft) -> Option<()> {
         draft.clear();
-        self.instance(chunk, range, &Place::default(), 0, draft)
+        self.slots.clear();
+        self.instance(chunk, range, 0, 0, draft)
     }
 
     fn instance(
         &mut self,
         chunk: &[u8],
         range: Range<usize>,
-        place: &Place,
+        place: PlaceId,
         depth: usize,
         draft: &mut Draft,
     ) -> Option<()> {
@@ -94,89 +123,89 @@ impl Runner {
             let size = cursor.u32()?;
             cursor.take(size as usize)?;
         }
-        let values = values(&mut cursor)?;
+        let base = self.slots.len();
+        read_slots(&mut cursor, &mut self.slots)?;
         if !matches!(cursor.u8(), None | Some(0)) {
             return None;
         }
         let plan = self.plan(chunk, definition, place)?;
-        self.run(chunk, &plan, &values, depth, draft)
+        self.run(chunk, &plan, base..self.slots.len(), depth, draft)
     }
 
     fn run(
         &mut self,
         chunk: &[u8],
         plan: &[Step],
-        values: &[Value<'_>],
+        slots: Range<usize>,
         depth: usize,
         draft: &mut Draft,
     ) -> Option<()> {
         let mut at = 0;
         while let Some(step) = plan.get(at) {
             at += 1;
+            let values = Values {
+                chunk,
+                slots: self.slots.get(slots.clone())?,
+            };
             match step {
                 Step::Depends { slot, steps } => {
-                    if values.get(usize::from(*slot)).is_some_and(Value::is_null) {
+                    if values.get(*slot).is_some_and(|value| value.is_null()) {
                         at += steps;
                     }
                 }
                 Step::Column { column, text } => draft.column(*column, text, values)?,
-                Step::Field { name, text, always } => draft.field(name, text, *always, values)?,
+                Step::Field {
+                    name,
+                    text,
+                    always,
+                    alone,
+                } => draft.field(name, text, *always, *alone, values)?,
                 Step::Nested { slot, place } => {
-                    let value = values.get(usize::from(*slot))?;
+                    let value = values.get(*slot)?;
                     if value.is_null() {
                         continue;
                     }
-                    if value.kind != value::BINXML {
-                        return None;
-                    }
                     draft.data_parts += 1;
                     // Names are numbered within one template; two of them could clash.
-                    if draft.data_parts > 1 {
+                    if value.kind != value::BINXML || draft.data_parts > 1 {
                         return None;
                     }
-                    self.instance(
-                        chunk,
-                        value.at..value.at + value.bytes.len(),
-                        place,
-                        depth + 1,
-                        draft,
-                    )?;
+                    let held = values.slots.get(usize::from(*slot))?;
+                    self.instance(chunk, held.at..held.at + held.len, *place, depth + 1, draft)?;
                 }
             }
         }
         Some(())
     }
 
-    fn plan(&mut self, chunk: &[u8], definition: u32, place: &Place) -> Option<Rc<[Step]>> {
-        let key = (definition, place.clone());
-        if let Some(plan) = self.here.get(&key) {
+    fn plan(&mut self, chunk: &[u8], definition: u32, place: PlaceId) -> Plan {
+        if let Some(plan) = self.here.get(&(definition, place)) {
             return plan.clone();
         }
         let plan = self.plan_by_content(chunk, definition, place);
-        self.here.insert(key, plan.clone());
+        self.here.insert((definition, place), plan.clone());
         plan
     }
 
     /// Definitions are the same in many chunks, with other name offsets; the hash is over what they say.
-    fn plan_by_content(&mut self, chunk: &[u8], definition: u32, place: &Place) -> Plan {
-        use std::hash::{BuildHasher, Hash, Hasher};
+    fn plan_by_content(&mut self, chunk: &[u8], definition: u32, place: PlaceId) -> Plan {
         let mut cursor = Cursor::new(chunk, definition as usize);
         cursor.take(20)?;
         let size = cursor.u32()? as usize;
         let start = cursor.at();
-        let mut hashes = [self.hasher.build_hasher(), self.hasher.build_hasher()];
-        1_u8.hash(&mut hashes[1]);
-        place.hash(&mut hashes[0]);
-        place.hash(&mut hashes[1]);
+        let (mut one, mut other) = (self.hasher.build_hasher(), self.hasher.build_hasher());
+        (place, 1_u8).hash(&mut one);
+        (place, 2_u8).hash(&mut other);
         token::walk(chunk, start, size, |token| {
-            hashes.iter_mut().for_each(|hash| token.hash(hash));
+            token.hash(&mut one);
+            token.hash(&mut other);
             Some(())
         })?;
-        let content = (hashes[0].finish(), hashes[1].finish());
+        let content = (one.finish(), other.finish());
         if let Some(plan) = self.known.get(&content) {
             return plan.clone();
         }
-        let plan = plan::compile(chunk, start, size, place).map(Rc::from);
+        let plan = plan::compile(chunk, start, size, place, &mut self.places).map(Rc::from);
         if self.known.len() < MAX_PLANS {
             self.known.insert(content, plan.clone());
         }
@@ -184,26 +213,22 @@ impl Runner {
     }
 }
 
-/// The slot values of an instance.
-fn values<'c>(cursor: &mut Cursor<'c>) -> Option<Vec<Value<'c>>> {
+/// Appends the slots of an instance.
+fn read_slots(cursor: &mut Cursor<'_>, slots: &mut Vec<Slot>) -> Option<()> {
     let count = cursor.u32()?;
     if count > MAX_SLOTS {
         return None;
     }
     let mut sizes = *cursor;
     cursor.take(count as usize * 4)?;
-    let mut values = Vec::with_capacity(count as usize);
     for _ in 0..count {
-        let (size, kind) = (sizes.u16()?, sizes.u8()?);
+        let (len, kind) = (usize::from(sizes.u16()?), sizes.u8()?);
         sizes.u8()?;
         let at = cursor.at();
-        values.push(Value {
-            kind,
-            at,
-            bytes: cursor.take(usize::from(size))?,
-        });
+        cursor.take(len)?;
+        slots.push(Slot { kind, at, len });
     }
-    Some(values)
+    Some(())
 }
 
 /// Columns whose value is text, in the order of [`Draft::texts`].
@@ -229,29 +254,71 @@ impl Draft {
     }
 
     /// Appends a text; its place in the buffer.
-    fn write(&mut self, text: &[Piece], values: &[Value<'_>]) -> Option<Range<usize>> {
+    fn write(&mut self, text: &[Piece], values: Values<'_>) -> Option<Range<usize>> {
         let start = self.text.len();
         for piece in text {
             match piece {
                 Piece::Literal(text) => self.text.push_str(text),
-                Piece::Slot(slot) => values.get(usize::from(*slot))?.write(&mut self.text)?,
+                Piece::Slot(slot) => values.get(*slot)?.write(&mut self.text)?,
             }
         }
         Some(start..self.text.len())
     }
 
-    fn field(&mut self, name: &Rc<str>, text: &[Piece], always: bool, values: &[Value<'_>]) -> Option<()> {
+    fn field(
+        &mut self,
+        name: &Rc<str>,
+        text: &[Piece],
+        always: bool,
+        alone: bool,
+        values: Values<'_>,
+    ) -> Option<()> {
+        if let [Piece::Slot(slot)] = text
+            && let Some(value) = values.get(*slot)
+            && value.kind == value::STRINGS
+        {
+            return if always && alone {
+                self.list(name, value.bytes)
+            } else {
+                None
+            };
+        }
         let range = self.write(text, values)?;
         if always || !self.text.get(range.clone())?.trim().is_empty() {
-            if self.fields.len() >= MAX_FIELDS {
-                return None;
-            }
-            self.fields.push((Rc::clone(name), range));
+            self.push(Rc::clone(name), range)?;
         }
         Some(())
     }
 
-    fn column(&mut self, column: Column, text: &[Piece], values: &[Value<'_>]) -> Option<()> {
+    /// The element is repeated for every item of a list; its fields are numbered.
+    fn list(&mut self, name: &Rc<str>, bytes: &[u8]) -> Option<()> {
+        let items = value::strings(bytes)?;
+        if items.is_empty() {
+            let end = self.text.len();
+            return self.push(Rc::clone(name), end..end);
+        }
+        for (index, item) in items.into_iter().enumerate() {
+            let start = self.text.len();
+            value::utf16(item, &mut self.text)?;
+            let name = if index == 0 {
+                Rc::clone(name)
+            } else {
+                Rc::from(format!("{name}_{}", index + 1))
+            };
+            self.push(name, start..self.text.len())?;
+        }
+        Some(())
+    }
+
+    fn push(&mut self, name: Rc<str>, range: Range<usize>) -> Option<()> {
+        if self.fields.len() >= MAX_FIELDS {
+            return None;
+        }
+        self.fields.push((name, range));
+        Some(())
+    }
+
+    fn column(&mut self, column: Column, text: &[Piece], values: Values<'_>) -> Option<()> {
         if let Some(slot) = text_slot(column) {
             let range = self.write(text, values)?;
             let some = !self.text.get(range.clone())?.trim().is_empty();
@@ -259,16 +326,16 @@ impl Draft {
             return Some(());
         }
         let value = match text {
-            [Piece::Slot(slot)] => Some(values.get(usize::from(*slot))?),
+            [Piece::Slot(slot)] => Some(values.get(*slot)?),
             _ => None,
         };
         if column == Column::Time
-            && let Some(instant) = value.and_then(Value::instant)
+            && let Some(instant) = value.and_then(|value| value.instant())
         {
             self.numbers.time_ns = Some(instant);
             return Some(());
         }
-        if let Some(number) = value.and_then(Value::unsigned) {
+        if let Some(number) = value.and_then(|value| value.unsigned()) {
             self.numbers.set(column, number);
             return Some(());
         }
@@ -312,7 +379,7 @@ impl Draft {
             user_sid: column(5),
             qualifiers: None,
         };
-        let mut event = Event::of(system);
+        let mut event = Event::of(system, self.fields.len());
         for (name, range) in &self.fields {
             event.fields.push(&**name, text(range));
         }

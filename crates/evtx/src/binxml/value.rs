@@ -8,14 +8,15 @@ use casetrace_model::time;
 pub(super) const STRING: u8 = 1;
 /// Nested binary XML.
 pub(super) const BINXML: u8 = 0x21;
+/// An array of UTF-16 texts.
+pub(super) const STRINGS: u8 = 0x81;
 const NULL: u8 = 0;
 const FILETIME: u8 = 17;
 
-/// A slot's value: its type and its bytes' place in the chunk.
+/// A slot's value: its type and its bytes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Value<'c> {
     pub(super) kind: u8,
-    pub(super) at: usize,
     pub(super) bytes: &'c [u8],
 }
 
@@ -51,6 +52,7 @@ impl Value<'_> {
         let shown = match self.kind {
             NULL => Ok(()),
             STRING => return utf16(bytes, out),
+            2 => return ascii(bytes, out),
             3 => write!(out, "{}", i8::from_le_bytes(bytes.try_into().ok()?)),
             5 => write!(out, "{}", i16::from_le_bytes(bytes.try_into().ok()?)),
             7 => write!(out, "{}", i32::from_le_bytes(bytes.try_into().ok()?)),
@@ -76,6 +78,7 @@ impl Value<'_> {
                 // Nine digits are kept for time; a FILETIME has seven.
                 write!(out, "{}Z", shown.get(..27)?)
             }
+            18 => return system_time(bytes, out),
             19 => return sid(bytes, out),
             20 | 21 => write!(out, "{:#x}", self.unsigned()?),
             _ => return None,
@@ -101,6 +104,50 @@ pub(super) fn utf16(bytes: &[u8], out: &mut String) -> Option<()> {
         });
     }
     Some(())
+}
+
+/// Appends an ANSI string if all of it is ASCII; other code pages are the crate's work.
+fn ascii(bytes: &[u8], out: &mut String) -> Option<()> {
+    for byte in bytes.iter().filter(|byte| **byte != 0) {
+        out.push(match byte {
+            b'\t' | b'\n' | b'\r' | b' '..=0x7f => char::from(*byte),
+            0..=0x1f => '_',
+            _ => return None,
+        });
+    }
+    Some(())
+}
+
+/// Appends a SYSTEMTIME: year, month, day of week, day, hour, minute, second, millisecond.
+fn system_time(bytes: &[u8], out: &mut String) -> Option<()> {
+    use std::fmt::Write;
+    let mut units = bytes
+        .chunks_exact(2)
+        .filter_map(|pair| pair.try_into().ok().map(u16::from_le_bytes));
+    let [year, month, _, day, hour, minute, second, ms] =
+        std::array::from_fn(|_| units.next().unwrap_or(u16::MAX));
+    let fits = year <= 9999 && (1..=12).contains(&month) && (1..=31).contains(&day);
+    if bytes.len() != 16 || !fits || hour > 23 || minute > 59 || second > 59 || ms > 999 {
+        return None;
+    }
+    write!(
+        out,
+        "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}0000Z"
+    )
+    .ok()
+}
+
+/// The items of an array of strings, each of which ends in a NUL.
+pub(super) fn strings(bytes: &[u8]) -> Option<Vec<&[u8]>> {
+    let mut items = Vec::new();
+    let mut start = 0;
+    for (index, unit) in bytes.chunks_exact(2).enumerate() {
+        if unit == [0, 0] {
+            items.push(bytes.get(start..index * 2)?);
+            start = index * 2 + 2;
+        }
+    }
+    (start == bytes.len()).then_some(items)
 }
 
 fn push_hex(out: &mut String, byte: u8, digits: &[u8; 16]) {
@@ -147,7 +194,7 @@ mod tests {
 
     fn shown(kind: u8, bytes: &[u8]) -> Option<String> {
         let mut out = String::new();
-        Value { kind, at: 0, bytes }.write(&mut out).map(|()| out)
+        Value { kind, bytes }.write(&mut out).map(|()| out)
     }
 
     #[test]
@@ -169,6 +216,12 @@ mod tests {
             ),
             (19, &sid, "S-1-5-32-544"),
             (1, b"a\0\x01\0\n\0\xe9\0\0\0x\0", "a_\né"),
+            (2, b"a\x01b\0", "a_b"),
+            (
+                18,
+                &[0xe8, 7, 5, 0, 3, 0, 22, 0, 3, 0, 11, 0, 55, 0, 7, 0],
+                "2024-05-22T03:11:55.0070000Z",
+            ),
         ] {
             assert_eq!(shown(kind, bytes).as_deref(), Some(text), "{kind}");
         }
@@ -180,7 +233,7 @@ mod tests {
             (8, &b"\0"[..]),
             (1, b"a"),
             (1, b"\0\xd8"),
-            (2, b"a"),
+            (2, b"\xe9"),
             (0x81, b"a\0"),
             (19, b"\x01\x05"),
         ] {
