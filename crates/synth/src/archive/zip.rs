@@ -2,8 +2,6 @@
 //!
 //! Source: APPNOTE.TXT. Times are fixed, names may be in CP932, members may be encrypted, entries may lie.
 
-use std::io::Write;
-
 use super::Member;
 use super::crypt::{winzip_aes, zip_crypto};
 use crate::bytes::Bytes;
@@ -235,12 +233,7 @@ impl Zip {
     }
 }
 
-/// Raw deflate.
+/// Raw deflate. Not through flate2: which engine that uses depends on what else is built, and with it the bytes.
 pub(super) fn deflate(data: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());
-    // Writing into a Vec can't fail; an empty result would show in the first test.
-    if encoder.write_all(data).is_err() {
-        return vec![];
-    }
-    encoder.finish().unwrap_or_default()
+    miniz_oxide::deflate::compress_to_vec(data, 9)
 }

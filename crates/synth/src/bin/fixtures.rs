@@ -1,11 +1,12 @@
-//! Writes the demo bundles: `fixtures OUT-DIR` makes one folder per bundle with `upload/`, `expected.json` and,
-//! where a member is encrypted, `passwords.txt`.
+//! Writes bundles: `fixtures OUT-DIR` the demonstration ones, `fixtures OUT-DIR scenarios` the whole labelled set.
+//! Each gets a folder with `upload/`, `expected.json` and, where a member is encrypted and the password known,
+//! `passwords.txt`.
 
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
-use casetrace_synth::scenario::{Bundle, demo};
+use casetrace_synth::scenario::{Bundle, all, demo};
 
 fn write(root: &Path, bundle: &Bundle) -> std::io::Result<()> {
     let folder = root.join(bundle.name);
@@ -22,12 +23,17 @@ fn write(root: &Path, bundle: &Bundle) -> std::io::Result<()> {
 
 #[expect(clippy::print_stderr, reason = "a command-line tool")]
 fn main() -> ExitCode {
-    let Some(root) = std::env::args_os().nth(1) else {
-        eprintln!("usage: fixtures OUT-DIR");
-        return ExitCode::from(2);
+    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    let bundles = match arguments.as_slice() {
+        [_] => demo::bundles(),
+        [_, set] if set == "scenarios" => all::scenarios(),
+        _ => {
+            eprintln!("usage: fixtures OUT-DIR [scenarios]");
+            return ExitCode::from(2);
+        }
     };
-    for bundle in demo::bundles() {
-        if let Err(error) = write(Path::new(&root), &bundle) {
+    for bundle in bundles {
+        if let Err(error) = write(Path::new(&arguments[0]), &bundle) {
             eprintln!("{}: {error}", bundle.name);
             return ExitCode::FAILURE;
         }

@@ -153,7 +153,8 @@ impl Etl {
 
     /// The raw time stamp of an instant.
     pub fn raw_ts(&self, at: Moment) -> u64 {
-        let ticks_100ns = (at.0 - self.start.0) / 100;
+        // A session can't see anything before its start.
+        let ticks_100ns = ((at.0 - self.start.0) / 100).max(0);
         match self.clock {
             Clock::SystemTime => at.filetime(),
             Clock::Qpc(hz) => {

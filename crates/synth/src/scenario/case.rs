@@ -23,6 +23,8 @@ pub struct Case {
     pub logs: Vec<Event>,
     /// Further ready files of the Authlogs folder, by path in it.
     pub files: Vec<Member>,
+    /// Files of the Authlogs folder that are missing.
+    pub missing: Vec<&'static str>,
     next_port: u16,
     next_dns_id: u16,
 }
@@ -39,6 +41,7 @@ impl Case {
             trace: vec![],
             logs: vec![],
             files: vec![],
+            missing: vec![],
             next_port: 49_700,
             next_dns_id: 0x1a2b,
         }
@@ -69,6 +72,12 @@ impl Case {
     pub fn file(&mut self, name: &str, data: Vec<u8>) -> &mut Self {
         self.files.retain(|m| m.name != name);
         self.files.push(Member::new(name, data));
+        self
+    }
+
+    /// Leaves a file of the Authlogs folder out.
+    pub fn omit(&mut self, name: &'static str) -> &mut Self {
+        self.missing.push(name);
         self
     }
 

@@ -4,6 +4,7 @@
 //! evidence, those of [`pack`] turn it into files, [`demo`] holds the five demonstration bundles, [`all`] the
 //! labelled set. Times start at 2026-03-02T01:00:00Z, addresses are those reserved for documentation.
 
+pub mod all;
 mod case;
 pub mod demo;
 pub mod events;

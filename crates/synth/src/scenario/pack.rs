@@ -6,6 +6,7 @@ use crate::archive::{Cab, CabMethod, Member, Zip};
 use crate::etl::{Etl, Interface, Process};
 use crate::event::Event;
 use crate::evtx::Evtx;
+use crate::moment::Moment;
 use crate::net::Host;
 use crate::text::{Dsregcmd, Encoding, authlogs, windows};
 
@@ -62,8 +63,12 @@ impl Case {
             .zone(self.id.zone_min)
             .merged(path)
             .end(self.stop);
-        etl.packets(&self.wire, 12);
-        for (n, event) in self.trace.iter().enumerate() {
+        // Stories tell of earlier attempts too; the trace saw only those of its own time.
+        let during = |at: Moment| at >= self.start && at <= self.stop;
+        let mut wire = self.wire.clone();
+        wire.frames.retain(|f| during(f.at));
+        etl.packets(&wire, 12);
+        for (n, event) in self.trace.iter().filter(|e| during(e.at)).enumerate() {
             etl.event(&event.clone().cpu(n as u16 % 4));
         }
         let ethernet = Interface {
@@ -152,6 +157,7 @@ impl Case {
             files.retain(|m| m.name != own.name);
             files.push(own.clone());
         }
+        files.retain(|m| !self.missing.contains(&m.name.as_str()));
         files
     }
 

@@ -58,6 +58,15 @@ impl Dsregcmd {
         self
     }
 
+    /// Removes a field.
+    #[must_use]
+    pub fn unset(mut self, section: &str, name: &str) -> Self {
+        for (_, fields) in self.sections.iter_mut().filter(|(title, _)| title == section) {
+            fields.retain(|(n, _)| n != name);
+        }
+        self
+    }
+
     fn device_state(id: &Identity, entra: bool) -> Self {
         Self::new().all(
             DEVICE_STATE,

@@ -1,0 +1,43 @@
+//! The labelled set: one bundle for each kind of trouble the rules know, several at once, and quiet ones.
+//!
+//! Generated in code and never committed: `fixtures OUT-DIR scenarios` writes them for a look.
+
+mod auth;
+mod cli;
+mod disc;
+mod join;
+mod mixed;
+mod net;
+mod pin;
+mod pre;
+mod proxy;
+mod prt;
+mod quality;
+mod quiet;
+mod story;
+mod tls;
+mod writeback;
+
+use super::Bundle;
+
+/// All labelled bundles, the demonstration ones first.
+pub fn scenarios() -> Vec<Bundle> {
+    let families = [
+        super::demo::bundles(),
+        pre::bundles(),
+        disc::bundles(),
+        auth::bundles(),
+        join::bundles(),
+        prt::bundles(),
+        pin::bundles(),
+        proxy::bundles(),
+        tls::bundles(),
+        net::bundles(),
+        cli::bundles(),
+        writeback::bundles(),
+        mixed::bundles(),
+        quality::bundles(),
+        quiet::bundles(),
+    ];
+    families.into_iter().flatten().collect()
+}

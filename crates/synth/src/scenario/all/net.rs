@@ -1,0 +1,147 @@
+//! Names, paths and clocks.
+
+use super::story::{ATTEMPT, Possible, Story};
+use crate::moment::Moment;
+use crate::net::{Tcp, http, kerberos};
+use crate::scenario::network::Block;
+use crate::scenario::world::{self, LSASS};
+use crate::scenario::{Bundle, Case};
+
+const LOGIN: &str = "login.microsoftonline.com";
+
+pub(super) fn bundles() -> Vec<Bundle> {
+    vec![
+        name_server_silent(),
+        sinkhole(),
+        icmp_prohibited(),
+        clock_wrong(),
+        large_segments_lost(),
+    ]
+}
+
+fn name_server_silent() -> Bundle {
+    Story::joined(
+        "dns-no-answer",
+        "The name server answers for the intranet and is silent about sign-in hosts.",
+    )
+    .with(|case| {
+        for second in [ATTEMPT, ATTEMPT + 30, ATTEMPT + 60] {
+            case.lookup_times_out(case.at(second), LOGIN);
+        }
+        case.lookup(case.at(ATTEMPT + 90), "dc01.corp.contoso.com");
+    })
+    .root("DNS-01")
+    .from("NetTrace.etl", "etl", "dns.query")
+    .allow(&["PRT-05", "NET-02"])
+    .absent(&["TLS-01", "DISC-01", "PXY-04"])
+    .nettrace()
+}
+
+fn sinkhole() -> Bundle {
+    Story::joined(
+        "dns-sinkhole",
+        "A filter answers 0.0.0.0 for the device sign-in host.",
+    )
+    .with(|case| {
+        for second in [ATTEMPT, ATTEMPT + 20] {
+            case.lookup_as(
+                case.at(second),
+                "device.login.microsoftonline.com",
+                &[std::net::Ipv4Addr::UNSPECIFIED],
+            );
+        }
+    })
+    .first("DNS-02", super::story::Likely)
+    .absent(&["TLS-01", "DISC-04"])
+    .nettrace()
+}
+
+fn icmp_prohibited() -> Bundle {
+    Story::joined(
+        "net-icmp-prohibited",
+        "A router forbids the way to the token endpoint and says so.",
+    )
+    .with(|case| {
+        for n in 0..3 {
+            let t = case.at(ATTEMPT + 20 * n);
+            case.lookup(t, LOGIN);
+            case.blocked(t.plus_ms(30), world::https(LOGIN), LSASS, Block::Icmp);
+        }
+    })
+    .allow(&["PRT-05", "FW-01", "NET-02", "DISC-04", "CLI-01"])
+    .also("FW-01", super::story::Likely)
+    .absent(&["DNS-01", "TLS-03"])
+    .nettrace()
+}
+
+/// The computer's clock is nine minutes fast: Kerberos refuses it and every Date header disagrees.
+fn clock_wrong() -> Bundle {
+    const SKEW_MS: i64 = 540_000;
+    Story::joined(
+        "time-clock-wrong",
+        "The computer's clock is nine minutes fast; Kerberos and HTTP both show it.",
+    )
+    .with(|case| {
+        let t = case.at(ATTEMPT);
+        let real = t.plus_ms(-SKEW_MS);
+        let realm = case.id.domain.to_uppercase();
+        let refused = kerberos::error(&realm, &["krbtgt", &realm], kerberos::SKEW, real);
+        case.kerberos(t, &kerberos::as_req(&realm, "user1", true), &refused);
+        for n in 0..3 {
+            dated_page(case, t.plus_s(5 + 20 * n), real.plus_s(5 + 20 * n));
+        }
+    })
+    .root("TIME-01")
+    .from("NetTrace.etl", "etl", "http.response")
+    .allow(&["PRT-12"])
+    .absent(&["TLS-02", "DNS-01"])
+    .nettrace()
+}
+
+/// A plain HTTP page whose Date header is the server's clock.
+fn dated_page(case: &mut Case, at: Moment, server: Moment) {
+    let host = "ocsp.digicert.com";
+    let port = 53_000 + (at.0 / 1_000_000_000 % 900) as u16;
+    let from = std::net::SocketAddr::new(world::CLIENT.into(), port);
+    let to = std::net::SocketAddr::new(world::address(host).into(), 80);
+    let mut tcp = Tcp::new(&mut case.wire, at, from, to).pid(LSASS.pid);
+    let header = format!("Host: {host}");
+    let date = format!("Date: {}", server.http_date());
+    tcp.handshake().client(&http::request(
+        "GET",
+        "/MFE",
+        &["User-Agent: Microsoft-CryptoAPI/10.0", &header],
+        "",
+    ));
+    tcp.server(&http::response(
+        200,
+        "OK",
+        &["Content-Type: application/ocsp-response", &date],
+        "ocsp",
+    ))
+    .client_close();
+}
+
+fn large_segments_lost() -> Bundle {
+    Story::joined(
+        "net-large-segments-lost",
+        "Small packets pass the VPN, full-size ones never arrive: TLS starts and hangs.",
+    )
+    .with(|case| {
+        for n in 0..3 {
+            let t = case.at(ATTEMPT + 40 * n);
+            case.lookup(t, LOGIN);
+            let from = std::net::SocketAddr::new(world::CLIENT.into(), 54_000 + n as u16);
+            let mut tcp = Tcp::new(&mut case.wire, t.plus_ms(30), from, world::https(LOGIN)).pid(LSASS.pid);
+            let hello = crate::net::tls::ClientHello::new(LOGIN)
+                .groups(&[0x11ec, 0x001d])
+                .pad_to(1_800);
+            tcp.handshake().client_lost(&hello.record(), 5);
+            tcp.client_rst();
+        }
+    })
+    .also("NET-01", Possible)
+    .allow(&["NET-02", "TLS-03", "PRT-05"])
+    .absent(&["DNS-01", "TLS-01"])
+    .nettrace()
+}
