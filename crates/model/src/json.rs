@@ -82,8 +82,12 @@ impl JsonObject {
     pub fn push_num(&mut self, name: &str, value: impl Into<i128>) {
         use std::fmt::Write;
         self.key(name);
-        // Writing to a String can't fail.
-        let _ = write!(self.out, "{}", value.into());
+        let value = value.into();
+        // Writing to a String can't fail. Nearly every number fits 64 bits, which print several times faster.
+        let _ = match i64::try_from(value) {
+            Ok(small) => write!(self.out, "{small}"),
+            Err(_) => write!(self.out, "{value}"),
+        };
     }
 
     /// Adds a member whose value is already valid JSON.
