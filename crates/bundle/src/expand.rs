@@ -107,12 +107,16 @@ impl<'a> Builder<'a> {
 
     /// Marks a container as not fully read.
     pub(crate) fn partial(&mut self, index: usize, diagnostic: Diagnostic) {
+        self.downgrade(index);
+        self.diagnose(index, diagnostic);
+    }
+
+    fn downgrade(&mut self, index: usize) {
         if let Some(member) = self.members.get_mut(index)
             && member.outcome == MemberOutcome::Ok
         {
             member.outcome = MemberOutcome::Partial;
         }
-        self.diagnose(index, diagnostic);
     }
 
     /// Registers a member without content.
@@ -192,6 +196,9 @@ impl<'a> Builder<'a> {
         };
         let hash = taken.map(|taken| self.fill(&mut member, taken, index));
         self.hashes.push(hash);
+        if let Some(parent) = parent.filter(|_| is_loss(&member)) {
+            self.downgrade(parent);
+        }
         (self.progress)(Progress {
             path: &member.path,
             members: index + 1,
@@ -344,6 +351,15 @@ impl<'a> Builder<'a> {
             )],
         };
         Case { members, diagnostics }
+    }
+}
+
+/// True if the container did not give all of the member: links and other things left out on purpose are no loss.
+fn is_loss(member: &Member) -> bool {
+    match member.outcome {
+        MemberOutcome::Ok | MemberOutcome::Empty => false,
+        MemberOutcome::Skipped => member.diagnostics.iter().any(|d| d.code != "BundleNotRegular"),
+        _ => true,
     }
 }
 

@@ -51,6 +51,22 @@ fn cabinets_of_every_method_give_their_files_across_blocks() {
 }
 
 #[test]
+fn reserved_areas_of_any_size_do_not_disturb() {
+    let data = noise(50_001);
+    for reserve in [0, 1, 4, 10, 255] {
+        let bytes = cab_with(
+            &[mszip_folder(&data)],
+            &[cab_file("a", data.len(), 0, 0)],
+            (None, None),
+            Some(reserve),
+        );
+        let case = open_one("x.cab", bytes);
+        assert!(codes(&case.members[0]).is_empty(), "{reserve}");
+        assert!(bytes_of(member(&case, "x.cab!/a")) == data);
+    }
+}
+
+#[test]
 fn nesting_is_spelled_in_the_path_and_parents_come_first() {
     let etl = noise(5000);
     let cab = cab(

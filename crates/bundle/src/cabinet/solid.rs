@@ -19,6 +19,8 @@ struct Survey {
     blocks: u16,
     stored: u64,
     expanded: u64,
+    /// Offsets of the block headers, from the first.
+    headers: Vec<u64>,
     /// Offsets (in the expanded folder) of blocks whose checksum is wrong.
     bad: Vec<u64>,
     /// True if blocks are missing at the end.
@@ -199,12 +201,12 @@ fn fail_all(
 ) -> Result<u64, OpenError> {
     let mut left_out = 0;
     for file in files {
-        let entry = lost(entry_of(file, codec));
-        left_out += u64::from(
-            builder
-                .add_absent(Some(parent), "", entry, MemberOutcome::Failed)
-                .is_none(),
-        );
+        let entry = entry_of(file, codec);
+        let (entry, outcome) = match file.size {
+            0 => (entry, MemberOutcome::Empty),
+            _ => (lost(entry), MemberOutcome::Failed),
+        };
+        left_out += u64::from(builder.add_absent(Some(parent), "", entry, outcome).is_none());
     }
     Ok(left_out)
 }
@@ -219,6 +221,7 @@ fn survey(source: &mut Source, folder: &Folder, reserve: u8) -> Survey {
         survey.cut = true;
         return survey;
     }
+    let mut at = 0;
     for _ in 0..folder.blocks {
         match survey_block(source, reserve, folder.is_stored()) {
             Ok((stored, expanded, good)) => {
@@ -231,6 +234,8 @@ fn survey(source: &mut Source, folder: &Folder, reserve: u8) -> Survey {
                     survey.bad.push(survey.expanded);
                 }
                 survey.blocks += 1;
+                survey.headers.push(at);
+                at += 8 + u64::from(reserve) + u64::from(stored);
                 survey.stored += u64::from(stored);
                 survey.expanded += u64::from(expanded);
             }
@@ -256,9 +261,11 @@ fn survey_block(source: &mut Source, reserve: u8, stored_method: bool) -> io::Re
     if stored_method && stored != expanded && expanded != 0 {
         return Err(io::ErrorKind::InvalidData.into());
     }
-    // The sum covers the reserved bytes and data first, then the two sizes.
+    // The data is summed on its own, then the two sizes with the reserved bytes behind them.
+    let (reserved, packed) = data.split_at(usize::from(reserve));
     let sizes = u32::from(stored) | u32::from(expanded) << 16;
-    Ok((stored, expanded, sum == 0 || checksum(&data) ^ sizes == sum))
+    let actual = checksum(packed) ^ checksum(reserved) ^ sizes;
+    Ok((stored, expanded, sum == 0 || actual == sum))
 }
 
 /// XOR of little-endian words; the last one to three bytes count from the most significant end.
@@ -280,8 +287,9 @@ struct Rebuilt<'a> {
     source: &'a mut Source,
     data_at: u64,
     at: u64,
-    /// Distance between block headers is only known by walking, so checksums are blanked while reading past them.
-    blocks: Vec<u64>,
+    /// Offsets of the block headers, whose checksums are blanked while reading past them: they were checked
+    /// before, and the crate sums reserved bytes differently.
+    headers: Vec<u64>,
 }
 
 impl<'a> Rebuilt<'a> {
@@ -311,17 +319,12 @@ impl<'a> Rebuilt<'a> {
         out.extend_from_slice(Self::NAME.as_bytes());
         out.push(0);
         let data_at = u64::from(folder.first_block);
-        let blocks = if survey.bad.is_empty() {
-            Vec::new()
-        } else {
-            block_offsets(source, data_at, reserve, survey.blocks)?
-        };
         Ok(Self {
             tables: Cursor::new(out),
             source,
             data_at,
             at: 0,
-            blocks,
+            headers: survey.headers.clone(),
         })
     }
 
@@ -332,9 +335,9 @@ impl<'a> Rebuilt<'a> {
     /// Blanks checksum bytes within `buf`, which was read from data offset `from`: a block with a wrong sum is still
     /// worth decompressing, and was reported.
     fn blank_sums(&self, buf: &mut [u8], from: u64) {
-        let first = self.blocks.partition_point(|block| block + 4 <= from);
+        let first = self.headers.partition_point(|block| block + 4 <= from);
         let end = from + buf.len() as u64;
-        for block in self.blocks.iter().skip(first).take_while(|block| **block < end) {
+        for block in self.headers.iter().skip(first).take_while(|block| **block < end) {
             for byte in *block..*block + 4 {
                 let at = byte.checked_sub(from).and_then(|at| usize::try_from(at).ok());
                 if let Some(slot) = at.and_then(|at| buf.get_mut(at)) {
@@ -343,20 +346,6 @@ impl<'a> Rebuilt<'a> {
             }
         }
     }
-}
-
-/// Offsets of the block headers, relative to the first.
-fn block_offsets(source: &mut Source, data_at: u64, reserve: u8, blocks: u16) -> io::Result<Vec<u64>> {
-    let mut offsets = Vec::with_capacity(usize::from(blocks));
-    let mut at = 0;
-    for _ in 0..blocks {
-        offsets.push(at);
-        let mut head = [0; 8];
-        source.seek(SeekFrom::Start(data_at + at))?;
-        source.read_exact(&mut head)?;
-        at += 8 + u64::from(reserve) + u64::from(u16::from_le_bytes([head[4], head[5]]));
-    }
-    Ok(offsets)
 }
 
 impl Read for Rebuilt<'_> {

@@ -279,12 +279,25 @@ pub(crate) fn lzx_folder(data: &[u8]) -> Folder {
 
 /// A cabinet; `sets` are the names of the previous and next cabinet.
 pub(crate) fn cab(folders: &[Folder], files: &[CabFile], sets: (Option<&str>, Option<&str>)) -> Vec<u8> {
+    cab_with(folders, files, sets, None)
+}
+
+/// With reserved bytes in header, folders and (as many as given) data blocks.
+pub(crate) fn cab_with(
+    folders: &[Folder],
+    files: &[CabFile],
+    sets: (Option<&str>, Option<&str>),
+    reserve: Option<u8>,
+) -> Vec<u8> {
     let mut links = Vec::new();
+    if let Some(reserve) = reserve {
+        links.extend_from_slice(&[3, 0, 2, reserve, 0xaa, 0xaa, 0xaa]);
+    }
     for name in [sets.0, sets.1].into_iter().flatten() {
         links.extend_from_slice(name.as_bytes());
         links.extend_from_slice(b"\0disk\0");
     }
-    let files_at = 36 + links.len() + folders.len() * 8;
+    let files_at = 36 + links.len() + folders.len() * if reserve.is_some() { 10 } else { 8 };
     let mut file_table = Vec::new();
     for file in files {
         file_table.extend_from_slice(&file.size.to_le_bytes());
@@ -301,10 +314,16 @@ pub(crate) fn cab(folders: &[Folder], files: &[CabFile], sets: (Option<&str>, Op
         starts.push(files_at + file_table.len() + data.len());
         for (i, (packed, plain)) in folder.blocks.iter().enumerate() {
             let bad = folder.bad_sum == Some(i);
-            let sum = sum_of(packed, *plain) ^ u32::from(bad);
+            let reserved = vec![0x77; usize::from(reserve.unwrap_or(0))];
+            let sum = sum_of(packed)
+                ^ sum_of(&reserved)
+                ^ u32::from(*plain) << 16
+                ^ packed.len() as u32
+                ^ u32::from(bad);
             data.extend_from_slice(&sum.to_le_bytes());
             data.extend_from_slice(&(packed.len() as u16).to_le_bytes());
             data.extend_from_slice(&plain.to_le_bytes());
+            data.extend_from_slice(&reserved);
             data.extend_from_slice(packed);
         }
     }
@@ -314,7 +333,8 @@ pub(crate) fn cab(folders: &[Folder], files: &[CabFile], sets: (Option<&str>, Op
         out.extend_from_slice(&n.to_le_bytes());
     }
     out.extend_from_slice(&[3, 1]);
-    let flags = u16::from(sets.0.is_some()) | u16::from(sets.1.is_some()) << 1;
+    let flags =
+        u16::from(sets.0.is_some()) | u16::from(sets.1.is_some()) << 1 | u16::from(reserve.is_some()) << 2;
     for n in [folders.len() as u16, files.len() as u16, flags, 7, 0] {
         out.extend_from_slice(&n.to_le_bytes());
     }
@@ -323,14 +343,17 @@ pub(crate) fn cab(folders: &[Folder], files: &[CabFile], sets: (Option<&str>, Op
         out.extend_from_slice(&(start as u32).to_le_bytes());
         out.extend_from_slice(&(folder.blocks.len() as u16).to_le_bytes());
         out.extend_from_slice(&folder.method.to_le_bytes());
+        if reserve.is_some() {
+            out.extend_from_slice(&[0xbb, 0xbb]);
+        }
     }
     out.extend_from_slice(&file_table);
     out.extend_from_slice(&data);
     out
 }
 
-fn sum_of(packed: &[u8], plain: u16) -> u32 {
-    let mut sum = u32::from(plain) << 16 | packed.len() as u32;
+fn sum_of(packed: &[u8]) -> u32 {
+    let mut sum = 0;
     let mut chunks = packed.chunks_exact(4);
     for word in &mut chunks {
         sum ^= u32::from_le_bytes(word.try_into().unwrap());
