@@ -37,7 +37,7 @@ pub struct Options {
     pub zone_note: Option<Text>,
     /// File name; a hint where content does not decide.
     pub name: String,
-    /// Year of logs that print none (netlogon.log, MSAL lines).
+    /// Year in which the collection ended, for logs that print none (netlogon.log, LSA traces, MSAL lines).
     pub year_hint: Option<i16>,
 }
 

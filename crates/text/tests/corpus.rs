@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::io::Read as _;
 use std::path::PathBuf;
 
 use casetrace_model::Context;
@@ -246,4 +247,93 @@ fn support_diagnostics_results() {
         assert_eq!(read.config("sdp_id"), format!("DIAG_psSDP_{id}"));
         assert_eq!(read.config("sdp_publisher"), "Microsoft Corporation");
     }
+}
+
+fn member(archive: &str, name: &str) -> Option<Read> {
+    let file = std::fs::File::open(corpus()?.join("bundles").join(archive)).unwrap();
+    let mut bytes = Vec::new();
+    if archive.ends_with(".cab") {
+        cab::Cabinet::new(file)
+            .unwrap()
+            .read_file(name)
+            .unwrap()
+            .read_to_end(&mut bytes)
+            .unwrap();
+    } else {
+        zip::ZipArchive::new(file)
+            .unwrap()
+            .by_name(name)
+            .unwrap()
+            .read_to_end(&mut bytes)
+            .unwrap();
+    }
+    Some(read(name, &bytes))
+}
+
+#[test]
+fn authlogs_of_a_japanese_computer() {
+    let zip = "recon-Authlogs-v6-ja.zip";
+    let Some(info) = member(zip, "Authlogs/script-info.txt") else {
+        return;
+    };
+    assert_eq!(
+        (info.config("timezone"), info.config("collector_arguments")),
+        ("UTC+09:00".into(), "vAuth".into())
+    );
+    assert_eq!(info.config("collection_stop"), "2026-03-02T01:19:41.000000000Z");
+    let build = member(zip, "Authlogs/Build.txt").unwrap();
+    assert_eq!(
+        (build.config("os_build"), build.config("computer_name")),
+        ("20348.1194".into(), "RCMLAB-WS2022-S".into())
+    );
+    let cdj = member(zip, "Authlogs/CDJ-AAD.txt").unwrap();
+    assert_eq!(cdj.result.encoding, "utf-16le-bom");
+    assert_eq!(
+        cdj.config("scp_tenant_id"),
+        "aaaabbbb-0000-cccc-1111-dddd2222eeee"
+    );
+    assert_eq!(cdj.config("scp_tenant_name"), "contoso.onmicrosoft.com");
+    assert_eq!(
+        member(zip, "Authlogs/RegCDJ-key.txt")
+            .unwrap()
+            .config("registry_missing"),
+        "RegCDJ-key.txt"
+    );
+    let dns = member(zip, "Authlogs/Displaydns.txt").unwrap();
+    assert_eq!(dns.result.encoding, "cp932");
+    let row = dns.only("dns.response");
+    assert_eq!(
+        (column(row, "server_name"), column(row, "dns_rcode")),
+        ("enterpriseregistration.windows.net".into(), "NXDOMAIN".into())
+    );
+    for name in [
+        "Authlogs/Dsregcmd.txt",
+        "Authlogs/PreTraceLogs/DsRegCmdStatus.txt",
+    ] {
+        let status = member(zip, name).unwrap();
+        assert_eq!(
+            column(status.section("Previous Registration"), "error_code"),
+            "0x801c001d"
+        );
+    }
+}
+
+#[test]
+fn nettrace_cabinet_of_a_japanese_computer() {
+    let Some(path) = corpus().map(|path| path.join("bundles/recon-nettrace-ja-mszip.cab")) else {
+        return;
+    };
+    let cabinet = cab::Cabinet::new(std::fs::File::open(path).unwrap()).unwrap();
+    let names: Vec<String> = cabinet
+        .folder_entries()
+        .flat_map(|f| f.file_entries())
+        .map(|f| f.name().to_owned())
+        .collect();
+    let mut proxies = Vec::new();
+    for name in names.iter().filter(|name| name.ends_with(".txt")) {
+        let read = member("recon-nettrace-ja-mszip.cab", name).unwrap();
+        assert!(read.result.format.is_known(), "{name}");
+        proxies.extend(Some(read.config("winhttp_proxy")).filter(|proxy| !proxy.is_empty()));
+    }
+    assert_eq!(proxies.len(), 1, "{names:?}");
 }

@@ -340,21 +340,24 @@ impl Az {
             return true;
         }
         self.run.flush(out);
-        let mut http = Http {
+        let request = Http {
             line: entry.line,
             method: Some(part("method").to_owned()),
             url: Some(url),
             logger: entry.logger.clone(),
             ..Http::default()
         };
-        self.emit_http(&http, None, out);
-        http.is_response = true;
-        http.status = part("status").parse().ok();
-        self.emit_http(&http, Some(entry.line), out);
+        self.emit_http(&request, None, out);
+        let response = Http {
+            is_response: true,
+            status: part("status").parse().ok(),
+            ..request.clone()
+        };
+        self.emit_http(&response, Some(&request), out);
         true
     }
 
-    fn emit_http(&mut self, http: &Http, request: Option<u64>, out: &mut Output<'_>) {
+    fn emit_http(&mut self, http: &Http, request: Option<&Http>, out: &mut Output<'_>) {
         if let Some(url) = &http.url {
             self.run.saw_url(url);
         }
@@ -439,7 +442,7 @@ impl Az {
         self.run.flush(out);
         self.emit_http(&request, None, out);
         if let Some(response) = self.response.take() {
-            self.emit_http(&response, Some(request.line), out);
+            self.emit_http(&response, Some(&request), out);
         }
     }
 }

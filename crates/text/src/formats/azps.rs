@@ -352,12 +352,7 @@ impl PowerShell {
                 self.run.phase = "arm";
             }
         }
-        let mut row = http.row(&self.run, request.as_ref().map(|request| request.line));
-        if row.correlation_id.is_none()
-            && let Some(request) = &request
-        {
-            row.correlation_id = request.row(&self.run, None).correlation_id;
-        }
+        let row = http.row(&self.run, request.as_ref());
         if row.ts_source == TsSource::Exact
             && let Some(ts_ns) = row.ts_ns
         {

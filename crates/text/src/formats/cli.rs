@@ -400,8 +400,21 @@ impl Http {
             .map(|(_, value)| value.as_str())
     }
 
-    /// The row of this side; `request` is the line of the request a response answers.
-    pub(crate) fn row(&self, run: &Run, request: Option<u64>) -> Row {
+    /// The id that client or service gave the exchange.
+    fn id(&self) -> Option<Text> {
+        [
+            "client-request-id",
+            "x-ms-client-request-id",
+            "x-ms-correlation-request-id",
+            "request-id",
+        ]
+        .iter()
+        .find_map(|name| self.header(name))
+        .and_then(normalise_guid)
+    }
+
+    /// The row of this side; `request` is what a response answers.
+    pub(crate) fn row(&self, run: &Run, request: Option<&Self>) -> Row {
         let kind = if self.is_response {
             "http.response"
         } else {
@@ -411,21 +424,12 @@ impl Http {
         row.http_method = self.method.as_deref().map(Text::from);
         row.url = self.url.as_deref().map(Text::from);
         row.server_name = self.url.as_deref().and_then(url_host);
-        let id = [
-            "client-request-id",
-            "x-ms-client-request-id",
-            "x-ms-correlation-request-id",
-            "request-id",
-        ];
-        row.correlation_id = id
-            .iter()
-            .find_map(|name| self.header(name))
-            .and_then(normalise_guid);
+        row.correlation_id = self.id().or_else(|| request.and_then(Self::id));
         let mut fields = JsonObject::new()
             .str("tool", run.tool)
             .str("logger", &self.logger);
         if self.is_response {
-            self.fill_response(&mut row, &mut fields, request);
+            self.fill_response(&mut row, &mut fields, request.map(|request| request.line));
         }
         if !self.headers.is_empty() {
             fields.push_raw("headers", &self.headers_json());

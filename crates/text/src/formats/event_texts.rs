@@ -17,7 +17,7 @@ struct Known {
     provider: &'static str,
     id: u32,
     level: Option<Level>,
-    start: String,
+    start: &'static str,
 }
 
 static TABLE: LazyLock<Vec<Known>> = LazyLock::new(|| {
@@ -27,7 +27,7 @@ static TABLE: LazyLock<Vec<Known>> = LazyLock::new(|| {
                 provider,
                 id: id.parse().ok()?,
                 level: Level::parse(level),
-                start: start.to_lowercase(),
+                start,
             })
         })
         .collect()
@@ -35,10 +35,14 @@ static TABLE: LazyLock<Vec<Known>> = LazyLock::new(|| {
 
 /// The longest entry that fits: some texts begin alike.
 fn known(text: &str) -> Option<&'static Known> {
-    let lower = text.trim_start().to_lowercase();
+    let text = text.trim_start();
+    let begins = |start: &str| {
+        text.get(..start.len())
+            .is_some_and(|head| head.eq_ignore_ascii_case(start))
+    };
     TABLE
         .iter()
-        .filter(|known| lower.starts_with(&known.start))
+        .filter(|known| begins(known.start))
         .max_by_key(|known| known.start.len())
 }
 

@@ -1,5 +1,7 @@
 //! netlogon.log: `MM/dd HH:mm:ss [CATEGORY] [thread] text`, local time without a year.
 
+use casetrace_model::Diagnostic;
+
 use crate::blocks::Machine;
 use crate::clock::{self, Moment};
 use crate::format::{Head, score};
@@ -15,10 +17,7 @@ pub(crate) fn detect(head: &Head) -> u8 {
 }
 
 pub(crate) fn make() -> Box<dyn Machine> {
-    Box::new(Netlogon {
-        last_month: 0,
-        year: None,
-    })
+    Box::new(Netlogon { last_month: 0 })
 }
 
 struct Parsed<'a> {
@@ -51,8 +50,6 @@ fn parse(text: &str, year: i16) -> Option<Parsed<'_>> {
 
 struct Netlogon {
     last_month: i8,
-    /// The hint names the year of the last lines; a fall from December to January is a new one.
-    year: Option<i16>,
 }
 
 impl Machine for Netlogon {
@@ -62,12 +59,17 @@ impl Machine for Netlogon {
             return;
         }
         let hint = out.options.year_hint;
-        let year = self.year.or(hint).unwrap_or(2000);
+        let year = hint.unwrap_or(2000);
         let Some(parsed) = parse(text, year) else {
             return out.log_line(line.number, "netlogon", text, None);
         };
         if self.last_month == 12 && parsed.at.month() == 1 {
-            self.year = hint.map(|_| year.saturating_add(1));
+            // The hint is the year of the collection, so it holds for the lines from here on.
+            let message = format!(
+                "The year changes at line {}; times before it are one year too late.",
+                line.number
+            );
+            out.diagnostic(Diagnostic::warning("TextYearRolled", message).at(line.offset));
         }
         self.last_month = parsed.at.month();
         let moment = hint.map(|_| Moment::Local(parsed.at));

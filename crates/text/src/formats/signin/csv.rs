@@ -30,13 +30,7 @@ pub(crate) fn detect(head: &Head) -> u8 {
 const RECORD_LIMIT: usize = 1 << 20;
 
 pub(crate) fn read(text: &mut Utf8<'_>, out: &mut Output<'_>) {
-    let mut parser = Parser {
-        separator: b',',
-        record: Vec::new(),
-        fields: Vec::new(),
-        quoted: false,
-        after_quote: false,
-    };
+    let mut parser = Parser::default();
     let mut headers: Vec<String> = Vec::new();
     let mut first_line = 1;
     let mut line = 1;
@@ -118,8 +112,23 @@ struct Parser {
     separator: u8,
     record: Vec<u8>,
     fields: Vec<Vec<u8>>,
+    /// Bytes in `fields`.
+    held: usize,
     quoted: bool,
     after_quote: bool,
+}
+
+impl Default for Parser {
+    fn default() -> Self {
+        Self {
+            separator: b',',
+            record: Vec::new(),
+            fields: Vec::new(),
+            held: 0,
+            quoted: false,
+            after_quote: false,
+        }
+    }
 }
 
 impl Parser {
@@ -150,19 +159,24 @@ impl Parser {
             b'"' if self.record.is_empty() => self.quoted = true,
             b'\n' => return self.size() > 0,
             b'\r' => {}
-            byte if byte == self.separator => self.fields.push(std::mem::take(&mut self.record)),
+            byte if byte == self.separator => {
+                // An empty field costs memory too.
+                self.held += self.record.len() + size_of::<Vec<u8>>();
+                self.fields.push(std::mem::take(&mut self.record));
+            }
             byte => self.record.push(byte),
         }
         false
     }
 
     fn size(&self) -> usize {
-        self.record.len() + self.fields.iter().map(|field| field.len() + 1).sum::<usize>()
+        self.record.len() + self.held
     }
 
     fn reset(&mut self) {
         self.record.clear();
         self.fields.clear();
+        self.held = 0;
         (self.quoted, self.after_quote) = (false, false);
     }
 

@@ -6,7 +6,6 @@ use std::io::BufRead;
 use casetrace_model::Diagnostic;
 use serde_json::Value;
 
-use super::columns;
 use super::rows::SignIn;
 use crate::format::{Head, score};
 use crate::lines::Utf8;
@@ -173,7 +172,7 @@ fn flatten(path: &str, value: &Value, depth: usize, row: &mut SignIn) {
     match value {
         Value::Null => {}
         Value::String(text) => row.push(path, text),
-        Value::Object(members) if depth < 3 && columns::name(path).is_none() => {
+        Value::Object(members) if depth < 3 => {
             for (name, value) in members {
                 flatten(&format!("{path}.{name}"), value, depth + 1, row);
             }

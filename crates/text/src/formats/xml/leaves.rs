@@ -144,9 +144,9 @@ impl<'t, 'r> Leaves<'t, 'r> {
                         return Some(step);
                     }
                 }
-                Event::Text(text) => self.text.push_str(&String::from_utf8_lossy(&text)),
-                Event::CData(data) => self.text.push_str(&String::from_utf8_lossy(&data)),
-                Event::GeneralRef(name) => self.text.push_str(&entity(&String::from_utf8_lossy(&name))),
+                Event::Text(text) => append(&mut self.text, &String::from_utf8_lossy(&text)),
+                Event::CData(data) => append(&mut self.text, &String::from_utf8_lossy(&data)),
+                Event::GeneralRef(name) => append(&mut self.text, &entity(&String::from_utf8_lossy(&name))),
                 _ => {}
             }
         }
@@ -166,6 +166,13 @@ impl<'t, 'r> Leaves<'t, 'r> {
         }
         self.queue = Some(Step::Close(name));
         Some(Step::Leaf(text.trim().to_owned()))
+    }
+}
+
+/// Text of one element beyond the limit is dropped; no value of these files comes near it.
+fn append(text: &mut String, more: &str) {
+    if text.len() < TOKEN_LIMIT {
+        text.push_str(more);
     }
 }
 

@@ -1,0 +1,285 @@
+//! Debug logs of az, Az PowerShell and Microsoft Graph PowerShell.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use casetrace_model::{Outcome, TsSource};
+use casetrace_text::{Options, zone};
+use common::{Read, at, column, cp932, field, read, read_with, wide};
+
+fn classes(read: &Read) -> Vec<String> {
+    read.kind("cli.error").map(|row| field(row, "class")).collect()
+}
+
+const HINT: &str = "Certificate verification failed. This typically happens when using Azure CLI behind a proxy that intercepts traffic with a self-signed certificate. Please add this certificate to the trusted CA bundle.";
+
+fn az(failure: &str) -> String {
+    format!(
+        "C:\\>az login --tenant contoso.com --debug\ncli.knack.cli: Command arguments: ['login', '--debug']\n\
+        cli.azure.cli.core.azlogging: metadata file logging enabled - writing logs to 'C:\\Users\\u\\.azure\\commands\\2026-03-02.10-15-04.login.2152.log'.\n\
+        msal.telemetry: Generate or reuse correlation_id: 11111111-2222-3333-4444-555555555555\n\
+        urllib3.connectionpool: Starting new HTTPS connection (1): login.microsoftonline.com:443\n{failure}\n"
+    )
+}
+
+#[test]
+fn an_eof_is_not_a_certificate_whatever_the_hint_says() {
+    let text = az(&format!(
+        "cli.azure.cli.core.azclierror: Traceback (most recent call last):\n  File \"x.py\", line 1, in f\nssl.SSLEOFError: EOF occurred in violation of protocol (_ssl.c:1007)\n\n\
+        During handling of the above exception, another exception occurred:\n\nTraceback (most recent call last):\nurllib3.exceptions.MaxRetryError: HTTPSConnectionPool(host='login.microsoftonline.com', port=443): Max retries exceeded with url: /organizations/v2.0/.well-known/openid-configuration (Caused by SSLError(SSLEOFError(8, 'EOF occurred in violation of protocol (_ssl.c:1007)')))\n\
+        az_command_data_logger: HTTPSConnectionPool(host='login.microsoftonline.com', port=443): Max retries exceeded with url: /organizations/v2.0/.well-known/openid-configuration (Caused by SSLError(SSLEOFError(8, 'EOF occurred in violation of protocol (_ssl.c:1007)')))\n{HINT}\n\
+        az_command_data_logger: exit code: 1\ncli.__main__: Command ran in 1.234 seconds (init: 0.1, invoke: 1.1)"
+    ));
+    let read = read("az.txt", &wide(&text));
+    assert_eq!(classes(&read), ["ssl_eof"], "one failure, printed twice");
+    let error = read.only("cli.error");
+    assert_eq!(
+        (error.outcome, field(error, "exception")),
+        (Some(Outcome::Reset), "SSLEOFError".into())
+    );
+    assert_eq!(column(error, "server_name"), "login.microsoftonline.com");
+    let run = read.only("cli.run");
+    assert_eq!(
+        (field(run, "exit"), field(run, "tenant"), field(run, "seconds")),
+        ("1".into(), "contoso.com".into(), "1.234".into())
+    );
+    assert_eq!(run.outcome, Some(Outcome::Failure));
+    assert!(!read.rows.iter().any(|row| field(row, "class") == "tls_verify"));
+}
+
+#[test]
+fn the_hint_alone_is_no_failure() {
+    let read = read("az.txt", az(HINT).as_bytes());
+    assert_eq!(classes(&read).len(), 0);
+}
+
+#[test]
+fn every_failure_has_its_class() {
+    let pool = "HTTPSConnectionPool(host='management.azure.com', port=443): Max retries exceeded with url: /tenants (Caused by ";
+    for (text, class) in [
+        (format!("{pool}SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed')))"), "tls_verify"),
+        (format!("{pool}ProxyError('Cannot connect to proxy.', OSError('Tunnel connection failed: 407 Proxy Authentication Required')))"), "proxy"),
+        (format!("{pool}NewConnectionError('<x>: Failed to establish a new connection: [Errno 11001] getaddrinfo failed'))"), "dns"),
+        (format!("{pool}ConnectTimeoutError(<x>, 'Connection to management.azure.com timed out.'))"), "timeout"),
+        ("('Connection aborted.', ConnectionResetError(10054, 'x', None, 10054, None))".into(), "reset"),
+        ("json.decoder.JSONDecodeError: Expecting value: line 1 column 1 (char 0)".into(), "json"),
+        ("No subscriptions found for user@contoso.com.".into(), "no_subscriptions"),
+        ("AADSTS50076: Due to a configuration change you must use multi-factor authentication. Trace ID: aaaa0000-bb11-2222-33cc-444444dddddd Correlation ID: 11111111-2222-3333-4444-555555555555 Timestamp: 2026-03-02 01:16:11Z".into(), "aadsts"),
+        ("msal.oauth2cli.authcode: code 400, message Bad request version ('x')".into(), "hsts"),
+    ] {
+        let read = read("az.txt", az(&format!("ERROR: {text}")).as_bytes());
+        assert_eq!(classes(&read), [class], "{text}");
+    }
+    let read = read("az.txt", az("ERROR: AADSTS50076: x Correlation ID: 11111111-2222-3333-4444-555555555555 Timestamp: 2026-03-02 01:16:11Z").as_bytes());
+    let error = read.only("cli.error");
+    assert_eq!(
+        (column(error, "error_code"), at(error), error.ts_source),
+        (
+            "AADSTS50076".into(),
+            "2026-03-02T01:16:11".into(),
+            TsSource::Exact
+        )
+    );
+}
+
+#[test]
+fn exchanges_and_the_start_time_are_rows() {
+    let text = az(
+        "urllib3.connectionpool: https://login.microsoftonline.com:443 \"GET /organizations/v2.0/.well-known/openid-configuration HTTP/1.1\" 200 1589\n\
+        cli.azure.cli.core.auth.identity: Retrieving tenants and subscriptions for the selection...\n\
+        cli.azure.cli.core.sdk.policies: x\nazure.core.pipeline.policies.http_logging_policy: Request URL: 'https://management.azure.com/tenants?api-version=2022-12-01'\n\
+        azure.core.pipeline.policies.http_logging_policy: Request method: 'GET'\nazure.core.pipeline.policies.http_logging_policy: Request headers:\n\
+        azure.core.pipeline.policies.http_logging_policy:     'User-Agent': 'AZURECLI/2.58.0 (MSI) Python/3.11'\nazure.core.pipeline.policies.http_logging_policy:     'Authorization': 'Bearer abcdefghijklmnopqrst'\n\
+        urllib3.connectionpool: https://management.azure.com:443 \"GET /tenants?api-version=2022-12-01 HTTP/1.1\" 403 12\n\
+        azure.core.pipeline.policies.http_logging_policy: Response status: 403\nazure.core.pipeline.policies.http_logging_policy: Response headers:\n\
+        azure.core.pipeline.policies.http_logging_policy:     'Date': 'Mon, 02 Mar 2026 01:16:11 GMT'\nazure.core.pipeline.policies.http_logging_policy:     'Via': '1.1 proxy.contoso.com'",
+    );
+    let options = Options {
+        zone: zone("UTC+09:00"),
+        ..Options::default()
+    };
+    let read = read_with(&options, text.as_bytes());
+    let responses: Vec<_> = read.kind("http.response").collect();
+    assert_eq!(
+        responses
+            .iter()
+            .map(|r| r.http_status.unwrap())
+            .collect::<Vec<_>>(),
+        [200, 403]
+    );
+    assert_eq!(column(responses[1], "server_name"), "management.azure.com");
+    assert_eq!(
+        (at(responses[1]), field(responses[1], "via")),
+        ("2026-03-02T01:16:11".into(), "1.1 proxy.contoso.com".into())
+    );
+    let run = read.only("cli.run");
+    assert_eq!(
+        (at(run), run.ts_source),
+        ("2026-03-02T01:15:04".into(), TsSource::LocalAssumed)
+    );
+    assert_eq!(field(run, "version"), "2.58.0");
+    assert!(!read.rows.iter().any(|row| row.fields.contains("klmnopqrst")));
+}
+
+#[test]
+fn log_files_of_az_carry_their_own_times() {
+    let text = "2152 | 2026-03-02 10:15:04,123 | DEBUG | cli.knack.cli | Command arguments: ['login']\n2152 | 2026-03-02 10:15:05,000 | ERROR | cli.azure.cli.core.azclierror | ('Connection aborted.', RemoteDisconnected('Remote end closed'))\n";
+    let options = Options {
+        zone: zone("Asia/Tokyo"),
+        ..Options::default()
+    };
+    let read = read_with(&options, text.as_bytes());
+    assert_eq!(
+        (classes(&read), at(read.only("cli.error"))),
+        (vec!["reset".into()], "2026-03-02T01:15:05".into())
+    );
+}
+
+const BLOCKS: &str = "PS C:\\> Connect-AzAccount -Tenant contoso.com -Debug
+DEBUG: 10:15:04 - ConnectAzureRmAccountCommand begin processing with ParameterSet 'UserWithSubscriptionId'.
+DEBUG: (False) MSAL 4.65.0.0 MSAL.NetCore .NET 8.0 Windows 11 [03/02/2026 01:16:10 - 11111111-2222-3333-4444-555555555555] === Token Acquisition finished successfully
+DEBUG: ============================ HTTP REQUEST ============================
+
+HTTP Method:
+GET
+
+Absolute Uri:
+https://management.azure.com/tenants?api-version=2021-01-01
+
+Headers:
+Accept-Language               : en-US
+x-ms-client-request-id        : aaaa0000-bb11-2222-33cc-444444dddddd
+User-Agent                    : AzurePowershell/v11.0.0,Az.Accounts/2.13.1
+
+Body:
+
+
+DEBUG: ============================ HTTP RESPONSE ============================
+
+Status Code:
+ProxyAuthenticationRequired
+
+Headers:
+Date                          : Mon, 02 Mar 2026 01:16:11 GMT
+Content-Type                  : text/html; charset=utf-8
+Via                           : 1.1 proxy
+
+Body:
+<html><body>blocked</body></html>
+
+";
+
+#[test]
+fn http_blocks_of_powershell_are_exchanges() {
+    let read = read("az.txt", BLOCKS.replace('\n', "\r\n").as_bytes());
+    let response = read.only("http.response");
+    assert_eq!(
+        (response.http_status, column(response, "http_method")),
+        (Some(407), "GET".into())
+    );
+    assert_eq!(
+        column(response, "url"),
+        "https://management.azure.com/tenants?api-version=2021-01-01"
+    );
+    assert_eq!(
+        (field(response, "body_kind"), column(response, "content_type")),
+        ("html".into(), "text/html".into())
+    );
+    assert_eq!(
+        column(response, "correlation_id"),
+        "aaaa0000-bb11-2222-33cc-444444dddddd"
+    );
+    assert_eq!(at(response), "2026-03-02T01:16:11");
+    let run = read.only("cli.run");
+    assert_eq!(
+        (field(run, "tool"), field(run, "version"), field(run, "tenant")),
+        ("azps".into(), "2.13.1".into(), "contoso.com".into())
+    );
+    assert_eq!(field(run, "msal_version"), "4.65.0.0");
+    assert!(
+        read.kind("cli.phase")
+            .any(|r| field(r, "phase") == "token" && r.outcome == Some(Outcome::Success))
+    );
+}
+
+#[test]
+fn net_exceptions_in_two_languages() {
+    for (text, class, host) in [
+        (
+            "Connect-AzAccount : リモート名を解決できませんでした。: 'login.microsoftonline.com'",
+            "dns",
+            "login.microsoftonline.com",
+        ),
+        (
+            "Connect-AzAccount : The remote name could not be resolved: 'login.microsoftonline.com'",
+            "dns",
+            "login.microsoftonline.com",
+        ),
+        (
+            "Connect-AzAccount : No such host is known. (login.microsoftonline.com:443)",
+            "dns",
+            "login.microsoftonline.com",
+        ),
+        (
+            "Connect-AzAccount : 要求は中止されました: SSL/TLS のセキュリティで保護されているチャネルを作成できませんでした。",
+            "dotnet_tls",
+            "",
+        ),
+        (
+            "Connect-AzAccount : 基礎になる接続が閉じられました: 送信時に、予期しないエラーが発生しました。",
+            "reset",
+            "",
+        ),
+        (
+            "Connect-AzAccount : The SSL connection could not be established, see inner exception. The remote certificate is invalid because of errors in the certificate chain: UntrustedRoot",
+            "tls_verify",
+            "",
+        ),
+        (
+            "Connect-AzAccount : Unexpected character encountered while parsing value: <. Path '', line 0",
+            "json",
+            "",
+        ),
+    ] {
+        let text = format!("PS C:\\> Connect-AzAccount\nDEBUG: 午前 10:15:04 - x\nDEBUG: y\n{text}\n");
+        for bytes in [cp932(&text), wide(&text), text.clone().into_bytes()] {
+            let read = read("x.txt", &bytes);
+            assert_eq!(classes(&read), [class], "{text}");
+            assert_eq!(column(read.only("cli.error"), "server_name"), host);
+        }
+    }
+}
+
+#[test]
+fn graph_broker_failures_and_wrapped_msal_lines() {
+    let head = "DEBUG: False MSAL 4.67.0.0 MSAL.NetCore .NET 8.0.1 Microsoft Windows 10.0.22631 [2026-03-02 01:16:10Z - 11111111-2222-3333-4444-555555555555] ";
+    let text = format!(
+        "PS C:\\> Connect-MgGraph -Debug\nDEBUG: [CmdletBeginProcessing]: - Connect-MgGraph begin processing with parameterSet 'UserParameterSet'.\n{head}MsalUiRequiredException, ErrorCode: failed_to_acquire_token_silently_from_broker\n"
+    );
+    let read = read("x.txt", text.as_bytes());
+    assert_eq!(read.result.format.name(), "mggraph");
+    let error = read.only("cli.error");
+    assert_eq!(
+        (field(error, "class"), field(error, "tool"), at(error)),
+        ("broker".into(), "mggraph".into(), "2026-03-02T01:16:10".into())
+    );
+    assert_eq!(
+        column(error, "correlation_id"),
+        "11111111-2222-3333-4444-555555555555"
+    );
+}
+
+#[test]
+fn adal_lines_of_azurerm() {
+    let text = "DEBUG: 10:15:04 - AddAzureRMAccountCommand begin processing with ParameterSet 'x'.\n2016-07-03T01:45:22.1Z: 11111111-2222-3333-4444-555555555555 - AcquireTokenHandlerBase: === Token Acquisition started:\n\tAuthority: https://login.microsoftonline.com/contoso.com/\n2016-07-03T01:45:23.0Z: 11111111-2222-3333-4444-555555555555 - TokenCache: Looking up cache\n";
+    let read = read("x.txt", text.as_bytes());
+    let cache = read
+        .kind("log.line")
+        .find(|r| field(r, "logger") == "TokenCache")
+        .unwrap();
+    assert_eq!(
+        (at(cache), cache.ts_source),
+        ("2016-07-03T01:45:23".into(), TsSource::Exact)
+    );
+    assert_eq!(field(read.only("cli.run"), "tenant"), "contoso.com");
+}
