@@ -100,8 +100,8 @@ impl Cab {
 
     fn entries(&self) -> Vec<u8> {
         let part = |f: &str| self.at.format(f, self.offset_min).parse::<u16>().unwrap_or(0);
-        let date = part("%Y").saturating_sub(1980) << 9 | part("%m") << 5 | part("%d");
-        let time = part("%H") << 11 | part("%M") << 5 | part("%S") / 2;
+        let date = (part("%Y").saturating_sub(1980) << 9) | (part("%m") << 5) | part("%d");
+        let time = (part("%H") << 11) | (part("%M") << 5) | (part("%S") / 2);
         let mut b = Bytes::new();
         let mut offset = 0u32;
         for member in &self.members {

@@ -128,10 +128,10 @@ impl Zip {
 
     fn dos_time(&self) -> (u16, u16) {
         let part = |f: &str| self.at.format(f, self.offset_min).parse::<u16>().unwrap_or(0);
-        let time = part("%H") << 11 | part("%M") << 5 | part("%S") / 2;
+        let time = (part("%H") << 11) | (part("%M") << 5) | (part("%S") / 2);
         (
             time,
-            part("%Y").saturating_sub(1980) << 9 | part("%m") << 5 | part("%d"),
+            (part("%Y").saturating_sub(1980) << 9) | (part("%m") << 5) | part("%d"),
         )
     }
 

@@ -71,14 +71,10 @@ impl Shape {
         Leaf::Slot(self.slots.len() as u16 - 1, kind, optional)
     }
 
-    fn optional(&mut self, kind: u8, bytes: Option<Vec<u8>>) -> Leaf {
-        let leaf = self.slot(kind, bytes.clone().unwrap_or_default(), true);
-        if bytes.is_none() {
-            if let Some(last) = self.slots.last_mut() {
-                last.0 = kind::NULL;
-            }
-        }
-        leaf
+    fn optional(&mut self, kind_of: u8, bytes: Option<Vec<u8>>) -> Leaf {
+        let filled = if bytes.is_some() { kind_of } else { kind::NULL };
+        self.slots.push((filled, bytes.unwrap_or_default()));
+        Leaf::Slot(self.slots.len() as u16 - 1, kind_of, true)
     }
 
     /// The shape of an event with its record number and computer.

@@ -97,8 +97,11 @@ pub fn ipconfig(id: &Identity, ip: &str, dns: &str) -> String {
     )
 }
 
+/// A key's values as name, type and data.
+pub type Values<'a> = &'a [(&'a str, &'a str, &'a str)];
+
 /// A `reg query` dump of keys with `(name, type, data)` values.
-pub fn reg_query(keys: &[(&str, &[(&str, &str, &str)])]) -> String {
+pub fn reg_query(keys: &[(&str, Values<'_>)]) -> String {
     let mut out = String::new();
     for (key, values) in keys {
         let _ = writeln!(out, "\n{key}");
