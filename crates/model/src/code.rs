@@ -14,17 +14,27 @@ pub fn hex32(value: u32) -> Text {
 ///
 /// Bare hex without `0x` is taken only with eight digits of which one is a letter, so that decimal stays decimal.
 pub fn parse_number(text: &str) -> Option<u32> {
-    let text = text.trim().trim_end_matches(['.', ',', ')', ']']).trim_start_matches(['(', '[']);
+    let text = text
+        .trim()
+        .trim_end_matches(['.', ',', ')', ']'])
+        .trim_start_matches(['(', '[']);
     if let Some(hex) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
         let value = u64::from_str_radix(hex, 16).ok()?;
         // A sign-extended 64-bit HRESULT is the same code.
-        return u32::try_from(value).ok().or_else(|| (value >> 32 == 0xffff_ffff).then_some(value as u32));
+        return u32::try_from(value)
+            .ok()
+            .or_else(|| (value >> 32 == 0xffff_ffff).then_some(value as u32));
     }
-    if text.len() == 8 && text.bytes().all(|b| b.is_ascii_hexdigit()) && text.bytes().any(|b| b.is_ascii_alphabetic()) {
+    if text.len() == 8
+        && text.bytes().all(|b| b.is_ascii_hexdigit())
+        && text.bytes().any(|b| b.is_ascii_alphabetic())
+    {
         return u32::from_str_radix(text, 16).ok();
     }
     let value: i64 = text.parse().ok()?;
-    u32::try_from(value).ok().or_else(|| i32::try_from(value).ok().map(|v| v as u32))
+    u32::try_from(value)
+        .ok()
+        .or_else(|| i32::try_from(value).ok().map(|v| v as u32))
 }
 
 /// The Win32 / WinHTTP number inside a wrapper: HRESULT facility 7, ADAL `0xcaa8….`, or the bare number.
@@ -66,7 +76,14 @@ mod tests {
 
     #[test]
     fn every_spelling_is_one_code() {
-        for text in ["-2145648607", "2149318689", "0x801C0021", "801C0021", " (0x801c0021) ", "0xffffffff801c0021"] {
+        for text in [
+            "-2145648607",
+            "2149318689",
+            "0x801C0021",
+            "801C0021",
+            " (0x801c0021) ",
+            "0xffffffff801c0021",
+        ] {
             assert_eq!(parse_number(text), Some(0x801c_0021), "{text}");
         }
         assert_eq!(parse_number("12345678"), Some(12_345_678));
@@ -79,6 +96,9 @@ mod tests {
     #[test]
     fn aadsts_codes_are_found_in_text() {
         let text = "a AADSTS50126: bad. AADSTSx AADSTS9002341";
-        assert_eq!(find_aadsts(text).collect::<Vec<_>>(), ["AADSTS50126", "AADSTS9002341"]);
+        assert_eq!(
+            find_aadsts(text).collect::<Vec<_>>(),
+            ["AADSTS50126", "AADSTS9002341"]
+        );
     }
 }

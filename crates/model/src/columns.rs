@@ -124,30 +124,72 @@ macro_rules! with_columns {
 }
 
 macro_rules! column_type {
-    (text) => { ColumnType::Str };
-    (req_text) => { ColumnType::Str };
-    (string) => { ColumnType::Str };
-    (ts_source) => { ColumnType::Str };
-    (source) => { ColumnType::Str };
-    (level) => { ColumnType::Str };
-    (outcome) => { ColumnType::Str };
-    (context) => { ColumnType::Str };
-    (u8) => { ColumnType::U8 };
-    (u16) => { ColumnType::U16 };
-    (u32) => { ColumnType::U32 };
-    (u64) => { ColumnType::U64 };
-    (req_u64) => { ColumnType::U64 };
-    (i64) => { ColumnType::I64 };
-    (ts) => { ColumnType::Timestamp };
+    (text) => {
+        ColumnType::Str
+    };
+    (req_text) => {
+        ColumnType::Str
+    };
+    (string) => {
+        ColumnType::Str
+    };
+    (ts_source) => {
+        ColumnType::Str
+    };
+    (source) => {
+        ColumnType::Str
+    };
+    (level) => {
+        ColumnType::Str
+    };
+    (outcome) => {
+        ColumnType::Str
+    };
+    (context) => {
+        ColumnType::Str
+    };
+    (u8) => {
+        ColumnType::U8
+    };
+    (u16) => {
+        ColumnType::U16
+    };
+    (u32) => {
+        ColumnType::U32
+    };
+    (u64) => {
+        ColumnType::U64
+    };
+    (req_u64) => {
+        ColumnType::U64
+    };
+    (i64) => {
+        ColumnType::I64
+    };
+    (ts) => {
+        ColumnType::Timestamp
+    };
 }
 
 macro_rules! column_required {
-    (req_text) => { true };
-    (req_u64) => { true };
-    (string) => { true };
-    (source) => { true };
-    (ts_source) => { true };
-    ($other:ident) => { false };
+    (req_text) => {
+        true
+    };
+    (req_u64) => {
+        true
+    };
+    (string) => {
+        true
+    };
+    (source) => {
+        true
+    };
+    (ts_source) => {
+        true
+    };
+    ($other:ident) => {
+        false
+    };
 }
 
 macro_rules! define_columns {

@@ -36,7 +36,13 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// A diagnostic without place.
     pub fn new(severity: Severity, code: &'static str, message: impl Into<Text>) -> Self {
-        Self { severity, code, offset: None, bytes_lost: None, message: message.into() }
+        Self {
+            severity,
+            code,
+            offset: None,
+            bytes_lost: None,
+            message: message.into(),
+        }
     }
 
     /// Something was lost or assumed.

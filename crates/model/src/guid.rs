@@ -19,7 +19,12 @@ pub fn find_guids(text: &str) -> impl Iterator<Item = Text> + '_ {
             let ends_clean = bytes.get(at + 36).is_none_or(|b| !b.is_ascii_hexdigit());
             if starts_clean && ends_clean && is_guid(window) {
                 at += 36;
-                return Some(window.iter().map(|b| char::from(b.to_ascii_lowercase())).collect());
+                return Some(
+                    window
+                        .iter()
+                        .map(|b| char::from(b.to_ascii_lowercase()))
+                        .collect(),
+                );
             }
             at += 1;
         }
@@ -41,7 +46,10 @@ mod tests {
 
     #[test]
     fn guids_are_found_and_normalised() {
-        assert_eq!(normalise_guid(" {4DE9BC9C-B27A-43C9-8994-0915F1A5E24F} ").as_deref(), Some("4de9bc9c-b27a-43c9-8994-0915f1a5e24f"));
+        assert_eq!(
+            normalise_guid(" {4DE9BC9C-B27A-43C9-8994-0915F1A5E24F} ").as_deref(),
+            Some("4de9bc9c-b27a-43c9-8994-0915f1a5e24f")
+        );
         assert_eq!(normalise_guid("4DE9BC9C"), None);
         let text = "x{4DE9BC9C-B27A-43C9-8994-0915F1A5E24F} a4de9bc9c-b27a-43c9-8994-0915f1a5e24f é";
         assert_eq!(find_guids(text).count(), 1);

@@ -60,7 +60,13 @@ impl Inspection {
     /// Counts one record of `provider` and `event`.
     pub fn count(&mut self, provider: &str, guid: Option<&str>, event: &str) {
         if !self.counts.contains_key(provider) {
-            self.counts.insert(provider.into(), ProviderCount { guid: guid.map(Text::from), ..ProviderCount::default() });
+            self.counts.insert(
+                provider.into(),
+                ProviderCount {
+                    guid: guid.map(Text::from),
+                    ..ProviderCount::default()
+                },
+            );
         }
         if let Some(entry) = self.counts.get_mut(provider) {
             entry.total += 1;

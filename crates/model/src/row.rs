@@ -141,17 +141,39 @@ macro_rules! rust_type {
 }
 
 macro_rules! column_value {
-    (text, $v:expr) => { $v.as_deref().map_or(Value::Null, Value::Str) };
-    (req_text, $v:expr) => { Value::Str($v.as_str()) };
-    (string, $v:expr) => { Value::Str($v.as_str()) };
-    (ts_source, $v:expr) => { Value::Str($v.as_str()) };
-    (source, $v:expr) => { Value::Str($v.as_str()) };
-    (level, $v:expr) => { $v.map_or(Value::Null, |x| Value::Str(x.as_str())) };
-    (outcome, $v:expr) => { $v.map_or(Value::Null, |x| Value::Str(x.as_str())) };
-    (context, $v:expr) => { $v.map_or(Value::Null, |x| Value::Str(x.as_str())) };
-    (req_u64, $v:expr) => { Value::U64($v) };
-    (i64, $v:expr) => { $v.map_or(Value::Null, Value::I64) };
-    ($num:ident, $v:expr) => { $v.map_or(Value::Null, |x| Value::U64(u64::from(x))) };
+    (text, $v:expr) => {
+        $v.as_deref().map_or(Value::Null, Value::Str)
+    };
+    (req_text, $v:expr) => {
+        Value::Str($v.as_str())
+    };
+    (string, $v:expr) => {
+        Value::Str($v.as_str())
+    };
+    (ts_source, $v:expr) => {
+        Value::Str($v.as_str())
+    };
+    (source, $v:expr) => {
+        Value::Str($v.as_str())
+    };
+    (level, $v:expr) => {
+        $v.map_or(Value::Null, |x| Value::Str(x.as_str()))
+    };
+    (outcome, $v:expr) => {
+        $v.map_or(Value::Null, |x| Value::Str(x.as_str()))
+    };
+    (context, $v:expr) => {
+        $v.map_or(Value::Null, |x| Value::Str(x.as_str()))
+    };
+    (req_u64, $v:expr) => {
+        Value::U64($v)
+    };
+    (i64, $v:expr) => {
+        $v.map_or(Value::Null, Value::I64)
+    };
+    ($num:ident, $v:expr) => {
+        $v.map_or(Value::Null, |x| Value::U64(u64::from(x)))
+    };
 }
 
 macro_rules! define_row {
@@ -177,12 +199,24 @@ macro_rules! define_row {
 crate::with_columns!(define_row);
 
 macro_rules! empty_value {
-    (req_text) => { Text::new_static("") };
-    (string) => { String::new() };
-    (ts_source) => { TsSource::None };
-    (source) => { Source::Text };
-    (req_u64) => { 0 };
-    ($other:ident) => { None };
+    (req_text) => {
+        Text::new_static("")
+    };
+    (string) => {
+        String::new()
+    };
+    (ts_source) => {
+        TsSource::None
+    };
+    (source) => {
+        Source::Text
+    };
+    (req_u64) => {
+        0
+    };
+    ($other:ident) => {
+        None
+    };
 }
 
 macro_rules! define_new {

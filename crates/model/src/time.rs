@@ -7,7 +7,10 @@ const FILETIME_UNIX_EPOCH: i64 = 116_444_736_000_000_000;
 
 /// FILETIME (100 ns since 1601, UTC) to nanoseconds since 1970; `None` outside the i64 range (1677–2262).
 pub fn from_filetime(filetime_100ns: u64) -> Option<i64> {
-    i64::try_from(filetime_100ns).ok()?.checked_sub(FILETIME_UNIX_EPOCH)?.checked_mul(100)
+    i64::try_from(filetime_100ns)
+        .ok()?
+        .checked_sub(FILETIME_UNIX_EPOCH)?
+        .checked_mul(100)
 }
 
 /// `2026-03-02T01:16:11.123456700Z`.
@@ -32,7 +35,10 @@ mod tests {
     #[test]
     fn times_keep_all_digits() {
         let ns = from_filetime(133_500_000_001_234_567);
-        assert_eq!(ns.map(to_rfc3339).as_deref(), Some("2024-01-17T21:20:00.123456700Z"));
+        assert_eq!(
+            ns.map(to_rfc3339).as_deref(),
+            Some("2024-01-17T21:20:00.123456700Z")
+        );
         assert_eq!(from_rfc3339("2024-01-17T21:20:00.1234567Z"), ns);
         assert_eq!(from_filetime(u64::MAX), None);
     }
