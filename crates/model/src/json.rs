@@ -135,6 +135,14 @@ fn escape_into(out: &mut String, text: &str) {
     use std::fmt::Write;
     out.reserve(text.len() + 2);
     out.push('"');
+    // Most texts need nothing; a pass without early end is several bytes at a time.
+    if !text.bytes().fold(false, |found, byte| {
+        found | (byte < 0x20) | matches!(byte, b'"' | b'\\' | 0x7f)
+    }) {
+        out.push_str(text);
+        out.push('"');
+        return;
+    }
     let mut rest = text;
     // All special bytes are ASCII, so the text can be cut before and after them.
     while let Some(at) = rest.bytes().position(|byte| SPECIAL[usize::from(byte)]) {
