@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use casetrace_model::{Diagnostic, Inspection, PacketSink, ReadSeek, Sink};
 
+use crate::Guid;
 use crate::inspect::{Facts, inspection};
 use crate::names::PKTMON;
 use crate::options::Options;
@@ -12,6 +13,7 @@ use crate::process::Processes;
 use crate::providers::ProviderNames;
 use crate::reader::{EtlReader, OpenError};
 use crate::rows::{RowBuilder, rows};
+use crate::schema::Schema;
 use crate::schema::resolve::SchemaSet;
 use crate::survey::survey;
 
@@ -34,8 +36,21 @@ pub fn decode(
     sink: &mut dyn Sink,
     packets: Option<&mut dyn PacketSink>,
 ) -> Decoded {
+    decode_with(input, options, &BTreeMap::new(), sink, packets)
+}
+
+/// Layouts from elsewhere, by provider, id and version; used where the trace describes nothing itself.
+pub(crate) type MoreLayouts = BTreeMap<(Guid, u16, u8), Schema>;
+
+pub(crate) fn decode_with(
+    input: &mut dyn ReadSeek,
+    options: &Options,
+    more: &MoreLayouts,
+    sink: &mut dyn Sink,
+    packets: Option<&mut dyn PacketSink>,
+) -> Decoded {
     match EtlReader::open(input) {
-        Ok(mut reader) => decode_open(&mut reader, options, sink, packets),
+        Ok(mut reader) => decode_open(&mut reader, options, more, sink, packets),
         Err(error) => {
             sink.diagnostic(not_readable(&error));
             Decoded::default()
@@ -56,9 +71,10 @@ fn not_readable(error: &OpenError) -> Diagnostic {
     )
 }
 
-pub(crate) fn decode_open<'a>(
-    reader: &mut EtlReader<'a>,
+fn decode_open(
+    reader: &mut EtlReader<'_>,
     options: &Options,
+    more: &MoreLayouts,
     sink: &mut dyn Sink,
     packets: Option<&mut dyn PacketSink>,
 ) -> Decoded {
@@ -68,8 +84,8 @@ pub(crate) fn decode_open<'a>(
     let found = survey(reader, options.threads, &mut |bytes| sink.progress(bytes / share));
     crate::diagnose::report(reader, &found, options, sink);
     let os_build = reader.header().map_or(0, |header| header.os_build);
-    let mut names = ProviderNames::new(found.provider_names.clone());
-    let schemas = SchemaSet::collect(&found, options, os_build, &mut names);
+    let mut names = ProviderNames::new(&found.provider_names);
+    let schemas = SchemaSet::collect(&found, options, more, os_build, &mut names);
     crate::diagnose::undecodable(&found, &schemas, &names, options, sink);
     let interfaces = InterfaceTable::collect(&found.kept);
     let mut components = PktMonTable::collect(&found.kept);

@@ -144,17 +144,16 @@ fn content_facts(facts: &Facts<'_, '_>, container: &mut BTreeMap<&'static str, V
         .map(|(kind, n)| (kind.to_string(), *n))
         .collect();
     container.insert("extended_items", json!(extended));
-    let self_describing: BTreeMap<String, BTreeMap<String, u64>> = counts
-        .self_describing
-        .iter()
-        .map(|(provider, names)| {
-            let names = names
-                .iter()
-                .map(|(name, n)| (String::from_utf8_lossy(name).into_owned(), *n))
-                .collect();
-            (facts.names.label(*provider), names)
-        })
-        .collect();
+    // Several GUIDs may carry one name.
+    let mut self_describing: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
+    for (provider, names) in &counts.self_describing {
+        let events = self_describing.entry(facts.names.label(*provider)).or_default();
+        for (name, n) in names {
+            *events
+                .entry(String::from_utf8_lossy(name).into_owned())
+                .or_default() += n;
+        }
+    }
     container.insert("tracelogging_events", json!(self_describing));
     container.insert("embedded_schemas", json!(facts.schemas));
     container.insert("interfaces", json!(facts.interfaces.len()));

@@ -24,6 +24,8 @@ mod container;
 mod decode;
 mod diagnose;
 mod expand;
+#[doc(hidden)]
+pub mod fuzz;
 mod guid;
 mod inspect;
 mod mask;
@@ -35,6 +37,7 @@ mod providers;
 mod reader;
 mod rows;
 mod schema;
+mod source;
 mod survey;
 mod table;
 mod value;
@@ -52,6 +55,9 @@ pub use guid::Guid;
 pub use options::Options;
 pub use process::Processes;
 pub use reader::{EtlReader, OpenError, Probe, probe};
+#[cfg(windows)]
+pub use source::WindowsTrace;
+pub use source::{EtlSource, PortableTrace};
 
 /// The smallest trace there is (a header buffer only), for examples in this documentation.
 #[doc(hidden)]

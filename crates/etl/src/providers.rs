@@ -23,8 +23,13 @@ pub(crate) struct ProviderNames {
 }
 
 impl ProviderNames {
-    pub(crate) fn new(own: BTreeMap<Guid, String>) -> Self {
-        Self { own }
+    pub(crate) fn new(own: &BTreeMap<Guid, Vec<u8>>) -> Self {
+        Self {
+            own: own
+                .iter()
+                .map(|(guid, name)| (*guid, String::from_utf8_lossy(name).into_owned()))
+                .collect(),
+        }
     }
 
     /// Adds names a schema in the file gives; traits win.

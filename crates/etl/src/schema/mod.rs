@@ -24,6 +24,9 @@ pub(crate) enum Origin {
     EventSource,
     /// A manifest the user gave.
     Manifest,
+    /// Registered on the Windows that reads the trace.
+    #[cfg_attr(not(windows), expect(dead_code, reason = "made by the Windows backend"))]
+    Registered,
     /// The built-in table, for exactly this version.
     Builtin,
     /// The built-in table, for an older version: fields are usually only appended.
@@ -37,6 +40,7 @@ impl Origin {
             Self::Embedded => "embedded",
             Self::EventSource => "eventsource",
             Self::Manifest => "manifest",
+            Self::Registered => "registered",
             Self::Builtin => "builtin",
             Self::BuiltinGuess => "builtin_older_version",
         }

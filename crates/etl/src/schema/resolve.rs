@@ -7,6 +7,7 @@ use super::metadata::{Maps, parse_info, parse_map};
 use super::tmf::Tmf;
 use super::{Origin, Schema, builtin, eventsource, manifest};
 use crate::Guid;
+use crate::decode::MoreLayouts;
 use crate::options::Options;
 use crate::providers::ProviderNames;
 use crate::survey::{Class, Kept, KeptKind, ProviderEvent, Survey};
@@ -32,6 +33,7 @@ impl SchemaSet {
     pub(crate) fn collect(
         found: &Survey,
         options: &Options,
+        more: &MoreLayouts,
         os_build: u32,
         names: &mut ProviderNames,
     ) -> Self {
@@ -42,7 +44,11 @@ impl SchemaSet {
         for text in &options.tmf {
             set.tmf.add(text);
         }
-        let events = set.event_layouts(found, options, names);
+        let mut events = set.event_layouts(found, options, names);
+        for ((provider, id, version), schema) in more {
+            names.add(*provider, schema.provider.as_deref().unwrap_or_default());
+            add(&mut events, *provider, *id, *version, schema.clone());
+        }
         let classic = set.classic_layouts(&found.kept, names);
         for (key, n) in found.counts.providers() {
             let schema = match key.class {

@@ -68,6 +68,11 @@ impl Tmf {
         }
     }
 
+    /// All messages, in no order.
+    pub(crate) fn messages(&self) -> impl Iterator<Item = &Message> {
+        self.messages.values()
+    }
+
     pub(crate) fn find(&self, guid: Guid, number: u16) -> Option<&Message> {
         self.messages.get(&(guid, number))
     }

@@ -25,10 +25,10 @@ fn skip_tags(cursor: &mut Cursor<'_>) {
 }
 
 /// The provider's name inside a traits blob (extended item 12).
-pub(crate) fn provider_name(blob: &[u8]) -> String {
+pub(crate) fn provider_name(blob: &[u8]) -> &[u8] {
     let mut cursor = Cursor::new(blob);
     cursor.u16();
-    String::from_utf8_lossy(cursor.bytes_nul()).into_owned()
+    cursor.bytes_nul()
 }
 
 /// Reads a schema blob; a damaged one describes the fields before the damage.

@@ -34,7 +34,7 @@ pub(crate) struct Survey {
     pub(crate) kept: Vec<Kept>,
     /// Records that were to be kept when the ceiling was reached.
     pub(crate) not_kept: u64,
-    pub(crate) provider_names: BTreeMap<Guid, String>,
+    pub(crate) provider_names: BTreeMap<Guid, Vec<u8>>,
     pub(crate) damage: Vec<Damage>,
     pub(crate) marked_losses: u64,
     pub(crate) expanded_bytes: u64,
@@ -124,9 +124,16 @@ impl Survey {
             && let Some(traits) = event.extended().find_kind(kind::TRAITS)
             && let Some(provider) = event.provider()
         {
-            self.provider_names
-                .entry(provider)
-                .or_insert_with(|| crate::schema::tracelogging::provider_name(traits));
+            self.name(provider, crate::schema::tracelogging::provider_name(traits));
+        }
+    }
+
+    /// A provider has one name; should a trace give it several, the first in the alphabet holds on any number of threads.
+    fn name(&mut self, provider: Guid, name: &[u8]) {
+        match self.provider_names.get_mut(&provider) {
+            Some(held) if held.as_slice() <= name => {}
+            Some(held) => *held = name.to_vec(),
+            None => drop(self.provider_names.insert(provider, name.to_vec())),
         }
     }
 
@@ -138,7 +145,7 @@ impl Survey {
         self.marked_losses += other.marked_losses;
         self.expanded_bytes += other.expanded_bytes;
         for (provider, name) in other.provider_names {
-            self.provider_names.entry(provider).or_insert(name);
+            self.name(provider, &name);
         }
     }
 
