@@ -135,7 +135,7 @@ impl<'r> Pieces<'r> {
         let rest = self.rest();
         let wide = |at: &usize| match self.unit {
             Unit::Byte => true,
-            Unit::Utf16Le => at % 2 == 0 && rest.get(at + 1) == Some(&0),
+            Unit::Utf16Le => at.is_multiple_of(2) && rest.get(at + 1) == Some(&0),
             Unit::Utf16Be => at % 2 == 1 && rest.get(at - 1) == Some(&0),
         };
         let at = memchr::memchr_iter(b'\n', rest).find(wide)?;

@@ -181,6 +181,8 @@ fn who_ran_the_collector_and_what_hosts_overrides() {
         ("contoso\\admin".into(), "S-1-5-21-1-2-3-500".into())
     );
     assert!(field(row, "integrity").contains("High"));
+    let upn = read("whoami_upn.txt", b"user@contoso.local\r\n");
+    assert_eq!(upn.config("user_upn"), "user@contoso.local");
     let hosts = read(
         "hosts",
         b"# comment\r\n127.0.0.1 login.microsoftonline.com # bad\r\n",

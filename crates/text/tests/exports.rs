@@ -1,5 +1,4 @@
 //! Sign-in exports and XML files.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod common;
 

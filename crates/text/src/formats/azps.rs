@@ -285,17 +285,17 @@ impl PowerShell {
         if speaks_graph(text) && self.run.tool == "azps" && text.contains("graph-powershell") {
             self.run.tool = "mggraph";
         }
-        if let Some(rest) = text.strip_prefix("Got version ") {
-            if let Some((version, module)) = rest.split_once(" of ") {
-                let name = if module.trim() == "Az" {
-                    "az_version"
-                } else {
-                    "az_accounts_version"
-                };
-                self.detail(name, version);
-                if name == "az_accounts_version" || self.run.version.is_none() {
-                    self.run.version = Some(version.to_owned());
-                }
+        if let Some(rest) = text.strip_prefix("Got version ")
+            && let Some((version, module)) = rest.split_once(" of ")
+        {
+            let name = if module.trim() == "Az" {
+                "az_version"
+            } else {
+                "az_accounts_version"
+            };
+            self.detail(name, version);
+            if name == "az_accounts_version" || self.run.version.is_none() {
+                self.run.version = Some(version.to_owned());
             }
         }
         if let Some((before, _)) = text.split_once(" begin processing with ")

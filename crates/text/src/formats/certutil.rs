@@ -14,7 +14,7 @@ use crate::table::Labels;
 static LABELS: LazyLock<Labels> = LazyLock::new(|| Labels::of("certutil"));
 
 pub(crate) fn detect(head: &Head) -> u8 {
-    if head.any(|line| certificate_ruler(line)) {
+    if head.any(certificate_ruler) {
         score::CERTAIN
     } else if head.any(|line| line.starts_with("CertUtil: ")) {
         score::LIKELY

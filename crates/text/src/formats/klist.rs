@@ -154,7 +154,7 @@ impl Klist {
         let mut fields = JsonObject::new()
             .str("sname", &server)
             .str("logon_id", &self.logon);
-        for (name, value) in list.iter().filter(|(name, _)| name != "server") {
+        for (name, value) in &list {
             fields.push_str(name, value);
         }
         row.fields = fields.finish();

@@ -26,9 +26,15 @@ pub(crate) fn make() -> Box<dyn Machine> {
     Box::new(Services::default())
 }
 
+struct Service {
+    line: u64,
+    name: String,
+    fields: Vec<(String, String)>,
+}
+
 #[derive(Default)]
 struct Services {
-    service: Option<(u64, String, Vec<(String, String)>)>,
+    service: Option<Service>,
     list: Option<(u64, Vec<String>)>,
 }
 
@@ -39,8 +45,12 @@ impl Machine for Services {
             self.list = Some((line.number, Vec::new()));
         } else if let Some(name) = text.strip_prefix("SERVICE_NAME:") {
             self.close(out);
-            self.service = Some((line.number, name.trim().to_owned(), Vec::new()));
-        } else if let Some((_, _, fields)) = &mut self.service {
+            self.service = Some(Service {
+                line: line.number,
+                name: name.trim().to_owned(),
+                fields: Vec::new(),
+            });
+        } else if let Some(Service { fields, .. }) = &mut self.service {
             if let Some((name, value)) = text.split_once(':')
                 && fields.len() < 30
             {
@@ -64,7 +74,7 @@ impl Machine for Services {
 
 impl Services {
     fn close(&mut self, out: &mut Output<'_>) {
-        let Some((line, name, fields)) = self.service.take() else {
+        let Some(Service { line, name, fields }) = self.service.take() else {
             return;
         };
         let state = fields

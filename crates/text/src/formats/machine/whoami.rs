@@ -16,11 +16,19 @@ pub(crate) fn detect(head: &Head) -> u8 {
             || text == "ユーザー情報"
             || text == "USER 情報"
     };
-    if head.any(title) || head.named("whoami") && head.any(|line| line.contains("S-1-5-")) {
+    let upn = head.lines.len() < 4 && head.named("whoami") && head.any(|line| is_upn(line.trim()));
+    if head.any(title) || upn || head.named("whoami") && head.any(|line| line.contains("S-1-5-")) {
         score::LIKELY + 10
     } else {
         score::NO
     }
+}
+
+/// `user@contoso.com`, the output of `whoami /upn`.
+fn is_upn(text: &str) -> bool {
+    text.split_once('@').is_some_and(|(user, domain)| {
+        !user.is_empty() && domain.contains('.') && !text.contains(char::is_whitespace)
+    })
 }
 
 pub(crate) fn make() -> Box<dyn Machine> {
@@ -37,7 +45,11 @@ struct WhoAmI {
 }
 
 impl Machine for WhoAmI {
-    fn line(&mut self, line: &Line<'_>, _: &mut Output<'_>) {
+    fn line(&mut self, line: &Line<'_>, out: &mut Output<'_>) {
+        let text = line.text.trim();
+        if is_upn(text) {
+            out.config(line.number, "user_upn", text, &[("from", "whoami")]);
+        }
         if let Some(columns) = ruler(line.text) {
             self.columns = columns;
             self.tables += 1;

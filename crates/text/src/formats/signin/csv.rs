@@ -38,7 +38,7 @@ pub(crate) fn read(text: &mut Utf8<'_>, out: &mut Output<'_>) {
         && !block.is_empty()
     {
         let length = block.len();
-        for byte in block.to_vec() {
+        for byte in block.iter().copied() {
             line += u64::from(byte == b'\n');
             if parser.take(byte) {
                 let fields = parser.finish();

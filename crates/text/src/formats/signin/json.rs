@@ -42,7 +42,7 @@ pub(crate) fn read(text: &mut Utf8<'_>, out: &mut Output<'_>) {
         && !block.is_empty()
     {
         let length = block.len();
-        for byte in block.to_vec() {
+        for byte in block.iter().copied() {
             let Some(line) = cutter.take(byte) else { continue };
             let record = std::mem::take(&mut cutter.record);
             let Ok(value) = serde_json::from_slice::<Value>(&record) else {

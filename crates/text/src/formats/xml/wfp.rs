@@ -26,16 +26,30 @@ pub(crate) fn detect(head: &Head) -> u8 {
     }
 }
 
+/// One net event being read.
+struct Item {
+    /// Elements around it, itself included.
+    depth: usize,
+    line: u64,
+    values: Vec<(String, String)>,
+}
+
 pub(crate) fn read(text: &mut Utf8<'_>, out: &mut Output<'_>) {
     let mut leaves = Leaves::new(text);
-    let mut item: Option<(usize, u64, Vec<(String, String)>)> = None;
+    let mut item: Option<Item> = None;
     let mut providers: BTreeMap<String, u64> = BTreeMap::new();
     let mut filters = 0_u64;
     while let Some(step) = leaves.next(out) {
         let depth = leaves.path().len();
         let line = leaves.line();
         match step {
-            Step::Open(_) if opens_event(leaves.path()) => item = Some((depth, line, Vec::new())),
+            Step::Open(_) if opens_event(leaves.path()) => {
+                item = Some(Item {
+                    depth,
+                    line,
+                    values: Vec::new(),
+                })
+            }
             Step::Open(_) => {
                 filters += u64::from(
                     leaves
@@ -44,17 +58,17 @@ pub(crate) fn read(text: &mut Utf8<'_>, out: &mut Output<'_>) {
                 )
             }
             Step::Leaf(value) => match &mut item {
-                Some((start, _, values)) if values.len() < 80 => {
-                    let name = leaves.path().get(*start..).unwrap_or_default().join(".");
+                Some(Item { depth, values, .. }) if values.len() < 80 => {
+                    let name = leaves.path().get(*depth..).unwrap_or_default().join(".");
                     values.push((name, value));
                 }
                 _ => provider(leaves.path(), value, &mut providers),
             },
             Step::Close(name) if name == "item" => {
-                if item.as_ref().is_some_and(|(start, ..)| depth < *start)
-                    && let Some((_, line, values)) = item.take()
+                if item.as_ref().is_some_and(|item| depth < item.depth)
+                    && let Some(item) = item.take()
                 {
-                    emit(line, &values, out);
+                    emit(item.line, &item.values, out);
                 }
             }
             Step::Close(_) => {}
