@@ -117,13 +117,15 @@ fn sid(value: &str) -> Option<Text> {
 }
 
 fn port(value: &str) -> Option<u16> {
-    value.parse().ok().filter(|port| *port != 0)
+    let of_socket = || value.parse::<std::net::SocketAddr>().map(|socket| socket.port());
+    value.parse().or_else(|_| of_socket()).ok().filter(|port| *port != 0)
 }
 
-/// An address as text; IPv4 in IPv6 dress (`::ffff:192.0.2.1`) is shown as IPv4.
+/// An address as text, also out of `address:port`; IPv4 in IPv6 dress (`::ffff:192.0.2.1`) is shown as IPv4.
 fn address(value: &str) -> Option<Text> {
     let bare = value.trim_start_matches('[').split(']').next().unwrap_or(value);
-    let address: std::net::IpAddr = bare.parse().ok()?;
+    let of_socket = || value.parse::<std::net::SocketAddr>().map(|socket| socket.ip());
+    let address: std::net::IpAddr = bare.parse().or_else(|_| of_socket()).ok()?;
     Some(Text::from(address.to_canonical().to_string()))
 }
 

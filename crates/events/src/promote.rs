@@ -100,27 +100,23 @@ fn finish(row: &mut Row, mut found: Found, fields: &dyn FieldSource) {
     }
     let correlation = row.correlation_id.clone();
     found.ids.retain(|id| Some(id) != correlation.as_ref());
+    let free = |name: &str| fields.get(name).is_none();
+    let phase = found.phase.as_deref().filter(|_| free("phase"));
+    if phase.is_none() && found.codes.len() < 2 && found.ids.is_empty() && found.members.is_empty() {
+        return;
+    }
     let mut extra = JsonObject::new();
-    let mut add = |name: &str, put: &mut dyn FnMut(&mut JsonObject)| {
-        if fields.get(name).is_none() {
-            put(&mut extra);
-        }
-    };
-    if let Some(phase) = &found.phase {
-        add("phase", &mut |object| object.push_str("phase", phase));
+    if let Some(phase) = phase {
+        extra.push_str("phase", phase);
     }
-    if found.codes.len() > 1 {
-        add("codes", &mut |object| {
-            object.push_list("codes", found.codes.iter().map(Text::as_str))
-        });
+    if found.codes.len() > 1 && free("codes") {
+        extra.push_list("codes", found.codes.iter().map(Text::as_str));
     }
-    if !found.ids.is_empty() {
-        add("ids", &mut |object| {
-            object.push_list("ids", found.ids.iter().map(Text::as_str))
-        });
+    if !found.ids.is_empty() && free("ids") {
+        extra.push_list("ids", found.ids.iter().map(Text::as_str));
     }
-    for (name, value) in &found.members {
-        add(name, &mut |object| object.push_str(name, value));
+    for (name, value) in found.members.iter().filter(|(name, _)| free(name)) {
+        extra.push_str(name, value);
     }
     if !extra.is_empty() {
         append(&mut row.fields, extra);
@@ -153,9 +149,11 @@ fn context_of_sid(sid: &str) -> Option<Context> {
 fn plain_sentence(row: &Row, fields: &dyn FieldSource) -> String {
     let provider = row.provider.as_deref().unwrap_or("Unknown provider");
     let short = provider.strip_prefix("Microsoft-Windows-").unwrap_or(provider);
-    let mut out = String::from(short);
+    let mut out = String::with_capacity(MAX_MESSAGE / 2);
+    out.push_str(short);
     if let Some(id) = row.event_id {
-        out.push_str(&format!(" event {id}"));
+        out.push_str(" event ");
+        out.push_str(&id.to_string());
     }
     let mut next = ": ";
     fields.each(&mut |name, value| {

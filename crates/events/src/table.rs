@@ -22,7 +22,7 @@ macro_rules! table_files {
 
 table_files!(
     "any", "aad", "udr", "hello", "mdm", "capi2", "kerberos", "security", "tls", "http", "network", "policy",
-    "connect", "liveid", "system",
+    "connect", "liveid", "system", "trace",
 );
 
 const VALUES: &str = include_str!("../../../pipelines/events/values.tsv");

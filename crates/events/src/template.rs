@@ -86,7 +86,7 @@ impl Template {
 
     /// Fields that the sentence quotes.
     pub(crate) fn render(&self, row: &Row, fields: &dyn FieldSource, maps: &Maps) -> String {
-        let mut out = String::new();
+        let mut out = String::with_capacity(120);
         render_parts(&self.parts, row, fields, maps, &mut out, false);
         clip(&mut out, MAX_MESSAGE);
         out
@@ -187,11 +187,12 @@ pub(crate) fn push_quoted(out: &mut String, value: &str) {
 
 /// Printable ASCII with single blanks between the words.
 fn is_one_line(value: &str) -> bool {
-    let bytes = value.as_bytes();
-    bytes.iter().all(|byte| matches!(byte, b' '..=b'~'))
-        && !bytes.starts_with(b" ")
-        && !bytes.ends_with(b" ")
-        && !bytes.windows(2).any(|pair| pair == b"  ")
+    // One pass without early end; a blank before the text makes a leading one double.
+    let (fits, ends_blank) = value.bytes().fold((true, true), |(fits, after_blank), byte| {
+        let blank = byte == b' ';
+        (fits & matches!(byte, b' '..=b'~') & !(blank & after_blank), blank)
+    });
+    fits && !ends_blank
 }
 
 /// Shortens `text` to `max` bytes, the last of which is then `…`.

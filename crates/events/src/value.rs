@@ -6,8 +6,8 @@
 //! path), and every map of `pipelines/events/values.tsv`.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 
+use ahash::AHashMap as HashMap;
 use casetrace_model::code;
 
 use crate::column;

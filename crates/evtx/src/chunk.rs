@@ -7,7 +7,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use casetrace_model::{Diagnostic, Row, time};
+use casetrace_model::{Diagnostic, Row, Source, time};
 use evtx::err::EvtxError;
 use evtx::{EvtxChunkData, EvtxRecord, ParserSettings};
 
@@ -129,8 +129,7 @@ impl<'o> Worker<'o> {
                     recovered: false,
                 };
                 let at = offset + record.binxml.start as u64;
-                let row = self.event(draft.event(), place, at, record.binxml.len() as u64, out);
-                out.rows.extend(row);
+                self.event(draft.event(), place, at, record.binxml.len() as u64, out);
                 None
             }
         };
@@ -163,7 +162,8 @@ impl<'o> Worker<'o> {
             if let Ok(rendered) = record.into_xml_bytes()
                 && xml::read(&rendered.data, &mut event)
             {
-                left.outcome = Some(self.event(event, place, at, bytes, out).map(Box::new));
+                let shown = self.event(event, place, at, bytes, out);
+                left.outcome = Some(if shown { out.rows.pop().map(Box::new) } else { None });
             }
         }
     }
@@ -194,8 +194,7 @@ impl<'o> Worker<'o> {
         let mut event = Event::default();
         match rendered {
             Ok(rendered) if xml::read(&rendered.data, &mut event) => {
-                let row = self.event(event, place, at, bytes, out);
-                out.rows.extend(row);
+                self.event(event, place, at, bytes, out);
             }
             Ok(_) | Err(_) if place.recovered => {}
             Ok(_) => lost_record(out, at, bytes),
@@ -203,27 +202,24 @@ impl<'o> Worker<'o> {
         }
     }
 
-    /// The row of an event, counted; `None` for a hollow record.
-    fn event(
-        &mut self,
-        mut event: Event<'_>,
-        place: Place,
-        at: u64,
-        bytes: u64,
-        out: &mut Decoded,
-    ) -> Option<Row> {
+    /// Appends the row of an event to `out` and counts it; false for a hollow record, which has none.
+    fn event(&mut self, mut event: Event<'_>, place: Place, at: u64, bytes: u64, out: &mut Decoded) -> bool {
         if is_hollow(&event) {
             if !place.recovered {
                 hollow(out, at, bytes);
             }
-            return None;
+            return false;
         }
-        let row = rows::row(&mut event, place, &self.reading.shared, &mut self.interner);
-        out.tally.row(&row, event.system.provider_guid.as_deref());
+        out.rows.push(Row::new(Source::Evtx, "event", 0));
+        let Some(row) = out.rows.last_mut() else {
+            return false;
+        };
+        rows::fill(row, &mut event, place, &self.reading.shared, &mut self.interner);
+        out.tally.row(row, event.system.provider_guid.as_deref());
         out.tally.recovered += u64::from(place.recovered);
         out.tally.processing_errors += u64::from(event.processing_error);
         out.tally.cut += u64::from(event.cut);
-        Some(row)
+        true
     }
 }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use casetrace_events::{Fields, opcode_name, promote};
-use casetrace_model::{JsonObject, Level, Row, Source, Text, TsSource, normalise_guid};
+use casetrace_model::{JsonObject, Level, Row, Text, TsSource, normalise_guid};
 use evtx::mta::{MtaEvent, MtaFile};
 
 use crate::event::{Event, Rendered, System};
@@ -45,12 +45,18 @@ fn intern(last: &mut Text, value: &str) -> Text {
     last.clone()
 }
 
-/// Makes the row of one event.
-pub(crate) fn row(event: &mut Event<'_>, place: Place, shared: &Shared<'_>, interner: &mut Interner) -> Row {
+/// Fills a fresh row from one event.
+pub(crate) fn fill(
+    row: &mut Row,
+    event: &mut Event<'_>,
+    place: Place,
+    shared: &Shared<'_>,
+    interner: &mut Interner,
+) {
     let system = &event.system;
-    let mut row = Row::new(Source::Evtx, "event", system.record_id.unwrap_or(place.header_id));
+    row.record = system.record_id.unwrap_or(place.header_id);
     match (system.time_ns, place.header_ns) {
-        (Some(ts_ns), _) => row = row.at(ts_ns),
+        (Some(ts_ns), _) => (row.ts_ns, row.ts_source) = (Some(ts_ns), TsSource::Exact),
         (None, Some(ts_ns)) => (row.ts_ns, row.ts_source) = (Some(ts_ns), TsSource::Derived),
         (None, None) => {}
     }
@@ -73,11 +79,10 @@ pub(crate) fn row(event: &mut Event<'_>, place: Place, shared: &Shared<'_>, inte
         .as_deref()
         .map(|sid| intern(&mut interner.user_sid, sid));
     row.activity_id = activity(system, interner);
-    name_parts(&mut row, event, place, shared);
+    name_parts(row, event, place, shared);
     clip_values(&mut event.fields, shared.max_value_bytes);
     row.fields = fields_json(event, place);
-    promote(&mut row, &event.fields);
-    row
+    promote(row, &event.fields);
 }
 
 fn provider(system: &System<'_>, last: &mut Text) -> Option<Text> {
@@ -144,7 +149,12 @@ fn looked_up(mta: &MtaFile, system: &System<'_>, place: Place) -> Rendered {
 }
 
 fn fields_json(event: &Event<'_>, place: Place) -> String {
-    let mut object = JsonObject::new();
+    let bytes: usize = event
+        .fields
+        .iter()
+        .map(|(name, value)| name.len() + value.len() + 6)
+        .sum();
+    let mut object = JsonObject::with_capacity(bytes + 64);
     for (name, value) in event.fields.iter() {
         object.push_str(name, value);
     }

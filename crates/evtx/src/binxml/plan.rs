@@ -130,11 +130,12 @@ struct Element {
     text: Vec<Piece>,
 }
 
-/// Compiles the definition body at `start..start + len`.
+/// Compiles the tokens at `start..start + len`: a template definition's body, or a fragment without template.
 pub(super) fn compile(
     chunk: &[u8],
     start: usize,
     len: usize,
+    is_definition: bool,
     place: PlaceId,
     places: &mut Places,
 ) -> Option<Vec<Step>> {
@@ -146,7 +147,7 @@ pub(super) fn compile(
         open: Vec::new(),
         attribute: None,
     };
-    token::walk(chunk, start, len, |token| compiler.token(token))?;
+    token::walk(chunk, start, len, is_definition, |token| compiler.token(token))?;
     if !compiler.open.is_empty() {
         return None;
     }
@@ -269,7 +270,13 @@ impl Compiler<'_> {
             }
             Section::Data => {
                 let element = self.open.last_mut()?;
-                if literal.is_some_and(|text| !text.is_empty()) {
+                // An attribute without text is left out.
+                let always = match literal {
+                    Some(text) if text.is_empty() => return Some(()),
+                    Some(_) => true,
+                    None => false,
+                };
+                if always {
                     element.parts = Parts::Surely;
                 } else if element.parts == Parts::None {
                     element.parts = Parts::Perhaps;
@@ -278,7 +285,7 @@ impl Compiler<'_> {
                 self.steps.push(Step::Field {
                     name,
                     text,
-                    always: false,
+                    always,
                     alone: false,
                 });
             }
@@ -300,7 +307,7 @@ impl Compiler<'_> {
             (_, Section::Data) => {
                 let always = match element.parts {
                     Parts::None => true,
-                    Parts::Surely => false,
+                    Parts::Surely => literal(&element.text).is_some_and(|text| !text.trim().is_empty()),
                     Parts::Perhaps => return None,
                 };
                 if always || !element.text.is_empty() {

@@ -113,6 +113,9 @@ impl Runner {
             cursor.take(3)?;
             token = cursor.u8()?;
         }
+        if matches!(token, 0x01 | 0x41) {
+            return self.fragment(chunk, cursor.at() - 1..range.end, place, depth, draft);
+        }
         if token != 0x0c {
             return None;
         }
@@ -130,6 +133,20 @@ impl Runner {
         }
         let plan = self.plan(chunk, definition, place)?;
         self.run(chunk, &plan, base..self.slots.len(), depth, draft)
+    }
+
+    /// Elements that stand there as they are, without template, as CAPI2 writes them.
+    fn fragment(
+        &mut self,
+        chunk: &[u8],
+        range: Range<usize>,
+        place: PlaceId,
+        depth: usize,
+        draft: &mut Draft,
+    ) -> Option<()> {
+        let plan = plan::compile(chunk, range.start, range.len(), false, place, &mut self.places)?;
+        let none = self.slots.len();
+        self.run(chunk, &plan, none..none, depth, draft)
     }
 
     fn run(
@@ -196,7 +213,7 @@ impl Runner {
         let (mut one, mut other) = (self.hasher.build_hasher(), self.hasher.build_hasher());
         (place, 1_u8).hash(&mut one);
         (place, 2_u8).hash(&mut other);
-        token::walk(chunk, start, size, |token| {
+        token::walk(chunk, start, size, true, |token| {
             token.hash(&mut one);
             token.hash(&mut other);
             Some(())
@@ -205,7 +222,7 @@ impl Runner {
         if let Some(plan) = self.known.get(&content) {
             return plan.clone();
         }
-        let plan = plan::compile(chunk, start, size, place, &mut self.places).map(Rc::from);
+        let plan = plan::compile(chunk, start, size, true, place, &mut self.places).map(Rc::from);
         if self.known.len() < MAX_PLANS {
             self.known.insert(content, plan.clone());
         }
@@ -284,7 +301,7 @@ impl Draft {
             };
         }
         let range = self.write(text, values)?;
-        if always || !self.text.get(range.clone())?.trim().is_empty() {
+        if always || says_something(self.text.get(range.clone())?) {
             self.push(Rc::clone(name), range)?;
         }
         Some(())
@@ -321,7 +338,7 @@ impl Draft {
     fn column(&mut self, column: Column, text: &[Piece], values: Values<'_>) -> Option<()> {
         if let Some(slot) = text_slot(column) {
             let range = self.write(text, values)?;
-            let some = !self.text.get(range.clone())?.trim().is_empty();
+            let some = says_something(self.text.get(range.clone())?);
             *self.texts.get_mut(slot)? = some.then_some(range);
             return Some(());
         }
@@ -404,6 +421,11 @@ impl Numbers {
             _ => {}
         }
     }
+}
+
+/// Not only blanks.
+fn says_something(text: &str) -> bool {
+    text.as_bytes().first().is_some_and(u8::is_ascii_graphic) || !text.trim().is_empty()
 }
 
 fn number(text: &str) -> Option<u64> {

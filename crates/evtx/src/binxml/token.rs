@@ -1,4 +1,4 @@
-//! The tokens of a template definition (MS-EVEN6 2.2.12).
+//! The tokens of a template definition or of a fragment (MS-EVEN6 2.2.12).
 
 use super::cursor::Cursor;
 
@@ -28,12 +28,13 @@ pub(super) enum Token<'c> {
 /// The dependency of an element that depends on no slot.
 const NO_DEPENDENCY: u16 = 0xffff;
 
-/// Calls `visit` with the tokens of the definition body at `start..start + len`; `None` for tokens that a plan does
-/// not hold, and as soon as `visit` says so.
+/// Calls `visit` with the tokens at `start..start + len`; `None` for tokens that a plan does not hold, and as soon as
+/// `visit` says so. Only in template definitions do elements state their dependencies.
 pub(super) fn walk<'c>(
     chunk: &'c [u8],
     start: usize,
     len: usize,
+    dependencies: bool,
     mut visit: impl FnMut(Token<'c>) -> Option<()>,
 ) -> Option<()> {
     let end = start.checked_add(len)?;
@@ -43,7 +44,12 @@ pub(super) fn walk<'c>(
         let token = match cursor.u8()? {
             0x00 => return Some(()),
             tag @ (0x01 | 0x41) => {
-                let dependency = cursor.u16().map(|id| (id != NO_DEPENDENCY).then_some(id))?;
+                let dependency = if dependencies {
+                    cursor.u16()?
+                } else {
+                    NO_DEPENDENCY
+                };
+                let dependency = (dependency != NO_DEPENDENCY).then_some(dependency);
                 cursor.u32()?;
                 let name = name(&mut cursor, chunk)?;
                 if tag == 0x41 {

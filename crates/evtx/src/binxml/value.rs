@@ -53,11 +53,11 @@ impl Value<'_> {
             NULL => Ok(()),
             STRING => return utf16(bytes, out),
             2 => return ascii(bytes, out),
-            3 => write!(out, "{}", i8::from_le_bytes(bytes.try_into().ok()?)),
-            5 => write!(out, "{}", i16::from_le_bytes(bytes.try_into().ok()?)),
-            7 => write!(out, "{}", i32::from_le_bytes(bytes.try_into().ok()?)),
-            9 => write!(out, "{}", i64::from_le_bytes(bytes.try_into().ok()?)),
-            4 | 6 | 8 | 10 => write!(out, "{}", self.unsigned()?),
+            3 => return push_signed(out, i8::from_le_bytes(bytes.try_into().ok()?).into()),
+            5 => return push_signed(out, i16::from_le_bytes(bytes.try_into().ok()?).into()),
+            7 => return push_signed(out, i32::from_le_bytes(bytes.try_into().ok()?).into()),
+            9 => return push_signed(out, i64::from_le_bytes(bytes.try_into().ok()?)),
+            4 | 6 | 8 | 10 => return push_number(out, self.unsigned()?, 10),
             13 => match i32::from_le_bytes(bytes.try_into().ok()?) {
                 0 => out.write_str("false"),
                 1 => out.write_str("true"),
@@ -80,7 +80,10 @@ impl Value<'_> {
             }
             18 => return system_time(bytes, out),
             19 => return sid(bytes, out),
-            20 | 21 => write!(out, "{:#x}", self.unsigned()?),
+            20 | 21 => {
+                out.push_str("0x");
+                return push_number(out, self.unsigned()?, 16);
+            }
             _ => return None,
         };
         shown.ok()
@@ -92,7 +95,14 @@ pub(super) fn utf16(bytes: &[u8], out: &mut String) -> Option<()> {
     if bytes.len() % 2 != 0 {
         return None;
     }
-    let units = bytes.chunks_exact(2).map(|pair| match pair {
+    let mut rest = bytes;
+    out.reserve(bytes.len() / 2);
+    while let Some((block, tail)) = rest.split_first_chunk::<{ 2 * BLOCK }>() {
+        let Some(text) = plain_block(block) else { break };
+        out.push_str(std::str::from_utf8(&text).ok()?);
+        rest = tail;
+    }
+    let units = rest.chunks_exact(2).map(|pair| match pair {
         [low, high] => u16::from_le_bytes([*low, *high]),
         _ => 0,
     });
@@ -104,6 +114,20 @@ pub(super) fn utf16(bytes: &[u8], out: &mut String) -> Option<()> {
         });
     }
     Some(())
+}
+
+/// Units that are narrowed at a time.
+const BLOCK: usize = 8;
+
+/// The text of a block of printable ASCII.
+fn plain_block(block: &[u8; 2 * BLOCK]) -> Option<[u8; BLOCK]> {
+    let mut text = [0; BLOCK];
+    let mut plain = true;
+    for (to, pair) in text.iter_mut().zip(block.as_chunks::<2>().0) {
+        *to = pair[0];
+        plain &= pair[1] == 0 && matches!(pair[0], b' '..=b'~');
+    }
+    plain.then_some(text)
 }
 
 /// Appends an ANSI string if all of it is ASCII; other code pages are the crate's work.
@@ -148,6 +172,29 @@ pub(super) fn strings(bytes: &[u8]) -> Option<Vec<&[u8]>> {
         }
     }
     (start == bytes.len()).then_some(items)
+}
+
+fn push_signed(out: &mut String, number: i64) -> Option<()> {
+    if number < 0 {
+        out.push('-');
+    }
+    push_number(out, number.unsigned_abs(), 10)
+}
+
+/// Appends digits; most fields are numbers, and the formatter of the standard library is made for more than that.
+fn push_number(out: &mut String, mut number: u64, base: u64) -> Option<()> {
+    let mut digits = [0_u8; 20];
+    let mut start = digits.len();
+    loop {
+        start -= 1;
+        *digits.get_mut(start)? = *b"0123456789abcdef".get((number % base) as usize)?;
+        number /= base;
+        if number == 0 {
+            break;
+        }
+    }
+    out.push_str(std::str::from_utf8(digits.get(start..)?).ok()?);
+    Some(())
 }
 
 fn push_hex(out: &mut String, byte: u8, digits: &[u8; 16]) {
