@@ -8,8 +8,8 @@ use crate::bytes::{Bytes, noise};
 pub(super) const CHUNK: usize = 65_536;
 const HEAD: usize = 512;
 
-/// A chunk under construction. Cloning it before a record makes undoing a record that doesn't fit simple.
-#[derive(Debug, Clone)]
+/// A chunk under construction.
+#[derive(Debug)]
 pub(super) struct Chunk {
     data: Bytes,
     names: HashMap<String, u32>,
@@ -43,8 +43,8 @@ impl Chunk {
 
     /// Adds a record; false (and nothing changed) if the chunk is full.
     pub(super) fn add(&mut self, shape: &Shape, record_id: u64, filetime: u64) -> bool {
-        let before = self.clone();
         let start = self.data.len();
+        let buckets = (self.name_buckets, self.template_buckets);
         self.data
             .raw(b"**\0\0")
             .u32(0)
@@ -59,7 +59,11 @@ impl Chunk {
             .u32(size as u32)
             .patch(start + 4, &(size as u32).to_le_bytes());
         if self.data.len() > CHUNK {
-            *self = before;
+            // Undo: what the record added lies behind its start.
+            self.data.0.truncate(start);
+            self.names.retain(|_, at| (*at as usize) < start);
+            self.templates.retain(|_, at| (*at as usize) < start);
+            (self.name_buckets, self.template_buckets) = buckets;
             return false;
         }
         self.first.get_or_insert(record_id);
