@@ -111,7 +111,8 @@ fn secret_word(word: &str, behind: &str) -> Option<(usize, usize)> {
     });
     let signs = behind.get(..separator)?;
     // A plain colon in a sentence ("code: 5") is no parameter; a quoted or assigned value is.
-    if !signs.contains('=') && !signs.contains('>') && !(signs.contains(':') && signs.contains('"')) {
+    let assigned = signs.contains(['=', '>']) || (signs.contains(':') && signs.contains('"'));
+    if !assigned {
         return None;
     }
     let value = behind.get(separator..)?;

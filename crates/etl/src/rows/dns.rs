@@ -134,14 +134,13 @@ impl Results {
         {
             if let Ok(address) = part.parse::<IpAddr>() {
                 out.addresses.push(address.to_canonical().to_string());
-            } else if let Some(name) = part
-                .strip_prefix("type:")
-                .and_then(|rest| rest.trim().split_once(' '))
-            {
-                if name.0 == "5" {
-                    out.names.push(name.1.trim().to_owned());
-                }
+                continue;
             }
+            // Of other records only aliases matter.
+            let alias = part
+                .strip_prefix("type:")
+                .and_then(|rest| rest.trim().strip_prefix("5 "));
+            out.names.extend(alias.map(|name| name.trim().to_owned()));
         }
         out
     }

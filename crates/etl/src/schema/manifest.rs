@@ -67,8 +67,7 @@ struct Raw {
     providers: Vec<RawProvider>,
     strings: HashMap<String, String>,
     template: Option<RawTemplate>,
-    map: Option<(String, ValueMap, Vec<(u32, String)>)>,
-    task: Option<String>,
+    map: Option<RawMap>,
 }
 
 #[derive(Debug, Default)]
@@ -79,8 +78,15 @@ struct RawProvider {
     opcodes: HashMap<String, String>,
     channels: HashMap<String, String>,
     templates: HashMap<String, Vec<RawField>>,
-    maps: HashMap<String, (bool, Vec<(u32, String)>)>,
+    maps: Vec<RawMap>,
     events: Vec<RawEvent>,
+}
+
+#[derive(Debug, Default)]
+struct RawMap {
+    name: String,
+    bits: bool,
+    entries: Vec<(u32, String)>,
 }
 
 #[derive(Debug)]
@@ -158,22 +164,24 @@ impl Raw {
                     });
                 }
             }
-            b"valueMap" => self.map = Some((at("name"), ValueMap::default(), Vec::new())),
+            b"valueMap" => {
+                self.map = Some(RawMap {
+                    name: at("name"),
+                    ..RawMap::default()
+                })
+            }
             b"bitMap" => {
-                self.map = Some((
-                    at("name"),
-                    ValueMap {
-                        bits: true,
-                        ..ValueMap::default()
-                    },
-                    Vec::new(),
-                ))
+                self.map = Some(RawMap {
+                    name: at("name"),
+                    bits: true,
+                    ..RawMap::default()
+                })
             }
             b"map" => {
-                if let (Some((_, _, entries)), Some(value)) = (&mut self.map, number(&at("value")))
+                if let (Some(map), Some(value)) = (&mut self.map, number(&at("value")))
                     && let Ok(value) = u32::try_from(value)
                 {
-                    entries.push((value, at("message")));
+                    map.entries.push((value, at("message")));
                 }
             }
             b"event" => self.event(element),
@@ -188,7 +196,6 @@ impl Raw {
         };
         match kind {
             b"task" => {
-                self.task = Some(at("name"));
                 provider.tasks.insert(at("name"), at("message"));
             }
             b"opcode" => drop(provider.opcodes.insert(at("name"), at("message"))),
@@ -253,13 +260,10 @@ impl Raw {
                 }
             }
             b"valueMap" | b"bitMap" => {
-                if let (Some((name, map, entries)), Some(provider)) =
-                    (self.map.take(), self.providers.last_mut())
-                {
-                    provider.maps.insert(name, (map.bits, entries));
+                if let (Some(map), Some(provider)) = (self.map.take(), self.providers.last_mut()) {
+                    provider.maps.push(map);
                 }
             }
-            b"task" => self.task = None,
             _ => {}
         }
     }
@@ -284,12 +288,19 @@ impl RawProvider {
         let maps: HashMap<&str, Arc<ValueMap>> = self
             .maps
             .iter()
-            .map(|(name, (bits, entries))| {
-                let entries = entries
+            .map(|map| {
+                let entries = map
+                    .entries
                     .iter()
                     .map(|(value, text)| (*value, texts.show(text)))
                     .collect();
-                (name.as_str(), Arc::new(ValueMap { bits: *bits, entries }))
+                (
+                    map.name.as_str(),
+                    Arc::new(ValueMap {
+                        bits: map.bits,
+                        entries,
+                    }),
+                )
             })
             .collect();
         let events = self
