@@ -13,7 +13,9 @@ fn main() -> std::io::Result<()> {
             let mut object = JsonObject::new();
             row.for_each(|name, value| match (name, value) {
                 ("artifact", _) | (_, Value::Null) | ("ts", _) => {}
-                ("fields", Value::Str(json)) => object.push_raw(name, if json.is_empty() { "{}" } else { json }),
+                ("fields", Value::Str(json)) => {
+                    object.push_raw(name, if json.is_empty() { "{}" } else { json })
+                }
                 (_, Value::Str(text)) => object.push_str(name, text),
                 (_, Value::U64(number)) => object.push_num(name, number),
                 (_, Value::I64(number) | Value::TimeNs(number)) => object.push_num(name, number),

@@ -8,8 +8,7 @@ use serde_json::json;
 
 use crate::emit::{Emit, Seen};
 use crate::net::addr::FlowKey;
-use crate::net::frag::Defragmenter;
-use crate::net::{self, Body, Skip};
+use crate::net::{self, Body, Opener, Skip};
 use crate::shard::{SHARDS, Shard, Unit, What};
 
 /// How packets are decoded.
@@ -25,7 +24,11 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { limits: Limits::default(), source: Source::Pcap, threads: 1 }
+        Self {
+            limits: Limits::default(),
+            source: Source::Pcap,
+            threads: 1,
+        }
     }
 }
 
@@ -42,7 +45,7 @@ const MAX_RESOLVED: usize = 50_000;
 
 /// Opens frames and counts what it sees; the part of the work that needs packets in file order.
 pub(crate) struct Router {
-    fragments: Defragmenter,
+    opener: Opener,
     packets: u64,
     bytes: u64,
     cut: u64,
@@ -57,7 +60,7 @@ pub(crate) struct Router {
 impl Router {
     pub(crate) fn new() -> Self {
         Self {
-            fragments: Defragmenter::default(),
+            opener: Opener::new(),
             packets: 0,
             bytes: 0,
             cut: 0,
@@ -80,38 +83,62 @@ impl Router {
         if let Some(tick) = self.tick(packet) {
             take(&tick, &[]);
         }
-        let seen = Seen { ts_ns: packet.ts_ns.clamp(MIN_NS, MAX_NS), record: packet.record };
-        let outcome = net::open(packet.link_type, packet.data, &mut self.fragments, |datagram| {
-            let (src, dst) = (datagram.src, datagram.dst);
-            let unit = |a, b, what, shard| Unit { seen, src: a, dst: b, pid: packet.pid, what, shard };
-            match datagram.body {
-                Body::Tcp(s) => {
-                    let (a, b) = ((src, s.sport), (dst, s.dport));
-                    let what = What::Tcp {
-                        seq: s.seq,
-                        ack: s.ack,
-                        flags: s.flags,
-                        window: s.window,
-                        wire_len: s.wire_len,
-                    };
-                    take(&unit(a, b, what, shard_of(FlowKey::new(a, b))), s.payload);
+        let seen = Seen {
+            ts_ns: packet.ts_ns.clamp(MIN_NS, MAX_NS),
+            record: packet.record,
+        };
+        let missing = (packet.orig_len as usize).saturating_sub(packet.data.len());
+        let outcome = net::open(
+            packet.link_type,
+            packet.data,
+            missing,
+            &mut self.opener,
+            |datagram| {
+                let (src, dst) = (datagram.src, datagram.dst);
+                let unit = |a, b, what, shard| Unit {
+                    seen,
+                    src: a,
+                    dst: b,
+                    pid: packet.pid,
+                    what,
+                    shard,
+                };
+                match datagram.body {
+                    Body::Tcp(s) => {
+                        let (a, b) = ((src, s.sport), (dst, s.dport));
+                        let what = What::Tcp {
+                            seq: s.seq,
+                            ack: s.ack,
+                            flags: s.flags,
+                            window: s.window,
+                            wire_len: s.wire_len,
+                        };
+                        take(&unit(a, b, what, shard_of(FlowKey::new(a, b))), s.payload);
+                    }
+                    Body::Udp {
+                        sport,
+                        dport,
+                        payload,
+                    } => {
+                        let (a, b) = ((src, sport), (dst, dport));
+                        // Answers to multicast and broadcast questions come from other addresses.
+                        let shard = match (sport, dport) {
+                            (137 | 5353 | 5355, _) | (_, 137 | 5353 | 5355) => 0,
+                            _ => shard_of(FlowKey::new(a, b)),
+                        };
+                        take(&unit(a, b, What::Udp, shard), payload);
+                    }
+                    Body::Unreachable(complaint) => {
+                        let (a, b) = ((complaint.src, complaint.sport), (complaint.dst, complaint.dport));
+                        let what = What::Unreachable {
+                            complaint,
+                            reporter: src,
+                        };
+                        take(&unit(a, b, what, shard_of(FlowKey::new(a, b))), &[]);
+                    }
                 }
-                Body::Udp { sport, dport, payload } => {
-                    let (a, b) = ((src, sport), (dst, dport));
-                    // Answers to multicast and broadcast questions come from other addresses.
-                    let shard = match (sport, dport) {
-                        (137 | 5353 | 5355, _) | (_, 137 | 5353 | 5355) => 0,
-                        _ => shard_of(FlowKey::new(a, b)),
-                    };
-                    take(&unit(a, b, What::Udp, shard), payload);
-                }
-                Body::Unreachable(complaint) => {
-                    let (a, b) = ((complaint.src, complaint.sport), (complaint.dst, complaint.dport));
-                    let what = What::Unreachable { complaint, reporter: src };
-                    take(&unit(a, b, what, shard_of(FlowKey::new(a, b))), &[]);
-                }
-            }
-        });
+            },
+        );
         if let Err(skip) = outcome {
             self.skip(skip, packet.link_type);
         }
@@ -142,9 +169,19 @@ impl Router {
             return None;
         }
         self.last_tick_ns = Some(packet.ts_ns);
-        let seen = Seen { ts_ns: packet.ts_ns.clamp(MIN_NS, MAX_NS), record: packet.record };
+        let seen = Seen {
+            ts_ns: packet.ts_ns.clamp(MIN_NS, MAX_NS),
+            record: packet.record,
+        };
         let nobody = (net::addr::Addr::default(), 0);
-        Some(Unit { seen, src: nobody, dst: nobody, pid: None, what: What::Tick, shard: 0 })
+        Some(Unit {
+            seen,
+            src: nobody,
+            dst: nobody,
+            pid: None,
+            what: What::Tick,
+            shard: 0,
+        })
     }
 
     fn skip(&mut self, skip: Skip, link_type: u16) {
@@ -167,10 +204,14 @@ impl Router {
         inspection.container.insert("packets", json!(self.packets));
         inspection.container.insert("wire_bytes", json!(self.bytes));
         if !self.skipped.is_empty() {
-            inspection.container.insert("packets_without_facts", json!(self.skipped));
+            inspection
+                .container
+                .insert("packets_without_facts", json!(self.skipped));
         }
         if self.cut > 0 {
-            inspection.container.insert("packets_cut_by_snap_length", json!(self.cut));
+            inspection
+                .container
+                .insert("packets_cut_by_snap_length", json!(self.cut));
             let text = format!(
                 "{} of {} packets were recorded only in part; messages that did not fit are missing or incomplete. Capture again with full packet size.",
                 self.cut, self.packets
@@ -182,10 +223,13 @@ impl Router {
             sink.diagnostic(Diagnostic::warning("UnknownLinkType", text));
         }
         if self.backwards > 0 {
-            let text = format!("The capture's clock steps back {} times by more than a second.", self.backwards);
+            let text = format!(
+                "The capture's clock steps back {} times by more than a second.",
+                self.backwards
+            );
             sink.diagnostic(Diagnostic::warning("ClockStepsBack", text));
         }
-        let unfinished = self.fragments.unfinished();
+        let unfinished = self.opener.fragments.unfinished();
         if unfinished > 0 {
             let text = format!("{unfinished} fragmented IP packets lack a fragment and were not decoded.");
             sink.diagnostic(Diagnostic::warning("FragmentsMissing", text));
@@ -260,7 +304,9 @@ impl Finisher {
     pub(crate) fn finish(mut self, router: &Router, evicted: u64, sink: &mut dyn Sink) -> Inspection {
         router.report(&mut self.inspection, sink);
         if evicted > 0 {
-            self.inspection.container.insert("conversations_evicted", json!(evicted));
+            self.inspection
+                .container
+                .insert("conversations_evicted", json!(evicted));
             let text = format!(
                 "{evicted} conversations were written out early because too many were open at a time; facts that span their later packets may be missing."
             );
@@ -335,7 +381,9 @@ impl Analyzer {
 
     /// Takes one packet; rows that are ready go to `sink`.
     pub fn packet(&mut self, packet: &Packet<'_>, sink: &mut dyn Sink) {
-        let Self { router, shards, emit, .. } = self;
+        let Self {
+            router, shards, emit, ..
+        } = self;
         router.route(packet, |unit, payload| {
             if let What::Tick = unit.what {
                 for shard in shards.iter_mut() {
@@ -366,8 +414,14 @@ impl Analyzer {
             finisher.drain(&mut self.emit, sink);
         }
         if !self.interfaces.is_empty() {
-            finisher.inspection.container.insert("interfaces", json!(self.interfaces));
-            finisher.inspection.container.insert("link_types", json!(self.link_types));
+            finisher
+                .inspection
+                .container
+                .insert("interfaces", json!(self.interfaces));
+            finisher
+                .inspection
+                .container
+                .insert("link_types", json!(self.link_types));
         }
         let evicted = self.shards.iter().map(|s| s.evicted).sum();
         finisher.finish(&self.router, evicted, sink)

@@ -20,7 +20,7 @@ const MAX_WATCHED: u32 = 200;
 /// The protocol on top of one connection.
 pub(crate) enum App {
     /// Too few bytes to tell.
-    Detect(Box<Detect>),
+    Detect(Option<Box<Detect>>),
     Tls(Box<Tls>),
     Http(Box<Http>),
     Dns(Box<DnsTcp>),
@@ -35,7 +35,7 @@ pub(crate) enum App {
 
 impl Default for App {
     fn default() -> Self {
-        Self::Detect(Box::default())
+        Self::Detect(None)
     }
 }
 
@@ -86,7 +86,7 @@ impl App {
                 Round::Again { used } => at = at.saturating_add(used),
                 Round::Flip => {
                     std::mem::swap(&mut info.client, &mut info.server);
-                    if let Self::Detect(detect) = self {
+                    if let Self::Detect(Some(detect)) = self {
                         std::mem::swap(&mut detect.client, &mut detect.server);
                         std::mem::swap(&mut detect.client_seen, &mut detect.server_seen);
                     }
@@ -122,14 +122,25 @@ impl App {
                 self.watch(from_client, data)
             }
             Self::Tls(tls) => {
-                let mut cx = Cx { out: shared.out, info };
+                let mut cx = Cx {
+                    out: shared.out,
+                    info,
+                };
                 if !tls.data(&mut cx, shared.certificates, from_client, seen, data) {
                     *self = Self::Done;
                 }
                 Round::Consumed
             }
             Self::Http(http) => {
-                let (next, used) = http.data(&mut Cx { out: shared.out, info }, from_client, seen, data);
+                let (next, used) = http.data(
+                    &mut Cx {
+                        out: shared.out,
+                        info,
+                    },
+                    from_client,
+                    seen,
+                    data,
+                );
                 match next {
                     Next::Stay => return Round::Consumed,
                     Next::Tunnel(tunnel) => self.enter(info, tunnel),
@@ -138,7 +149,15 @@ impl App {
                 }
                 Round::Again { used }
             }
-            Self::Socks(socks) => match socks.data(&mut Cx { out: shared.out, info }, from_client, seen, data) {
+            Self::Socks(socks) => match socks.data(
+                &mut Cx {
+                    out: shared.out,
+                    info,
+                },
+                from_client,
+                seen,
+                data,
+            ) {
                 Step::Stay => Round::Consumed,
                 Step::Tunnel(tunnel, used) => {
                     self.enter(info, tunnel);
@@ -150,20 +169,48 @@ impl App {
                 }
             },
             Self::Dns(dns) => {
-                let fine = dns.data(&mut Cx { out: shared.out, info }, from_client, seen, data);
+                let fine = dns.data(
+                    &mut Cx {
+                        out: shared.out,
+                        info,
+                    },
+                    from_client,
+                    seen,
+                    data,
+                );
                 self.done_unless(fine)
             }
             Self::Kerberos(kerberos) => {
-                let fine = kerberos.data(&mut Cx { out: shared.out, info }, from_client, seen, data);
+                let fine = kerberos.data(
+                    &mut Cx {
+                        out: shared.out,
+                        info,
+                    },
+                    from_client,
+                    seen,
+                    data,
+                );
                 self.done_unless(fine)
             }
             Self::Ldap(ldap) => {
-                if ldap.data(&mut Cx { out: shared.out, info }, from_client, seen, data) {
+                if ldap.data(
+                    &mut Cx {
+                        out: shared.out,
+                        info,
+                    },
+                    from_client,
+                    seen,
+                    data,
+                ) {
                     Round::Consumed
                 } else {
                     // StartTLS, or sealed buffers.
                     *self = Self::Watched(0);
-                    if record::is_client_hello(data) { self.watch(from_client, data) } else { Round::Consumed }
+                    if record::is_client_hello(data) {
+                        self.watch(from_client, data)
+                    } else {
+                        Round::Consumed
+                    }
                 }
             }
         }
@@ -193,40 +240,37 @@ impl App {
         seen: Seen,
         data: &[u8],
     ) -> Round {
-        let Self::Detect(detect) = self else { return Round::Consumed };
-        let (buf, at) = if from_client {
-            (&mut detect.client, &mut detect.client_seen)
-        } else {
-            (&mut detect.server, &mut detect.server_seen)
+        let Self::Detect(held) = self else {
+            return Round::Consumed;
         };
-        if buf.is_empty() {
-            *at = seen;
-        }
-        let before = buf.len();
-        let verdict = if before == 0 {
+        let before = held
+            .as_ref()
+            .map_or(&[][..], |d| if from_client { &d.client } else { &d.server });
+        let verdict = if before.is_empty() {
+            if is_backwards(data, from_client) {
+                return Round::Flip;
+            }
             probe(data, from_client, info)
         } else {
-            buf.extend_from_slice(data.get(..MAX_DETECT.min(data.len())).unwrap_or_default());
-            let verdict = probe(buf, from_client, info);
-            buf.truncate(before);
-            verdict
+            let mut joined = before.to_vec();
+            joined.extend_from_slice(data.get(..MAX_DETECT).unwrap_or(data));
+            probe(&joined, from_client, info)
         };
-        if is_backwards(if before == 0 { data } else { buf }, from_client) {
-            return Round::Flip;
-        }
-        if verdict == Verdict::More && before + data.len() < MAX_DETECT {
-            buf.extend_from_slice(data);
+        if verdict == Verdict::More && before.len() + data.len() < MAX_DETECT {
+            held.get_or_insert_default().hold(from_client, seen, data);
             return Round::Consumed;
         }
-        let mut early = std::mem::take(detect);
+        let early = held.take();
         *self = fresh(verdict);
         // What was held back goes first; the current bytes follow in the next round.
-        for (side, bytes, at) in [
-            (true, std::mem::take(&mut early.client), early.client_seen),
-            (false, std::mem::take(&mut early.server), early.server_seen),
-        ] {
-            if !bytes.is_empty() {
-                self.data(shared, info, side, at, &bytes);
+        if let Some(early) = early {
+            for (side, bytes, at) in [
+                (true, early.client, early.client_seen),
+                (false, early.server, early.server_seen),
+            ] {
+                if !bytes.is_empty() {
+                    self.data(shared, info, side, at, &bytes);
+                }
             }
         }
         Round::Again { used: 0 }
@@ -236,7 +280,11 @@ impl App {
     fn watch(&mut self, from_client: bool, data: &[u8]) -> Round {
         if record::is_client_hello(data) {
             *self = Self::Tls(Box::default());
-            return if from_client { Round::Again { used: 0 } } else { Round::Flip };
+            return if from_client {
+                Round::Again { used: 0 }
+            } else {
+                Round::Flip
+            };
         }
         if crate::kerberos::looks_right_tcp(data) {
             *self = Self::Kerberos(Box::default());
@@ -249,16 +297,26 @@ impl App {
         let request = data.first().is_some_and(u8::is_ascii_uppercase) && is_request_line(data);
         if request || head::starts_response(data) && data.len() > 12 {
             *self = Self::Http(Box::default());
-            return if from_client == request { Round::Again { used: 0 } } else { Round::Flip };
+            return if from_client == request {
+                Round::Again { used: 0 }
+            } else {
+                Round::Flip
+            };
         }
         Round::Consumed
     }
 
     /// Bytes of one direction are missing.
     pub(crate) fn gap(&mut self, shared: &mut Shared<'_>, info: &mut FlowInfo, from_client: bool, lost: u64) {
-        let (cx, certificates) = (&mut Cx { out: shared.out, info }, &mut *shared.certificates);
+        let (cx, certificates) = (
+            &mut Cx {
+                out: shared.out,
+                info,
+            },
+            &mut *shared.certificates,
+        );
         match self {
-            Self::Detect(detect) if detect.client.is_empty() && detect.server.is_empty() => *self = Self::Watched(0),
+            Self::Detect(None) => *self = Self::Watched(0),
             Self::Tls(tls) => tls.gap(cx, certificates, from_client),
             Self::Http(http) => http.gap(cx, from_client, lost),
             Self::Dns(_) | Self::Kerberos(_) | Self::Ldap(_) | Self::Socks(_) => *self = Self::Watched(0),
@@ -268,14 +326,17 @@ impl App {
 
     /// The connection is over.
     pub(crate) fn end(&mut self, shared: &mut Shared<'_>, info: &mut FlowInfo, end: End) {
-        let mut cx = Cx { out: shared.out, info };
+        let mut cx = Cx {
+            out: shared.out,
+            info,
+        };
         match self {
             Self::Tls(tls) => tls.end(&mut cx, end, shared.certificates),
             Self::Http(http) => http.end(&mut cx),
             Self::Dns(dns) => dns.end(&mut cx),
             Self::Socks(socks) => socks.end(&mut cx, end),
             Self::Ldap(ldap) => ldap.end(&mut cx),
-            Self::Detect(detect) => detect.end(shared, info, end),
+            Self::Detect(Some(detect)) => detect.end(shared, info, end),
             _ => {}
         }
     }
@@ -284,11 +345,25 @@ impl App {
 enum Round {
     Consumed,
     /// The protocol changed; offer the bytes behind the first `used` again.
-    Again { used: usize },
+    Again {
+        used: usize,
+    },
     Flip,
 }
 
 impl Detect {
+    fn hold(&mut self, from_client: bool, seen: Seen, data: &[u8]) {
+        let (buf, at) = if from_client {
+            (&mut self.client, &mut self.client_seen)
+        } else {
+            (&mut self.server, &mut self.server_seen)
+        };
+        if buf.is_empty() {
+            *at = seen;
+        }
+        buf.extend_from_slice(data);
+    }
+
     /// A connection that ended within its first bytes: a hello cut by the snap length is still worth a look.
     fn end(&mut self, shared: &mut Shared<'_>, info: &mut FlowInfo, end: End) {
         let (client, seen) = (std::mem::take(&mut self.client), self.client_seen);
@@ -353,11 +428,18 @@ fn probe(data: &[u8], from_client: bool, info: &FlowInfo) -> Verdict {
         return Verdict::Socks;
     }
     // Short prefixes of anything above.
-    if data.len() < 11 && could_grow(data) { Verdict::More } else { Verdict::Unknown }
+    if data.len() < 11 && could_grow(data) {
+        Verdict::More
+    } else {
+        Verdict::Unknown
+    }
 }
 
 fn could_grow(data: &[u8]) -> bool {
-    matches!(data.first(), Some(0 | 4 | 5 | 20..=23 | 0x30 | 0x80..=0x9f | b'A'..=b'Z'))
+    matches!(
+        data.first(),
+        Some(0 | 4 | 5 | 20..=23 | 0x30 | 0x80..=0x9f | b'A'..=b'Z')
+    )
 }
 
 fn probe_whole(data: &[u8]) -> Verdict {

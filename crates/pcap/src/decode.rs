@@ -6,10 +6,12 @@ use casetrace_model::{Diagnostic, Inspection, Packet, PacketSink, Sink};
 
 use crate::analyzer::{Analyzer, Finisher, Options, Router};
 use crate::file::{Capture, FileSink};
-use crate::parallel::{Batch, Collector, Pool};
+use crate::parallel::{Collector, Pool};
 
 /// Bytes read at a time.
-const CHUNK: usize = 1 << 20;
+///
+/// Small enough to stay in a core's own cache between reading and decoding.
+const CHUNK: usize = 256 << 10;
 
 /// Decodes a pcap or pcapng capture.
 ///
@@ -55,7 +57,11 @@ fn on_this_thread(
     let mut analyzer = Analyzer::new(options);
     while reader.fill(capture.wants(), sink) {
         let eof = reader.eof;
-        let mut feed = Feed { analyzer: &mut analyzer, sink, remarks };
+        let mut feed = Feed {
+            analyzer: &mut analyzer,
+            sink,
+            remarks,
+        };
         let used = capture.parse(reader.bytes(), reader.base, eof, &mut feed);
         reader.consume(used);
         sink.progress(reader.base);
@@ -80,12 +86,20 @@ fn on_threads(
         while reader.fill(capture.wants(), sink) {
             let eof = reader.eof;
             let bytes = reader.bytes();
-            let mut batch = Batch::default();
+            let (mut batch, spare) = pool.spare();
             // Payloads are found again by their distance from the buffer's first byte.
             let buffer = (bytes.as_ptr() as usize, bytes.len());
-            let mut feed = Spread { collector: Collector { router: &mut router, batch: &mut batch, buffer }, sink, remarks };
+            let mut feed = Spread {
+                collector: Collector {
+                    router: &mut router,
+                    batch: &mut batch,
+                    buffer,
+                },
+                sink,
+                remarks,
+            };
             let used = capture.parse(bytes, reader.base, eof, &mut feed);
-            let data = reader.hand_over(used);
+            let data = reader.hand_over(used, spare);
             pool.submit(data, batch, &mut finisher, sink);
             sink.progress(reader.base);
             if eof {
@@ -105,7 +119,10 @@ struct Remarks {
 
 impl Remarks {
     fn new(max: usize) -> Self {
-        Self { left: max, dropped: 0 }
+        Self {
+            left: max,
+            dropped: 0,
+        }
     }
 
     fn add(&mut self, diagnostic: Diagnostic, sink: &mut dyn Sink) {
@@ -176,7 +193,14 @@ struct Chunks<'a> {
 
 impl<'a> Chunks<'a> {
     fn new(input: &'a mut dyn Read) -> Self {
-        Self { input, buf: vec![0; CHUNK], start: 0, end: 0, base: 0, eof: false }
+        Self {
+            input,
+            buf: vec![0; CHUNK],
+            start: 0,
+            end: 0,
+            base: 0,
+            eof: false,
+        }
     }
 
     fn bytes(&self) -> &[u8] {
@@ -190,9 +214,9 @@ impl<'a> Chunks<'a> {
     }
 
     /// Gives the used bytes away, in the buffer they lie in; the rest moves to a new one.
-    fn hand_over(&mut self, used: usize) -> Vec<u8> {
+    fn hand_over(&mut self, used: usize, mut fresh: Vec<u8>) -> Vec<u8> {
         let used = used.min(self.end - self.start);
-        let mut fresh = vec![0; CHUNK];
+        fresh.resize(CHUNK, 0);
         let rest = self.buf.get(self.start + used..self.end).unwrap_or_default();
         if rest.len() > fresh.len() {
             fresh.resize(rest.len(), 0);
@@ -204,8 +228,9 @@ impl<'a> Chunks<'a> {
         let mut full = std::mem::replace(&mut self.buf, fresh);
         (self.start, self.end) = (0, len);
         self.base += used as u64;
-        full.drain(..start);
-        full.truncate(used);
+        if start > 0 {
+            full.copy_within(start..start + used, 0);
+        }
         full
     }
 
@@ -219,14 +244,18 @@ impl<'a> Chunks<'a> {
         }
         let before = self.end;
         while !self.eof && (self.end < wanted || self.end == before) {
-            let Some(space) = self.buf.get_mut(self.end..).filter(|space| !space.is_empty()) else { break };
+            let Some(space) = self.buf.get_mut(self.end..).filter(|space| !space.is_empty()) else {
+                break;
+            };
             match self.input.read(space) {
                 Ok(0) => self.eof = true,
                 Ok(n) => self.end += n,
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(error) => {
                     let text = format!("The input can't be read further: {error}.");
-                    sink.diagnostic(Diagnostic::error("PcapReadFailed", text).at(self.base + self.end as u64));
+                    sink.diagnostic(
+                        Diagnostic::error("PcapReadFailed", text).at(self.base + self.end as u64),
+                    );
                     self.eof = true;
                 }
             }

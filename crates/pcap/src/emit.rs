@@ -31,7 +31,12 @@ pub(crate) struct Emit {
 
 impl Emit {
     pub(crate) fn new(source: Source) -> Self {
-        Self { source, rows: Vec::new(), place: Place::default(), resolved: Vec::new() }
+        Self {
+            source,
+            rows: Vec::new(),
+            place: Place::default(),
+            resolved: Vec::new(),
+        }
     }
 
     pub(crate) fn push(&mut self, row: Row) {
@@ -64,13 +69,17 @@ pub(crate) struct FlowInfo {
 }
 
 impl FlowInfo {
-    pub(crate) fn new(
-        id: u64,
-        client: (Addr, u16),
-        server: (Addr, u16),
-        transport: &'static str,
-    ) -> Self {
-        Self { id, client, server, transport, pid: None, tunnel: None, after: "", server_name: None }
+    pub(crate) fn new(id: u64, client: (Addr, u16), server: (Addr, u16), transport: &'static str) -> Self {
+        Self {
+            id,
+            client,
+            server,
+            transport,
+            pid: None,
+            tunnel: None,
+            after: "",
+            server_name: None,
+        }
     }
 
     /// Remembers the process of a sent packet; System (0 and 4) gives way to anything better.
@@ -91,7 +100,11 @@ impl Cx<'_> {
     /// A row about a message, with sender and receiver as its ends.
     pub(crate) fn row(&self, kind: &'static str, seen: Seen, from_client: bool) -> Row {
         let info = &*self.info;
-        let (src, dst) = if from_client { (info.client, info.server) } else { (info.server, info.client) };
+        let (src, dst) = if from_client {
+            (info.client, info.server)
+        } else {
+            (info.server, info.client)
+        };
         let mut row = Row::new(self.out.source, kind, seen.record).at(seen.ts_ns);
         row.src_ip = Some(src.0.text());
         row.dst_ip = Some(dst.0.text());
@@ -118,12 +131,19 @@ pub(crate) fn clean_text(bytes: &[u8], limit: usize) -> Text {
     let bytes = bytes.get(..limit).unwrap_or(bytes);
     match std::str::from_utf8(bytes) {
         Ok(text) if !text.bytes().any(|b| b < 0x20 || b == 0x7f) => Text::new(text),
-        _ => String::from_utf8_lossy(bytes).chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect(),
+        _ => String::from_utf8_lossy(bytes)
+            .chars()
+            .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+            .collect(),
     }
 }
 
 /// A host name as `server_name` wants it: lower case, no trailing dot, no port.
 pub(crate) fn host_name(text: &str) -> Text {
     let text = text.trim_end_matches('.');
-    if text.bytes().any(|b| b.is_ascii_uppercase()) { Text::from(text.to_ascii_lowercase()) } else { Text::new(text) }
+    if text.bytes().any(|b| b.is_ascii_uppercase()) {
+        Text::from(text.to_ascii_lowercase())
+    } else {
+        Text::new(text)
+    }
 }

@@ -145,7 +145,11 @@ impl Flow {
             return arrival.seen.ts_ns - self.last_ns > RETRY_NS;
         }
         // A SYN with another number while the first one is unanswered is a new attempt too.
-        !same && (self.closed.is_some() || self.established || self.isn.is_some() || self.halves.iter().any(|h| h.started))
+        !same
+            && (self.closed.is_some()
+                || self.established
+                || self.isn.is_some()
+                || self.halves.iter().any(|h| h.started))
     }
 
     /// True once nothing more than stragglers can come.
@@ -212,7 +216,11 @@ impl Flow {
     fn payload(&mut self, shared: &mut Shared<'_>, arrival: &Arrival<'_>) {
         let at = usize::from(!arrival.from_client);
         // A SYN occupies one number before its data.
-        let seq = if arrival.flags & SYN != 0 { arrival.seq.wrapping_add(1) } else { arrival.seq };
+        let seq = if arrival.flags & SYN != 0 {
+            arrival.seq.wrapping_add(1)
+        } else {
+            arrival.seq
+        };
         let half = &mut self.halves[at];
         if !half.started {
             half.started = true;
@@ -249,7 +257,14 @@ impl Flow {
             half.retransmits += 1;
             return;
         }
-        let flipped = self.deliver(shared, arrival.from_client, arrival.payload, arrival.wire_len, old, arrival.seen);
+        let flipped = self.deliver(
+            shared,
+            arrival.from_client,
+            arrival.payload,
+            arrival.wire_len,
+            old,
+            arrival.seen,
+        );
         self.drain(shared, arrival.from_client != flipped);
     }
 
@@ -278,7 +293,8 @@ impl Flow {
             }
         }
         if missing > 0 && !self.app.is_done() {
-            self.app.gap(shared, &mut self.info, from_client != flipped, missing);
+            self.app
+                .gap(shared, &mut self.info, from_client != flipped, missing);
         }
         flipped
     }
@@ -300,7 +316,11 @@ impl Flow {
             half.next = seq.wrapping_add(arrival.wire_len);
             return;
         }
-        if half.waiting.iter().any(|w| w.seq == seq && w.wire_len >= arrival.wire_len) {
+        if half
+            .waiting
+            .iter()
+            .any(|w| w.seq == seq && w.wire_len >= arrival.wire_len)
+        {
             half.retransmits += 1;
             return;
         }
@@ -325,14 +345,24 @@ impl Flow {
         loop {
             let half = &mut self.halves[usize::from(!from_client)];
             let next = half.next;
-            let ready = half.waiting.iter().position(|w| w.seq.wrapping_sub(next) as i32 <= 0);
+            let ready = half
+                .waiting
+                .iter()
+                .position(|w| w.seq.wrapping_sub(next) as i32 <= 0);
             let Some(at) = ready else { return };
             let waiting = half.waiting.remove(at);
             half.waiting_bytes -= waiting.data.len();
             *shared.waiting_bytes = shared.waiting_bytes.saturating_sub(waiting.data.len());
             let old = next.wrapping_sub(waiting.seq);
             if old < waiting.wire_len {
-                from_client ^= self.deliver(shared, from_client, &waiting.data, waiting.wire_len, old, waiting.seen);
+                from_client ^= self.deliver(
+                    shared,
+                    from_client,
+                    &waiting.data,
+                    waiting.wire_len,
+                    old,
+                    waiting.seen,
+                );
             }
         }
     }
@@ -341,7 +371,9 @@ impl Flow {
     fn skip_gap(&mut self, shared: &mut Shared<'_>, from_client: bool) {
         let half = &mut self.halves[usize::from(!from_client)];
         let next = half.next;
-        let Some(hole) = half.waiting.iter().map(|w| w.seq.wrapping_sub(next)).min() else { return };
+        let Some(hole) = half.waiting.iter().map(|w| w.seq.wrapping_sub(next)).min() else {
+            return;
+        };
         half.gap_bytes += u64::from(hole);
         half.next = next.wrapping_add(hole);
         self.app.gap(shared, &mut self.info, from_client, u64::from(hole));
@@ -379,9 +411,20 @@ impl Flow {
         let orderly = self.halves.iter().all(|h| h.fin);
         if !orderly {
             self.flush(shared);
-            self.closed = Some(Closed { by_client, reset: true, idle_ms, ts_ns: arrival.seen.ts_ns });
+            self.closed = Some(Closed {
+                by_client,
+                reset: true,
+                idle_ms,
+                ts_ns: arrival.seen.ts_ns,
+            });
             self.close_row(shared, "tcp.reset", arrival.seen, by_client, idle_ms);
-            self.end_app(shared, End::Reset { by_client, now_ns: arrival.seen.ts_ns });
+            self.end_app(
+                shared,
+                End::Reset {
+                    by_client,
+                    now_ns: arrival.seen.ts_ns,
+                },
+            );
         }
     }
 
@@ -395,25 +438,60 @@ impl Flow {
         let whole = half.waiting.is_empty();
         if self.closed.is_none() {
             let idle_ms = self.idle_ms(arrival.seen.ts_ns);
-            self.closed = Some(Closed { by_client, reset: false, idle_ms, ts_ns: arrival.seen.ts_ns });
+            self.closed = Some(Closed {
+                by_client,
+                reset: false,
+                idle_ms,
+                ts_ns: arrival.seen.ts_ns,
+            });
             self.close_row(shared, "tcp.close", arrival.seen, by_client, idle_ms);
         }
         let first_by_client = self.closed.is_some_and(|c| c.by_client);
         if (!by_client && whole) || self.halves.iter().all(|h| h.fin && h.waiting.is_empty()) {
-            self.end_app(shared, End::Closed { by_client: first_by_client, now_ns: arrival.seen.ts_ns });
+            self.end_app(
+                shared,
+                End::Closed {
+                    by_client: first_by_client,
+                    now_ns: arrival.seen.ts_ns,
+                },
+            );
         }
     }
 
-    fn close_row(&mut self, shared: &mut Shared<'_>, kind: &'static str, seen: Seen, by_client: bool, idle_ms: i64) {
-        let mut cx = Cx { out: shared.out, info: &mut self.info };
+    fn close_row(
+        &mut self,
+        shared: &mut Shared<'_>,
+        kind: &'static str,
+        seen: Seen,
+        by_client: bool,
+        idle_ms: i64,
+    ) {
+        let mut cx = Cx {
+            out: shared.out,
+            info: &mut self.info,
+        };
         let mut row = cx.row(kind, seen, by_client);
         row.server_name.clone_from(&cx.info.server_name);
         let by = if by_client { "client" } else { "server" };
-        let what = if kind == "tcp.reset" { "Connection reset" } else { "Connection closed" };
-        row.message = format!("{what} by the {by} after {}, idle {idle_ms} ms", word(cx.info.after));
-        row.outcome = Some(if kind == "tcp.reset" { Outcome::Reset } else { Outcome::Success });
-        row.fields =
-            JsonObject::new().str("by", by).num("idle_ms", idle_ms).str("after", word(cx.info.after)).finish();
+        let what = if kind == "tcp.reset" {
+            "Connection reset"
+        } else {
+            "Connection closed"
+        };
+        row.message = format!(
+            "{what} by the {by} after {}, idle {idle_ms} ms",
+            word(cx.info.after)
+        );
+        row.outcome = Some(if kind == "tcp.reset" {
+            Outcome::Reset
+        } else {
+            Outcome::Success
+        });
+        row.fields = JsonObject::new()
+            .str("by", by)
+            .num("idle_ms", idle_ms)
+            .str("after", word(cx.info.after))
+            .finish();
         cx.push(row);
     }
 
@@ -449,8 +527,14 @@ impl Flow {
         self.flush(shared);
         let answered = self.halves.iter().all(|h| h.packets > 0);
         let end = match self.closed {
-            Some(c) if c.reset => End::Reset { by_client: c.by_client, now_ns: c.ts_ns },
-            Some(c) => End::Closed { by_client: c.by_client, now_ns: c.ts_ns },
+            Some(c) if c.reset => End::Reset {
+                by_client: c.by_client,
+                now_ns: c.ts_ns,
+            },
+            Some(c) => End::Closed {
+                by_client: c.by_client,
+                now_ns: c.ts_ns,
+            },
             None => End::Idle { now_ns, answered },
         };
         self.end_app(shared, end);
@@ -477,7 +561,7 @@ impl Flow {
     fn connect_row(&mut self, shared: &mut Shared<'_>, now_ns: i64) {
         let outcome = self.outcome(now_ns);
         let [client, server] = &self.halves;
-        let mut fields = JsonObject::new().num("syns", self.syns);
+        let mut fields = JsonObject::with_capacity(320).num("syns", self.syns);
         if let Some(rtt) = self.rtt_us {
             fields.push_num("rtt_us", rtt);
         }
@@ -487,8 +571,14 @@ impl Flow {
             ("packets_in", server.packets),
             ("bytes_out", client.bytes),
             ("bytes_in", server.bytes),
-            ("retransmits", u64::from(client.retransmits) + u64::from(server.retransmits)),
-            ("zero_window", u64::from(client.zero_window) + u64::from(server.zero_window)),
+            (
+                "retransmits",
+                u64::from(client.retransmits) + u64::from(server.retransmits),
+            ),
+            (
+                "zero_window",
+                u64::from(client.zero_window) + u64::from(server.zero_window),
+            ),
             ("gap_bytes", client.gap_bytes + server.gap_bytes),
         ];
         for (name, count) in counts {
@@ -506,7 +596,10 @@ impl Flow {
         let mut info = self.info.clone();
         // The tunnel's far end has its own name; the connection itself is the one to the proxy.
         info.tunnel = None;
-        let mut cx = Cx { out: shared.out, info: &mut info };
+        let mut cx = Cx {
+            out: shared.out,
+            info: &mut info,
+        };
         let mut row = cx.row("tcp.connect", self.first, true);
         row.server_name.clone_from(&self.info.server_name);
         row.proxy = self.info.tunnel.as_ref().map(|t| t.proxy.clone());

@@ -32,7 +32,9 @@ impl Joiner {
         mut step: impl FnMut(&[u8], Seen) -> Step,
     ) -> bool {
         if self.buf.is_empty() {
-            let Some(used) = run(data, seen, &mut step) else { return false };
+            let Some(used) = run(data, seen, &mut step) else {
+                return false;
+            };
             self.keep(data, used, seen, limit)
         } else {
             // All but the first message in the joined bytes begin in the new segment, or close to it.
@@ -100,10 +102,15 @@ mod tests {
         for cut in 1..wire.len() {
             let (mut joiner, mut out) = (Joiner::default(), Vec::new());
             for (i, piece) in wire.chunks(cut).enumerate() {
-                let seen = Seen { ts_ns: 0, record: i as u64 };
+                let seen = Seen {
+                    ts_ns: 0,
+                    record: i as u64,
+                };
                 assert!(joiner.feed(piece, seen, 100, |bytes, _| {
                     let len = usize::from(bytes[0]);
-                    let Some(body) = bytes.get(1..=len) else { return Step::More };
+                    let Some(body) = bytes.get(1..=len) else {
+                        return Step::More;
+                    };
                     out.push(body.to_vec());
                     Step::Used(len + 1)
                 }));

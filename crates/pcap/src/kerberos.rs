@@ -41,14 +41,20 @@ fn body_of(data: &[u8]) -> Option<&[u8]> {
 
 /// True if `data` can start a Kerberos message over TCP.
 pub(crate) fn looks_right_tcp(data: &[u8]) -> bool {
-    let Some((len, rest)) = data.split_first_chunk::<4>() else { return false };
+    let Some((len, rest)) = data.split_first_chunk::<4>() else {
+        return false;
+    };
     (10..MAX_MESSAGE as u32).contains(&u32::from_be_bytes(*len)) && message_type(rest).is_some()
 }
 
 impl KerberosTcp {
     /// Takes new bytes; false if this is not Kerberos.
     pub(crate) fn data(&mut self, cx: &mut Cx<'_>, from_client: bool, seen: Seen, data: &[u8]) -> bool {
-        let joiner = if from_client { &mut self.client } else { &mut self.server };
+        let joiner = if from_client {
+            &mut self.client
+        } else {
+            &mut self.server
+        };
         joiner.feed(data, seen, MAX_MESSAGE + 4, |bytes, seen| {
             let Some(len) = bytes.first_chunk::<4>().map(|b| u32::from_be_bytes(*b) as usize) else {
                 return Step::More;
@@ -56,7 +62,9 @@ impl KerberosTcp {
             if len > MAX_MESSAGE {
                 return Step::Stop;
             }
-            let Some(body) = bytes.get(4..4 + len) else { return Step::More };
+            let Some(body) = bytes.get(4..4 + len) else {
+                return Step::More;
+            };
             message(cx, from_client, seen, body, "tcp");
             Step::Used(4 + len)
         })
@@ -73,21 +81,41 @@ pub(crate) fn proxied(cx: &mut Cx<'_>, from_client: bool, seen: Seen, body: &[u8
 }
 
 /// Writes the row of one message; false if it is not Kerberos.
-pub(crate) fn message(cx: &mut Cx<'_>, from_client: bool, seen: Seen, data: &[u8], transport: &'static str) -> bool {
-    let Some(kind) = message_type(data) else { return false };
+pub(crate) fn message(
+    cx: &mut Cx<'_>,
+    from_client: bool,
+    seen: Seen,
+    data: &[u8],
+    transport: &'static str,
+) -> bool {
+    let Some(kind) = message_type(data) else {
+        return false;
+    };
     let row_kind = match kind {
         10 | 12 | 14 | 20 => "kerberos.request",
         30 => "kerberos.error",
         _ => "kerberos.reply",
     };
     let mut row = cx.row(row_kind, seen, from_client);
-    let mut fields = JsonObject::new().str("msg_type", type_name(kind)).str("transport", transport);
+    let mut fields = JsonObject::new()
+        .str("msg_type", type_name(kind))
+        .str("transport", transport);
     let whole = match kind {
-        10 => parser::parse_as_req(data).map(|(_, m)| request(&mut row, &mut fields, &m)).is_ok(),
-        12 => parser::parse_tgs_req(data).map(|(_, m)| request(&mut row, &mut fields, &m)).is_ok(),
-        11 => parser::parse_as_rep(data).map(|(_, m)| reply(&mut row, &mut fields, &m)).is_ok(),
-        13 => parser::parse_tgs_rep(data).map(|(_, m)| reply(&mut row, &mut fields, &m)).is_ok(),
-        30 => KrbError::from_der(data).map(|(_, m)| error(&mut row, &mut fields, &m, seen)).is_ok(),
+        10 => parser::parse_as_req(data)
+            .map(|(_, m)| request(&mut row, &mut fields, &m))
+            .is_ok(),
+        12 => parser::parse_tgs_req(data)
+            .map(|(_, m)| request(&mut row, &mut fields, &m))
+            .is_ok(),
+        11 => parser::parse_as_rep(data)
+            .map(|(_, m)| reply(&mut row, &mut fields, &m))
+            .is_ok(),
+        13 => parser::parse_tgs_rep(data)
+            .map(|(_, m)| reply(&mut row, &mut fields, &m))
+            .is_ok(),
+        30 => KrbError::from_der(data)
+            .map(|(_, m)| error(&mut row, &mut fields, &m, seen))
+            .is_ok(),
         _ => true,
     };
     if !whole {
@@ -133,7 +161,10 @@ fn realm_column(row: &mut Row, fields: &mut JsonObject, realm: &str) {
 }
 
 fn etype_name(etype: EncryptionType) -> Text {
-    u32::try_from(etype.0).map_or_else(|_| Text::from(etype.0.to_string()), |n| names::KERBEROS_ETYPES.or_number(n))
+    u32::try_from(etype.0).map_or_else(
+        |_| Text::from(etype.0.to_string()),
+        |n| names::KERBEROS_ETYPES.or_number(n),
+    )
 }
 
 fn request(row: &mut Row, fields: &mut JsonObject, message: &KdcReq<'_>) {
@@ -144,11 +175,31 @@ fn request(row: &mut Row, fields: &mut JsonObject, message: &KdcReq<'_>) {
     fields.push_str("sname", &sname);
     let etypes: Vec<Text> = body.etype.iter().take(32).map(|e| etype_name(*e)).collect();
     fields.push_list("etype", etypes.iter().map(Text::as_str));
-    let padata: Vec<String> = message.padata.iter().take(32).map(|p| p.padata_type.0.to_string()).collect();
+    let padata: Vec<String> = message
+        .padata
+        .iter()
+        .take(32)
+        .map(|p| p.padata_type.0.to_string())
+        .collect();
     fields.push_list("padata", padata.iter().map(String::as_str));
     // Type 2 is the encrypted timestamp, 16 PKINIT: the client proves who it is.
-    fields.push_raw("preauth", if message.padata.iter().any(|p| matches!(p.padata_type.0, 2 | 16 | 138)) { "true" } else { "false" });
-    let who = row.user.as_deref().map(|u| format!(" by {u}")).unwrap_or_default();
+    fields.push_raw(
+        "preauth",
+        if message
+            .padata
+            .iter()
+            .any(|p| matches!(p.padata_type.0, 2 | 16 | 138))
+        {
+            "true"
+        } else {
+            "false"
+        },
+    );
+    let who = row
+        .user
+        .as_deref()
+        .map(|u| format!(" by {u}"))
+        .unwrap_or_default();
     row.message = format!("Kerberos ticket for {sname}@{} asked{who}", body.realm.0);
 }
 

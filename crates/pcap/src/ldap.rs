@@ -54,7 +54,10 @@ fn element_len(data: &[u8]) -> Option<usize> {
         0x81..=0x84 => {
             let count = usize::from(first & 0x7f);
             let bytes = data.get(2..2 + count)?;
-            (bytes.iter().fold(0_usize, |len, b| len << 8 | usize::from(*b)), 2 + count)
+            (
+                bytes.iter().fold(0_usize, |len, b| len << 8 | usize::from(*b)),
+                2 + count,
+            )
         }
         _ => return None,
     };
@@ -66,13 +69,19 @@ pub(crate) fn looks_right(data: &[u8]) -> bool {
     if data.first() != Some(&0x30) {
         return false;
     }
-    let Some(len) = element_len(data).filter(|len| *len <= MAX_MESSAGE) else { return false };
+    let Some(len) = element_len(data).filter(|len| *len <= MAX_MESSAGE) else {
+        return false;
+    };
     let head = match data.get(1) {
         Some(0..=0x7f) => 2,
         Some(long) => 2 + usize::from(long & 0x7f),
         None => return false,
     };
-    let Some(id_len) = data.get(head + 1).filter(|_| data.get(head) == Some(&2)).filter(|n| (1..=4).contains(*n)) else {
+    let Some(id_len) = data
+        .get(head + 1)
+        .filter(|_| data.get(head) == Some(&2))
+        .filter(|n| (1..=4).contains(*n))
+    else {
         return false;
     };
     let operation = data.get(head + 2 + usize::from(*id_len));
@@ -85,9 +94,16 @@ impl Ldap {
         if self.start_tls && crate::tls::record::is_record(data) {
             return false;
         }
-        let Self { client, server, open, start_tls } = self;
+        let Self {
+            client,
+            server,
+            open,
+            start_tls,
+        } = self;
         let joiner = if from_client { client } else { server };
-        joiner.feed(data, seen, MAX_MESSAGE, |bytes, seen| step(open, start_tls, cx, from_client, seen, bytes))
+        joiner.feed(data, seen, MAX_MESSAGE, |bytes, seen| {
+            step(open, start_tls, cx, from_client, seen, bytes)
+        })
     }
 
     /// One UDP message.
@@ -100,7 +116,14 @@ impl Ldap {
             if message.is_empty() || !looks_right(message) {
                 break;
             }
-            take(&mut self.open, &mut self.start_tls, cx, from_client, seen, message);
+            take(
+                &mut self.open,
+                &mut self.start_tls,
+                cx,
+                from_client,
+                seen,
+                message,
+            );
             rest = rest.get(message.len()..).unwrap_or_default();
         }
         true
@@ -126,11 +149,15 @@ fn step(
     bytes: &[u8],
 ) -> Step {
     if bytes.first() == Some(&0x30) {
-        let Some(len) = element_len(bytes) else { return if bytes.len() < 6 { Step::More } else { Step::Stop } };
+        let Some(len) = element_len(bytes) else {
+            return if bytes.len() < 6 { Step::More } else { Step::Stop };
+        };
         if len > MAX_MESSAGE {
             return Step::Stop;
         }
-        let Some(message) = bytes.get(..len) else { return Step::More };
+        let Some(message) = bytes.get(..len) else {
+            return Step::More;
+        };
         take(open, start_tls, cx, from_client, seen, message);
         return Step::Used(len);
     }
@@ -146,16 +173,23 @@ fn sasl_buffer(
     seen: Seen,
     bytes: &[u8],
 ) -> Step {
-    let Some(head) = bytes.first_chunk::<4>() else { return Step::More };
+    let Some(head) = bytes.first_chunk::<4>() else {
+        return Step::More;
+    };
     let len = u32::from_be_bytes(*head) as usize;
     if !(16..=MAX_MESSAGE).contains(&len) {
         return Step::Stop;
     }
-    let Some(body) = bytes.get(4..4 + len) else { return Step::More };
+    let Some(body) = bytes.get(4..4 + len) else {
+        return Step::More;
+    };
     // Signatures (NTLM 16 bytes, Kerberos up to 60) stand before or behind the message.
     let start = (0..body.len().min(96)).find(|at| body.get(*at..).is_some_and(looks_right));
     if let Some(mut rest) = start.and_then(|at| body.get(at..)) {
-        while let Some(message) = element_len(rest).and_then(|len| rest.get(..len)).filter(|m| looks_right(m)) {
+        while let Some(message) = element_len(rest)
+            .and_then(|len| rest.get(..len))
+            .filter(|m| looks_right(m))
+        {
             take(open, start_tls, cx, from_client, seen, message);
             rest = rest.get(message.len()..).unwrap_or_default();
         }
@@ -190,7 +224,16 @@ fn take(
             open.pop_front();
         }
         let (keywords, values) = (Vec::new(), Vec::new());
-        open.push_back(Open { id, operation, base, filter, seen, entries: 0, keywords, values });
+        open.push_back(Open {
+            id,
+            operation,
+            base,
+            filter,
+            seen,
+            entries: 0,
+            keywords,
+            values,
+        });
         return;
     }
     if let ProtocolOp::SearchResultEntry(entry) = &found.protocol_op {
@@ -201,7 +244,9 @@ fn take(
     }
     if let Some(result) = found.protocol_op.result() {
         let at = open.iter().position(|o| o.id == id);
-        let request = at.and_then(|at| open.remove(at)).unwrap_or_else(|| Open::unknown(&found.protocol_op, seen));
+        let request = at
+            .and_then(|at| open.remove(at))
+            .unwrap_or_else(|| Open::unknown(&found.protocol_op, seen));
         let row = result_row(cx, &request, seen, Some(result));
         cx.info.after = "ldap_result";
         cx.push(row);
@@ -210,9 +255,16 @@ fn take(
 
 /// A message the parser refuses (a name that is no text, say): its operation, id and result code are read by hand.
 fn damaged(open: &mut VecDeque<Open>, cx: &mut Cx<'_>, from_client: bool, seen: Seen, message: &[u8]) {
-    let Some(inner) = element_body(message) else { return };
-    let Some((id, rest)) = element_len(inner).and_then(|len| inner.split_at_checked(len)) else { return };
-    let id = element_body(id).unwrap_or_default().iter().fold(0_u32, |id, b| id << 8 | u32::from(*b));
+    let Some(inner) = element_body(message) else {
+        return;
+    };
+    let Some((id, rest)) = element_len(inner).and_then(|len| inner.split_at_checked(len)) else {
+        return;
+    };
+    let id = element_body(id)
+        .unwrap_or_default()
+        .iter()
+        .fold(0_u32, |id, b| id << 8 | u32::from(*b));
     let operation = match rest.first() {
         Some(0x61) => "bind",
         Some(0x65) => "search",
@@ -224,10 +276,16 @@ fn damaged(open: &mut VecDeque<Open>, cx: &mut Cx<'_>, from_client: bool, seen: 
         Some(0x78) => "extended",
         _ => return,
     };
-    let code = element_body(rest).filter(|body| body.first() == Some(&0x0a)).and_then(element_body);
-    let Some([code]) = code.map(|body| body.get(..1).unwrap_or_default()) else { return };
+    let code = element_body(rest)
+        .filter(|body| body.first() == Some(&0x0a))
+        .and_then(element_body);
+    let Some([code]) = code.map(|body| body.get(..1).unwrap_or_default()) else {
+        return;
+    };
     let at = open.iter().position(|o| o.id == id);
-    let request = at.and_then(|at| open.remove(at)).unwrap_or_else(|| Open::new(operation, seen));
+    let request = at
+        .and_then(|at| open.remove(at))
+        .unwrap_or_else(|| Open::new(operation, seen));
     let result = LdapResult {
         result_code: ResultCode(u32::from(*code)),
         matched_dn: LdapDN(Cow::Borrowed("")),
@@ -270,7 +328,16 @@ impl Open {
 
     fn new(operation: &'static str, seen: Seen) -> Self {
         let (base, filter) = (Text::default(), Text::default());
-        Self { id: 0, operation, base, filter, seen, entries: 0, keywords: Vec::new(), values: Vec::new() }
+        Self {
+            id: 0,
+            operation,
+            base,
+            filter,
+            seen,
+            entries: 0,
+            keywords: Vec::new(),
+            values: Vec::new(),
+        }
     }
 
     fn entry(&mut self, entry: &SearchResultEntry<'_>) {
@@ -293,10 +360,23 @@ impl Open {
 /// Attributes that say which directory this is or how a device stands in it; nothing else is kept.
 fn wanted(name: &str) -> bool {
     const WANTED: &[&str] = &[
-        "configurationnamingcontext", "defaultnamingcontext", "rootdomainnamingcontext", "dnshostname",
-        "ldapservicename", "servername", "domainfunctionality", "forestfunctionality",
-        "domaincontrollerfunctionality", "supportedsaslmechanisms", "currenttime", "distinguishedname",
-        "serviceprincipalname", "usercertificate", "objectguid", "netlogon", "issynchronized",
+        "configurationnamingcontext",
+        "defaultnamingcontext",
+        "rootdomainnamingcontext",
+        "dnshostname",
+        "ldapservicename",
+        "servername",
+        "domainfunctionality",
+        "forestfunctionality",
+        "domaincontrollerfunctionality",
+        "supportedsaslmechanisms",
+        "currenttime",
+        "distinguishedname",
+        "serviceprincipalname",
+        "usercertificate",
+        "objectguid",
+        "netlogon",
+        "issynchronized",
     ];
     WANTED.iter().any(|wanted| name.eq_ignore_ascii_case(wanted))
 }
@@ -351,7 +431,11 @@ fn request_row(
         ProtocolOp::AbandonRequest(_) => "abandon",
         ProtocolOp::ExtendedRequest(extended) => {
             fields.push_str("oid", &text(&extended.request_name.0));
-            if extended.request_name.0 == "1.3.6.1.4.1.1466.20037" { "start_tls" } else { "extended" }
+            if extended.request_name.0 == "1.3.6.1.4.1.1466.20037" {
+                "start_tls"
+            } else {
+                "extended"
+            }
         }
         _ => return None,
     };
@@ -387,12 +471,15 @@ fn bind_fields(row: &mut Row, fields: &mut JsonObject, bind: &BindRequest<'_>) {
 fn search_fields(row: &mut Row, fields: &mut JsonObject, search: &SearchRequest<'_>) {
     let (base, filter) = (text(&search.base_object.0), filter_text(&search.filter));
     fields.push_str("base", &base);
-    fields.push_str("scope", match search.scope.0 {
-        0 => "base",
-        1 => "one",
-        2 => "subtree",
-        _ => "other",
-    });
+    fields.push_str(
+        "scope",
+        match search.scope.0 {
+            0 => "base",
+            1 => "one",
+            2 => "subtree",
+            _ => "other",
+        },
+    );
     fields.push_str("filter", &filter);
     let attributes: Vec<Text> = search.attributes.iter().take(64).map(|a| text(&a.0)).collect();
     fields.push_list("attributes", attributes.iter().map(Text::as_str));
@@ -403,7 +490,9 @@ fn search_fields(row: &mut Row, fields: &mut JsonObject, search: &SearchRequest<
 fn result_row(cx: &Cx<'_>, open: &Open, seen: Seen, result: Option<&LdapResult<'_>>) -> Row {
     let mut row = cx.row("ldap.result", seen, false);
     let code = result.map(|r| r.result_code.0);
-    let name = code.map_or(Text::new_static("unfinished"), |code| names::LDAP_RESULTS.or_number(code));
+    let name = code.map_or(Text::new_static("unfinished"), |code| {
+        names::LDAP_RESULTS.or_number(code)
+    });
     // saslBindInProgress is a step, not an end; compare answers with 5 and 6.
     row.outcome = Some(match code {
         Some(0 | 5 | 6 | 10 | 14) => Outcome::Success,
@@ -413,7 +502,9 @@ fn result_row(cx: &Cx<'_>, open: &Open, seen: Seen, result: Option<&LdapResult<'
     if row.outcome == Some(Outcome::Failure) {
         row.error_code = Some(Text::from(format!("LDAP_{name}")));
     }
-    let mut fields = JsonObject::new().str("operation", open.operation).str("result", &name);
+    let mut fields = JsonObject::new()
+        .str("operation", open.operation)
+        .str("result", &name);
     if let Some(code) = code {
         fields.push_num("code", code);
     }
@@ -444,7 +535,10 @@ fn result_row(cx: &Cx<'_>, open: &Open, seen: Seen, result: Option<&LdapResult<'
 
 /// The tenant id in a service connection point's keywords (`azureADId:…`).
 fn keyword(keywords: &[Text], name: &str) -> Option<Text> {
-    let found = keywords.iter().filter_map(|k| k.split_once(':')).find(|(key, _)| key.eq_ignore_ascii_case(name))?;
+    let found = keywords
+        .iter()
+        .filter_map(|k| k.split_once(':'))
+        .find(|(key, _)| key.eq_ignore_ascii_case(name))?;
     casetrace_model::normalise_guid(found.1)
 }
 

@@ -31,6 +31,7 @@ mod mask;
 mod names;
 mod net;
 mod parallel;
+pub mod protocols;
 mod quic;
 mod shard;
 mod socks;

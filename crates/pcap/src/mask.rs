@@ -3,31 +3,78 @@
 //! The shape stays (which header, which parameter, which scheme), the value becomes `***`. Error codes, ids and
 //! user names stay; hiding identities is the redaction stage's job.
 
+use std::borrow::Cow;
+
 use casetrace_model::Text;
 
 const MASK: &str = "***";
 
-/// Query, form and JSON names whose values are secrets.
-const SECRET_NAMES: &[&str] = &[
-    "access_token", "api_key", "apikey", "assertion", "client_assertion", "client_secret", "code", "code_verifier",
-    "cookie", "id_token", "id_token_hint", "key", "passwd", "password", "pwd", "refresh_token", "saml_assertion", "samlrequest",
-    "samlresponse", "secret", "session", "session_state", "sessionid", "sid", "sig", "signature", "state", "ticket", "token", "usertoken",
-    "wresult", "nonce", "request_nonce", "device_code", "user_code", "authorization", "prt", "primaryrefreshtoken",
-    "request", "flowtoken", "ctx", "sas", "pin", "otp",
-];
-
-/// True for a parameter or member name whose value must not be shown.
+/// True for a query, form or JSON name whose value must not be shown.
 fn is_secret(name: &str) -> bool {
-    SECRET_NAMES.iter().any(|secret| name.eq_ignore_ascii_case(secret))
+    let mut lower = [0_u8; 24];
+    let Some(space) = lower.get_mut(..name.len()) else {
+        return false;
+    };
+    space.copy_from_slice(name.as_bytes());
+    space.make_ascii_lowercase();
+    matches!(
+        &*space,
+        b"access_token"
+            | b"api_key"
+            | b"apikey"
+            | b"assertion"
+            | b"authorization"
+            | b"client_assertion"
+            | b"client_secret"
+            | b"code"
+            | b"code_verifier"
+            | b"cookie"
+            | b"ctx"
+            | b"device_code"
+            | b"flowtoken"
+            | b"id_token"
+            | b"id_token_hint"
+            | b"key"
+            | b"nonce"
+            | b"otp"
+            | b"passwd"
+            | b"password"
+            | b"pin"
+            | b"primaryrefreshtoken"
+            | b"prt"
+            | b"pwd"
+            | b"refresh_token"
+            | b"request"
+            | b"request_nonce"
+            | b"saml_assertion"
+            | b"samlrequest"
+            | b"samlresponse"
+            | b"sas"
+            | b"secret"
+            | b"session"
+            | b"session_state"
+            | b"sessionid"
+            | b"sid"
+            | b"sig"
+            | b"signature"
+            | b"state"
+            | b"ticket"
+            | b"token"
+            | b"user_code"
+            | b"usertoken"
+            | b"wresult"
+    )
 }
 
 /// A URL with user info and secret parameters masked, cut to 2,048 characters.
 pub(crate) fn url(text: &str) -> Text {
     let text = cut(text, 2048);
     let user_info = text.split_once("://").is_some_and(|(_, rest)| {
-        rest.split(['/', '?', '#']).next().is_some_and(|authority| authority.contains('@'))
+        rest.split(['/', '?', '#'])
+            .next()
+            .is_some_and(|authority| authority.contains('@'))
     });
-    let parameters = text.contains(['?', '#', ';']);
+    let parameters = text.bytes().any(|b| matches!(b, b'?' | b'#' | b';'));
     if !user_info && !parameters {
         return Text::new(text);
     }
@@ -38,7 +85,10 @@ pub(crate) fn url(text: &str) -> Text {
             out.push_str("://");
             out.push_str(MASK);
             let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-            rest.get(..end).and_then(|authority| authority.rfind('@')).and_then(|at| rest.get(at..)).unwrap_or("")
+            rest.get(..end)
+                .and_then(|authority| authority.rfind('@'))
+                .and_then(|at| rest.get(at..))
+                .unwrap_or("")
         }
         None => text,
     };
@@ -52,7 +102,8 @@ pub(crate) fn url(text: &str) -> Text {
 fn form_into(out: &mut String, text: &str) {
     let mut rest = text;
     while !rest.is_empty() {
-        let end = rest.find(['&', '?', '#', ';', ' ', '\r', '\n']).unwrap_or(rest.len());
+        let separators = |b: u8| matches!(b, b'&' | b'?' | b'#' | b';' | b' ' | b'\r' | b'\n');
+        let end = rest.bytes().position(separators).unwrap_or(rest.len());
         let pair = rest.get(..end).unwrap_or_default();
         match pair.split_once('=') {
             Some((name, value)) if !value.is_empty() && (is_secret(name) || looks_like_token(value)) => {
@@ -64,7 +115,9 @@ fn form_into(out: &mut String, text: &str) {
         }
         let separator = rest.get(end..).and_then(|tail| tail.chars().next());
         out.extend(separator);
-        rest = rest.get(end + separator.map_or(0, char::len_utf8)..).unwrap_or_default();
+        rest = rest
+            .get(end + separator.map_or(0, char::len_utf8)..)
+            .unwrap_or_default();
     }
 }
 
@@ -73,26 +126,37 @@ fn looks_like_token(value: &str) -> bool {
     value.starts_with("eyJ") && value.len() > 40
 }
 
-/// A header value fit to be shown.
-pub(crate) fn header(name: &str, value: &str) -> Text {
-    let name = name.to_ascii_lowercase();
-    match name.as_str() {
-        "authorization" | "proxy-authorization" => return scheme_only(value),
+/// A header value fit to be shown; `name` in lower case.
+pub(crate) fn header<'a>(name: &str, value: &'a str) -> Cow<'a, str> {
+    match name {
+        "authorization" | "proxy-authorization" => return scheme_only(value).to_string().into(),
         "www-authenticate" | "proxy-authenticate" | "authentication-info" | "proxy-authentication-info" => {
-            return challenge(value);
+            return challenge(value).to_string().into();
         }
-        "location" | "content-location" | "referer" | "origin" => return url(value),
-        "cookie" | "set-cookie" | "cookie2" => return cookie(value),
+        "location" | "content-location" | "referer" | "origin" => return url(value).to_string().into(),
+        "cookie" | "set-cookie" | "cookie2" => return cookie(value).to_string().into(),
+        "x-ms-token-type" => return Cow::Borrowed(cut(value, 512)),
         _ => {}
     }
-    let secret = ["token", "secret", "password", "api-key", "apikey", "cookie", "credential", "assertion", "x-ms-refresh"];
-    if secret.iter().any(|part| name.contains(part)) && !name.starts_with("x-ms-token-type") {
-        return Text::new_static(MASK);
+    let secret = |word: &str| {
+        [
+            "token",
+            "secret",
+            "password",
+            "apikey",
+            "cookie",
+            "credential",
+            "credentials",
+            "assertion",
+            "session",
+        ]
+        .iter()
+        .any(|ending| word.ends_with(ending))
+    };
+    if name.split(['-', '_']).any(secret) || name.ends_with("api-key") || looks_like_token(value) {
+        return Cow::Borrowed(MASK);
     }
-    if looks_like_token(value) {
-        return Text::new_static(MASK);
-    }
-    Text::new(cut(value, 512))
+    Cow::Borrowed(cut(value, 512))
 }
 
 /// `Bearer ***`.
@@ -107,7 +171,11 @@ fn scheme_only(value: &str) -> Text {
 fn challenge(value: &str) -> Text {
     let scheme = value.split(' ').next().unwrap_or_default();
     let blob = scheme.eq_ignore_ascii_case("ntlm") || scheme.eq_ignore_ascii_case("negotiate");
-    if blob && value.len() > scheme.len() + 1 { scheme_only(value) } else { Text::new(cut(value, 512)) }
+    if blob && value.len() > scheme.len() + 1 {
+        scheme_only(value)
+    } else {
+        Text::new(cut(value, 512))
+    }
 }
 
 /// Cookie names without their values.
@@ -131,7 +199,8 @@ fn cookie(value: &str) -> Text {
 /// A value that the cut leaves open is masked to its end.
 pub(crate) fn body(text: &str, limit: usize) -> String {
     let mut out = String::with_capacity(limit.min(text.len()) + 16);
-    let mut rest = text;
+    // Secrets that begin behind the cut are not shown anyway.
+    let mut rest = cut(text, limit);
     while !rest.is_empty() && out.len() < limit {
         let Some((at, name_len)) = next_secret(rest) else {
             out.push_str(rest);
@@ -155,7 +224,9 @@ fn next_secret(text: &str) -> Option<(usize, usize)> {
     while let Some(rest) = text.get(from..) {
         let start = from + rest.find(|c: char| c.is_ascii_alphabetic())?;
         let rest = text.get(start..)?;
-        let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-')).unwrap_or(rest.len());
+        let end = rest
+            .find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-'))
+            .unwrap_or(rest.len());
         let word = rest.get(..end)?;
         if word.starts_with("eyJ") && word.len() > 16 {
             return Some((start, 0));
@@ -171,7 +242,10 @@ fn next_secret(text: &str) -> Option<(usize, usize)> {
 
 /// Bytes of separator and of value behind a secret name.
 fn value_span(text: &str) -> (usize, usize) {
-    let separator = text.len() - text.trim_start_matches(['"', '\'', ' ', '=', ':', '>', '\t']).len();
+    let separator = text.len()
+        - text
+            .trim_start_matches(['"', '\'', ' ', '=', ':', '>', '\t'])
+            .len();
     let value = text.get(separator..).unwrap_or_default();
     // Inside quotes the value ends at the quote; elsewhere at what can't be part of a value.
     let quoted = text.get(..separator).is_some_and(|s| s.ends_with(['"', '\'']));
@@ -188,7 +262,10 @@ pub(crate) fn cut(text: &str, limit: usize) -> &str {
     if text.len() <= limit {
         return text;
     }
-    let end = (0..=limit).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    let end = (0..=limit)
+        .rev()
+        .find(|at| text.is_char_boundary(*at))
+        .unwrap_or(0);
     text.get(..end).unwrap_or_default()
 }
 
@@ -201,7 +278,10 @@ mod tests {
         let cases = [
             ("http://a/b", "http://a/b"),
             ("http://u:p@a/b?x=1", "http://***@a/b?x=1"),
-            ("/cb?code=0.AAA&state=xyz&client-request-id=6b5d#access_token=eyJ", "/cb?code=***&state=***&client-request-id=6b5d#access_token=***"),
+            (
+                "/cb?code=0.AAA&state=xyz&client-request-id=6b5d#access_token=eyJ",
+                "/cb?code=***&state=***&client-request-id=6b5d#access_token=***",
+            ),
             ("/x?v=eyJhbGciOiJSUzI1NiIsImtpZCI6IjEyMzQ1Njc4OTAifQ", "/x?v=***"),
             ("a:443", "a:443"),
         ];
@@ -212,24 +292,43 @@ mod tests {
 
     #[test]
     fn headers_lose_credentials_only() {
-        assert_eq!(header("Authorization", "Bearer abc"), "Bearer ***");
-        assert_eq!(header("Proxy-Authenticate", "NTLM TlRMTVNTUAAC"), "NTLM ***");
-        assert_eq!(header("Proxy-Authenticate", "Basic realm=\"x\""), "Basic realm=\"x\"");
-        assert_eq!(header("Set-Cookie", "a=1; Path=/; Secure"), "a=***; Path=***; Secure");
-        assert_eq!(header("X-Squid-Error", "ERR_ACCESS_DENIED 0"), "ERR_ACCESS_DENIED 0");
-        assert_eq!(header("X-Api-Key", "1"), "***");
+        assert_eq!(header("authorization", "Bearer abc"), "Bearer ***");
+        assert_eq!(header("proxy-authenticate", "NTLM TlRMTVNTUAAC"), "NTLM ***");
+        assert_eq!(
+            header("proxy-authenticate", "Basic realm=\"x\""),
+            "Basic realm=\"x\""
+        );
+        assert_eq!(
+            header("set-cookie", "a=1; Path=/; Secure"),
+            "a=***; Path=***; Secure"
+        );
+        assert_eq!(
+            header("x-squid-error", "ERR_ACCESS_DENIED 0"),
+            "ERR_ACCESS_DENIED 0"
+        );
+        assert_eq!(header("x-api-key", "1"), "***");
     }
 
     #[test]
     fn bodies_lose_tokens_even_when_cut_inside_one() {
-        let json = r#"{"error":"invalid_grant","access_token":"abc","n":1,"error_description":"AADSTS50126: no"}"#;
+        let json =
+            r#"{"error":"invalid_grant","access_token":"abc","n":1,"error_description":"AADSTS50126: no"}"#;
         assert_eq!(
             body(json, 256),
             r#"{"error":"invalid_grant","access_token":"***","n":1,"error_description":"AADSTS50126: no"}"#
         );
-        assert_eq!(body("grant_type=password&username=u&password=p%40", 256), "grant_type=password&username=u&password=***");
+        assert_eq!(
+            body("grant_type=password&username=u&password=p%40", 256),
+            "grant_type=password&username=u&password=***"
+        );
         assert_eq!(body("password=secretsecret", 12), "password=***");
-        assert_eq!(body("<o:Password>secret</o:Password>", 256), "<o:Password>***</o:Password>");
-        assert_eq!(body("jwt eyJhbGciOiJSUzI1NiIs.x y", 256), "jwt ***y".replace("***y", "*** y"));
+        assert_eq!(
+            body("<o:Password>secret</o:Password>", 256),
+            "<o:Password>***</o:Password>"
+        );
+        assert_eq!(
+            body("jwt eyJhbGciOiJSUzI1NiIs.x y", 256),
+            "jwt ***y".replace("***y", "*** y")
+        );
     }
 }

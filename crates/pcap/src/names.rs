@@ -28,7 +28,8 @@ impl Names {
 
     /// The name, or `0x…` with at least four digits.
     pub(crate) fn or_hex(&self, number: u32) -> Text {
-        self.get(number).unwrap_or_else(|| Text::from(format!("{number:#06x}")))
+        self.get(number)
+            .unwrap_or_else(|| Text::from(format!("{number:#06x}")))
     }
 
     /// The name, or the number in decimal.
@@ -95,7 +96,13 @@ mod tests {
     #[test]
     fn every_table_is_readable() {
         let tables = [
-            &TLS_ALERTS, &TLS_GROUPS, &DNS_TYPES, &DNS_RCODES, &KERBEROS_ERRORS, &KERBEROS_ETYPES, &LDAP_RESULTS,
+            &TLS_ALERTS,
+            &TLS_GROUPS,
+            &DNS_TYPES,
+            &DNS_RCODES,
+            &KERBEROS_ERRORS,
+            &KERBEROS_ETYPES,
+            &LDAP_RESULTS,
             &ICMP_CODES,
         ];
         for table in tables {

@@ -4,6 +4,7 @@
 //! is the read buffer itself plus one small record a packet, so packet bytes are not copied. Bounded: a few batches
 //! are under way at a time.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
@@ -50,7 +51,11 @@ pub(crate) struct Collector<'a> {
 
 impl PacketSink for Collector<'_> {
     fn packet(&mut self, packet: &Packet<'_>) {
-        let Self { router, batch, buffer } = self;
+        let Self {
+            router,
+            batch,
+            buffer,
+        } = self;
         router.route(packet, |unit, payload| {
             let at = (payload.as_ptr() as usize).wrapping_sub(buffer.0);
             let span = if at.checked_add(payload.len()).is_some_and(|end| end <= buffer.1) {
@@ -69,7 +74,9 @@ impl PacketSink for Collector<'_> {
 pub(crate) struct Pool {
     inputs: Vec<SyncSender<Arc<Batch>>>,
     outputs: Vec<Receiver<Output>>,
-    under_way: usize,
+    /// Batches whose rows are due, oldest first; kept so that their buffers can be used again.
+    under_way: VecDeque<Arc<Batch>>,
+    spare: Vec<Batch>,
 }
 
 impl Pool {
@@ -80,7 +87,12 @@ impl Pool {
         threads: usize,
     ) -> Self {
         let threads = threads.min(SHARDS);
-        let mut pool = Self { inputs: Vec::new(), outputs: Vec::new(), under_way: 0 };
+        let mut pool = Self {
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            under_way: VecDeque::new(),
+            spare: Vec::new(),
+        };
         for number in 0..threads {
             let (input, batches) = sync_channel::<Arc<Batch>>(MAX_LAG + 1);
             // Roomy enough never to block a worker: one output a batch under way, and the last.
@@ -93,23 +105,45 @@ impl Pool {
         pool
     }
 
+    /// An empty batch, and a buffer for what is read next; both were in use before if possible.
+    pub(crate) fn spare(&mut self) -> (Batch, Vec<u8>) {
+        let mut batch = self.spare.pop().unwrap_or_default();
+        let buffer = std::mem::take(&mut batch.data);
+        (batch, buffer)
+    }
+
     /// Hands a batch to all workers; writes out the oldest if too many are under way.
-    pub(crate) fn submit(&mut self, data: Vec<u8>, mut batch: Batch, finisher: &mut Finisher, sink: &mut dyn Sink) {
+    pub(crate) fn submit(
+        &mut self,
+        data: Vec<u8>,
+        mut batch: Batch,
+        finisher: &mut Finisher,
+        sink: &mut dyn Sink,
+    ) {
         batch.data = data;
         let batch = Arc::new(batch);
         for input in &self.inputs {
             // A worker that is gone has panicked; the scope will say so.
             let _ = input.send(Arc::clone(&batch));
         }
-        self.under_way += 1;
-        if self.under_way > MAX_LAG {
+        self.under_way.push_back(batch);
+        if self.under_way.len() > MAX_LAG {
             self.collect(finisher, sink);
         }
     }
 
     fn collect(&mut self, finisher: &mut Finisher, sink: &mut dyn Sink) -> u64 {
-        let outputs: Vec<Output> = self.outputs.iter().filter_map(|output| output.recv().ok()).collect();
-        self.under_way = self.under_way.saturating_sub(1);
+        let outputs: Vec<Output> = self
+            .outputs
+            .iter()
+            .filter_map(|output| output.recv().ok())
+            .collect();
+        // Workers let go of a batch before they hand in its rows.
+        if let Some(mut batch) = self.under_way.pop_front().and_then(Arc::into_inner) {
+            batch.units.clear();
+            batch.joined.clear();
+            self.spare.push(batch);
+        }
         let evicted = outputs.iter().map(|o| o.evicted).sum();
         merge(outputs, finisher, sink);
         evicted
@@ -117,22 +151,44 @@ impl Pool {
 
     /// Ends the workers and writes out everything; returns how many conversations were evicted.
     pub(crate) fn finish(mut self, finisher: &mut Finisher, sink: &mut dyn Sink, now_ns: i64) -> u64 {
-        let seen = crate::emit::Seen { ts_ns: now_ns, record: 0 };
+        let seen = crate::emit::Seen {
+            ts_ns: now_ns,
+            record: 0,
+        };
         let nobody = (crate::net::addr::Addr::default(), 0);
-        let last = Unit { seen, src: nobody, dst: nobody, pid: None, what: What::Tick, shard: u8::MAX };
-        let batch = Batch { units: vec![(last, Span::Joined(0, 0))], ..Batch::default() };
+        let last = Unit {
+            seen,
+            src: nobody,
+            dst: nobody,
+            pid: None,
+            what: What::Tick,
+            shard: u8::MAX,
+        };
+        let batch = Batch {
+            units: vec![(last, Span::Joined(0, 0))],
+            ..Batch::default()
+        };
         self.submit(Vec::new(), batch, finisher, sink);
         self.inputs.clear();
         let mut evicted = 0;
-        while self.under_way > 0 {
+        while !self.under_way.is_empty() {
             evicted += self.collect(finisher, sink);
         }
         evicted
     }
 }
 
-fn work(options: &Options, number: usize, threads: usize, batches: &Receiver<Arc<Batch>>, results: &SyncSender<Output>) {
-    let mut shards: Vec<Shard> = (number..SHARDS).step_by(threads).map(|_| Shard::new(&options.limits)).collect();
+fn work(
+    options: &Options,
+    number: usize,
+    threads: usize,
+    batches: &Receiver<Arc<Batch>>,
+    results: &SyncSender<Output>,
+) {
+    let mut shards: Vec<Shard> = (number..SHARDS)
+        .step_by(threads)
+        .map(|_| Shard::new(&options.limits))
+        .collect();
     let mut emit = Emit::new(options.source);
     while let Ok(batch) = batches.recv() {
         let mut evicted = 0;
@@ -140,7 +196,10 @@ fn work(options: &Options, number: usize, threads: usize, batches: &Receiver<Arc
             let unit_number = at as u32;
             if let What::Tick = unit.what {
                 for (i, shard) in shards.iter_mut().enumerate() {
-                    emit.place = Place { unit: unit_number, shard: (number + i * threads) as u8 };
+                    emit.place = Place {
+                        unit: unit_number,
+                        shard: (number + i * threads) as u8,
+                    };
                     if unit.shard == u8::MAX {
                         shard.finish(&mut emit, unit.seen.ts_ns);
                         evicted += shard.evicted;
@@ -154,13 +213,22 @@ fn work(options: &Options, number: usize, threads: usize, batches: &Receiver<Arc
             if owner % threads != number {
                 continue;
             }
-            emit.place = Place { unit: unit_number, shard: unit.shard };
+            emit.place = Place {
+                unit: unit_number,
+                shard: unit.shard,
+            };
             if let Some(shard) = shards.get_mut(owner / threads) {
                 shard.unit(&mut emit, unit, batch.payload(*span));
             }
         }
-        let output =
-            Output { rows: std::mem::take(&mut emit.rows), resolved: std::mem::take(&mut emit.resolved), evicted };
+        drop(batch);
+        // Rows are large; growing the list would copy them several times.
+        let room = emit.rows.len() + emit.rows.len() / 4;
+        let output = Output {
+            rows: std::mem::replace(&mut emit.rows, Vec::with_capacity(room)),
+            resolved: std::mem::take(&mut emit.resolved),
+            evicted,
+        };
         if results.send(output).is_err() {
             return;
         }
@@ -173,7 +241,8 @@ impl Batch {
             Span::Read(at, len) => (&self.data, at, len),
             Span::Joined(at, len) => (&self.joined, at, len),
         };
-        from.get(at as usize..at as usize + len as usize).unwrap_or_default()
+        from.get(at as usize..at as usize + len as usize)
+            .unwrap_or_default()
     }
 }
 
@@ -188,7 +257,11 @@ fn merge(outputs: Vec<Output>, finisher: &mut Finisher, sink: &mut dyn Sink) {
     names.sort_by_key(|(place, _, _)| *place);
     let mut names = names.into_iter().peekable();
     loop {
-        let next = queues.iter_mut().enumerate().filter_map(|(i, q)| Some((q.peek()?.0, i))).min();
+        let next = queues
+            .iter_mut()
+            .enumerate()
+            .filter_map(|(i, q)| Some((q.peek()?.0, i)))
+            .min();
         let Some((place, at)) = next else { break };
         // Names count from the packet that brought them, as they do on one thread.
         while let Some((_, address, name)) = names.next_if(|(named, _, _)| *named <= place) {

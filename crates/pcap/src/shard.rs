@@ -41,10 +41,19 @@ pub(crate) struct Unit {
 /// What a unit is.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum What {
-    Tcp { seq: u32, ack: u32, flags: u8, window: u16, wire_len: u32 },
+    Tcp {
+        seq: u32,
+        ack: u32,
+        flags: u8,
+        window: u16,
+        wire_len: u32,
+    },
     Udp,
     /// Endpoints of the unit are those of the packet complained about.
-    Unreachable { complaint: Unreachable, reporter: Addr },
+    Unreachable {
+        complaint: Unreachable,
+        reporter: Addr,
+    },
     /// Time has come to this; every shard looks for what expired.
     Tick,
 }
@@ -119,10 +128,27 @@ impl Shard {
     }
 
     fn tcp(&mut self, out: &mut Emit, unit: &Unit, payload: &[u8]) {
-        let What::Tcp { seq, ack, flags, window, wire_len } = unit.what else { return };
+        let What::Tcp {
+            seq,
+            ack,
+            flags,
+            window,
+            wire_len,
+        } = unit.what
+        else {
+            return;
+        };
         let key = FlowKey::new(unit.src, unit.dst);
-        let mut arrival =
-            Arrival { seen: unit.seen, from_client: true, seq, ack, flags, window, payload, wire_len };
+        let mut arrival = Arrival {
+            seen: unit.seen,
+            from_client: true,
+            seq,
+            ack,
+            flags,
+            window,
+            payload,
+            wire_len,
+        };
         let mut slot = self.index.get(&key).copied();
         if let Some(at) = slot {
             let reused = self.flow(at).is_some_and(|flow| flow.is_reuse(&arrival));
@@ -135,15 +161,27 @@ impl Shard {
             Some(at) => at,
             None => self.open(out, key, unit, flags),
         };
-        let Self { slots, certificates, waiting_bytes, max_waiting_bytes, .. } = self;
-        let Some(Some(flow)) = slots.get_mut(at as usize) else { return };
+        let Self {
+            slots,
+            certificates,
+            waiting_bytes,
+            max_waiting_bytes,
+            ..
+        } = self;
+        let Some(Some(flow)) = slots.get_mut(at as usize) else {
+            return;
+        };
         arrival.from_client = flow.info.client == unit.src;
         // A sent packet names its process; acknowledgements may leave in any process's context.
         if arrival.from_client && (wire_len > 0 || flags & SYN != 0) || !arrival.from_client && wire_len > 0 {
             flow.info.saw_pid(unit.pid);
         }
-        let mut shared =
-            Shared { out, certificates, waiting_bytes, max_waiting_bytes: *max_waiting_bytes };
+        let mut shared = Shared {
+            out,
+            certificates,
+            waiting_bytes,
+            max_waiting_bytes: *max_waiting_bytes,
+        };
         flow.segment(&mut shared, &arrival);
     }
 
@@ -161,7 +199,11 @@ impl Shard {
             // In the middle of a conversation the lower port is the server's.
             _ => unit.dst.1 <= unit.src.1,
         };
-        let (client, server) = if client_sent { (unit.src, unit.dst) } else { (unit.dst, unit.src) };
+        let (client, server) = if client_sent {
+            (unit.src, unit.dst)
+        } else {
+            (unit.dst, unit.src)
+        };
         let info = FlowInfo::new(unit.seen.record, client, server, "tcp");
         let flow = Box::new(Flow::new(key, info, unit.seen));
         let at = match self.free.pop() {
@@ -179,11 +221,23 @@ impl Shard {
     }
 
     fn finish_slot(&mut self, out: &mut Emit, at: u32, now_ns: i64) {
-        let Some(flow) = self.slots.get_mut(at as usize).and_then(Option::take) else { return };
+        let Some(flow) = self.slots.get_mut(at as usize).and_then(Option::take) else {
+            return;
+        };
         self.index.remove(&flow.key);
         self.free.push(at);
-        let Self { certificates, waiting_bytes, max_waiting_bytes, .. } = self;
-        let mut shared = Shared { out, certificates, waiting_bytes, max_waiting_bytes: *max_waiting_bytes };
+        let Self {
+            certificates,
+            waiting_bytes,
+            max_waiting_bytes,
+            ..
+        } = self;
+        let mut shared = Shared {
+            out,
+            certificates,
+            waiting_bytes,
+            max_waiting_bytes: *max_waiting_bytes,
+        };
         flow.finish(&mut shared, now_ns);
     }
 
@@ -204,7 +258,8 @@ impl Shard {
 
     fn datagram(&mut self, out: &mut Emit, unit: &Unit, payload: &[u8]) {
         if protocol_of(unit.src.1, unit.dst.1).is_some() {
-            self.queries.datagram(out, unit.seen, unit.pid, unit.src, unit.dst, payload);
+            self.queries
+                .datagram(out, unit.seen, unit.pid, unit.src, unit.dst, payload);
         } else {
             self.udp.datagram(out, unit, payload);
         }
@@ -223,7 +278,11 @@ impl Shard {
         };
         let mut info = FlowInfo::new(unit.seen.record, unit.src, unit.dst, transport);
         let fatal = complaint.mtu == 0 && name != "packet_too_big" && name != "fragmentation_needed";
-        let slot = self.index.get(&FlowKey::new(unit.src, unit.dst)).copied().filter(|_| transport == "tcp");
+        let slot = self
+            .index
+            .get(&FlowKey::new(unit.src, unit.dst))
+            .copied()
+            .filter(|_| transport == "tcp");
         if let Some(flow) = slot.and_then(|at| self.slots.get_mut(at as usize)?.as_deref_mut()) {
             info.id = flow.info.id;
             if fatal {

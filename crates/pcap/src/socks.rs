@@ -63,13 +63,21 @@ pub(crate) fn looks_right(data: &[u8]) -> bool {
 
 impl Socks {
     pub(crate) fn data(&mut self, cx: &mut Cx<'_>, from_client: bool, seen: Seen, data: &[u8]) -> Step {
-        let buf = if from_client { &mut self.client } else { &mut self.server };
+        let buf = if from_client {
+            &mut self.client
+        } else {
+            &mut self.server
+        };
         let before = buf.len();
         buf.extend_from_slice(data);
         if buf.len() > MAX_PENDING && self.phase != Phase::Reply {
             return Step::Lost;
         }
-        if from_client { self.from_client(cx, seen) } else { self.from_server(cx, before) }
+        if from_client {
+            self.from_client(cx, seen)
+        } else {
+            self.from_server(cx, before)
+        }
     }
 
     fn from_client(&mut self, cx: &mut Cx<'_>, seen: Seen) -> Step {
@@ -77,7 +85,9 @@ impl Socks {
             let used = match (self.phase, self.client.first()) {
                 (Phase::Greeting, Some(4)) => return self.request4(cx, seen),
                 (Phase::Greeting, Some(5)) => {
-                    let Some(count) = self.client.get(1) else { return Step::Stay };
+                    let Some(count) = self.client.get(1) else {
+                        return Step::Stay;
+                    };
                     let len = 2 + usize::from(*count);
                     if self.client.len() < len {
                         return Step::Stay;
@@ -87,7 +97,9 @@ impl Socks {
                 }
                 // A login starts with its own version, 1.
                 (Phase::Request, Some(1)) => {
-                    let Some(len) = login_len(&self.client) else { return Step::Stay };
+                    let Some(len) = login_len(&self.client) else {
+                        return Step::Stay;
+                    };
                     self.phase = Phase::Request;
                     len
                 }
@@ -102,7 +114,9 @@ impl Socks {
     }
 
     fn request4(&mut self, cx: &mut Cx<'_>, seen: Seen) -> Step {
-        let Some([_, command, p0, p1, ip @ ..]) = self.client.first_chunk::<8>().copied() else { return Step::Stay };
+        let Some([_, command, p0, p1, ip @ ..]) = self.client.first_chunk::<8>().copied() else {
+            return Step::Stay;
+        };
         let mut texts = self.client.get(8..).unwrap_or_default().split(|b| *b == 0);
         // User id, and for 4a (an address 0.0.0.x) the host name; each ends in a zero byte.
         let named = ip[..3] == [0, 0, 0] && ip[3] != 0;
@@ -110,7 +124,11 @@ impl Socks {
         if zeros < if named { 2 } else { 1 } {
             return Step::Stay;
         }
-        let host = if named { clean_text(texts.nth(1).unwrap_or_default(), 255) } else { Addr::v4(ip).text() };
+        let host = if named {
+            clean_text(texts.nth(1).unwrap_or_default(), 255)
+        } else {
+            Addr::v4(ip).text()
+        };
         self.ask(cx, seen, 4, command, host, u16::from_be_bytes([p0, p1]));
         self.client.clear();
         Step::Stay
@@ -118,7 +136,11 @@ impl Socks {
 
     fn request5(&mut self, cx: &mut Cx<'_>, seen: Seen) -> Step {
         let Some((command, host, port, len)) = address5(&self.client) else {
-            return if self.client.len() > 300 { Step::Lost } else { Step::Stay };
+            return if self.client.len() > 300 {
+                Step::Lost
+            } else {
+                Step::Stay
+            };
         };
         self.ask(cx, seen, 5, command, host, port);
         self.client.drain(..len);
@@ -132,7 +154,13 @@ impl Socks {
         row.url = Some(Text::from(format!("{host}:{port}")));
         cx.info.after = "socks_request";
         self.phase = Phase::Reply;
-        self.request = Some(Request { row, version, command, host, port });
+        self.request = Some(Request {
+            row,
+            version,
+            command,
+            host,
+            port,
+        });
     }
 
     fn from_server(&mut self, cx: &mut Cx<'_>, before: usize) -> Step {
@@ -146,10 +174,16 @@ impl Socks {
             return Step::Stay;
         }
         // Answers to the greeting may come in the same segment as (or after) the request was seen.
-        while matches!(self.server.as_slice(), [5, 0 | 2] | [5, 0 | 2, 5, ..] | [1, 0] | [1, 0, 5, ..]) && self.server.get(2) != Some(&0) {
+        while matches!(
+            self.server.as_slice(),
+            [5, 0 | 2] | [5, 0 | 2, 5, ..] | [1, 0] | [1, 0, 5, ..]
+        ) && self.server.get(2) != Some(&0)
+        {
             self.server.drain(..2);
         }
-        let Some(request) = &self.request else { return Step::Lost };
+        let Some(request) = &self.request else {
+            return Step::Lost;
+        };
         let (code, len) = match (request.version, self.server.as_slice()) {
             (4, [_, code, ..]) if self.server.len() >= 8 => (*code, 8),
             (5, [5, ..]) => match address5(&self.server) {
@@ -159,15 +193,28 @@ impl Socks {
             (_, bytes) if bytes.len() < 10 => return Step::Stay,
             _ => return Step::Lost,
         };
-        let Some(request) = self.request.take() else { return Step::Lost };
+        let Some(request) = self.request.take() else {
+            return Step::Lost;
+        };
         let granted = code == if request.version == 4 { 90 } else { 0 };
         let host = request.host.clone();
-        request.write(cx, Some(code), if granted { Outcome::Success } else { Outcome::Failure });
+        request.write(
+            cx,
+            Some(code),
+            if granted {
+                Outcome::Success
+            } else {
+                Outcome::Failure
+            },
+        );
         if !granted {
             return Step::Lost;
         }
         let (addr, port) = cx.info.server;
-        let tunnel = Tunnel { proxy: addr.with_port(port), target: host_name(&host) };
+        let tunnel = Tunnel {
+            proxy: addr.with_port(port),
+            target: host_name(&host),
+        };
         Step::Tunnel(tunnel, len.saturating_sub(before))
     }
 
@@ -192,7 +239,10 @@ impl Request {
             3 => "udp_associate",
             _ => "other",
         };
-        let mut fields = JsonObject::new().num("version", self.version).str("command", command).num("port", self.port);
+        let mut fields = JsonObject::new()
+            .num("version", self.version)
+            .str("command", command)
+            .num("port", self.port);
         if let Some(code) = code {
             fields.push_num("reply", code);
             fields.push_str("reply_name", reply_name(self.version, code));

@@ -33,7 +33,11 @@ pub(crate) struct UdpFlows {
 
 impl UdpFlows {
     pub(crate) fn new(max: usize) -> Self {
-        Self { flows: SpreadMap::default(), max, evicted: 0 }
+        Self {
+            flows: SpreadMap::default(),
+            max,
+            evicted: 0,
+        }
     }
 
     pub(crate) fn datagram(&mut self, out: &mut Emit, unit: &Unit, payload: &[u8]) {
@@ -42,17 +46,24 @@ impl UdpFlows {
         }
         let key = FlowKey::new(unit.src, unit.dst);
         if !self.flows.contains_key(&key) {
-            let Some(flow) = recognise(unit, payload) else { return };
+            let Some(flow) = recognise(unit, payload) else {
+                return;
+            };
             if self.flows.len() >= self.max {
                 self.evict(out, unit.seen.ts_ns);
             }
             self.flows.insert(key, flow);
         }
-        let Some(flow) = self.flows.get_mut(&key) else { return };
+        let Some(flow) = self.flows.get_mut(&key) else {
+            return;
+        };
         flow.last_ns = unit.seen.ts_ns;
         flow.info.saw_pid(unit.pid);
         let from_client = flow.info.client == unit.src;
-        let mut cx = Cx { out, info: &mut flow.info };
+        let mut cx = Cx {
+            out,
+            info: &mut flow.info,
+        };
         match &mut flow.app {
             App::Kerberos => drop(kerberos::message(&mut cx, from_client, unit.seen, payload, "udp")),
             App::Ldap(ldap) => drop(ldap.datagram(&mut cx, from_client, unit.seen, payload)),
@@ -62,7 +73,11 @@ impl UdpFlows {
 
     /// Forgets the conversation that was silent for longest.
     fn evict(&mut self, out: &mut Emit, now_ns: i64) {
-        let oldest = self.flows.iter().map(|(key, flow)| (flow.last_ns, flow.info.id, *key)).min_by_key(|f| (f.0, f.1));
+        let oldest = self
+            .flows
+            .iter()
+            .map(|(key, flow)| (flow.last_ns, flow.info.id, *key))
+            .min_by_key(|f| (f.0, f.1));
         if let Some((_, _, key)) = oldest {
             self.evicted += 1;
             if let Some(flow) = self.flows.remove(&key) {
@@ -80,8 +95,12 @@ impl UdpFlows {
     }
 
     fn end_where(&mut self, out: &mut Emit, now_ns: i64, over: impl Fn(&Flow) -> bool) {
-        let mut ended: Vec<(u64, FlowKey)> =
-            self.flows.iter().filter(|(_, flow)| over(flow)).map(|(key, flow)| (flow.info.id, *key)).collect();
+        let mut ended: Vec<(u64, FlowKey)> = self
+            .flows
+            .iter()
+            .filter(|(_, flow)| over(flow))
+            .map(|(key, flow)| (flow.info.id, *key))
+            .collect();
         ended.sort_unstable_by_key(|(id, _)| *id);
         for (_, key) in ended {
             if let Some(flow) = self.flows.remove(&key) {
@@ -94,7 +113,13 @@ impl UdpFlows {
 impl Flow {
     fn end(mut self, out: &mut Emit, now_ns: i64) {
         if let App::Quic(quic) = &mut self.app {
-            quic.end(&mut Cx { out, info: &mut self.info }, now_ns);
+            quic.end(
+                &mut Cx {
+                    out,
+                    info: &mut self.info,
+                },
+                now_ns,
+            );
         }
     }
 }
@@ -113,16 +138,29 @@ fn recognise(unit: &Unit, payload: &[u8]) -> Option<Flow> {
     let well_known = |port: u16| matches!(port, 88 | 389 | 443 | 464);
     // The side with the service's port answers; otherwise whoever speaks first asks.
     let from_server = well_known(ports.0) && !well_known(ports.1);
-    let (client, server) = if from_server { (unit.dst, unit.src) } else { (unit.src, unit.dst) };
+    let (client, server) = if from_server {
+        (unit.dst, unit.src)
+    } else {
+        (unit.src, unit.dst)
+    };
     let info = FlowInfo::new(unit.seen.record, client, server, "udp");
-    Some(Flow { info, last_ns: unit.seen.ts_ns, app })
+    Some(Flow {
+        info,
+        last_ns: unit.seen.ts_ns,
+        app,
+    })
 }
 
 /// DHCP option 252, the address of a proxy script.
 ///
 /// Source: RFC 2131, 2132; the WPAD draft for option 252.
 fn dhcp(out: &mut Emit, unit: &Unit, payload: &[u8]) {
-    let Some(options) = payload.get(236..).and_then(|rest| rest.strip_prefix(&[99, 130, 83, 99])) else { return };
+    let Some(options) = payload
+        .get(236..)
+        .and_then(|rest| rest.strip_prefix(&[99, 130, 83, 99]))
+    else {
+        return;
+    };
     let mut rest = options;
     let (mut message, mut found) = (0, None);
     for _ in 0..128 {
@@ -130,7 +168,9 @@ fn dhcp(out: &mut Emit, unit: &Unit, payload: &[u8]) {
             [0, tail @ ..] => rest = tail,
             [255, ..] | [] | [_] => break,
             [kind, len, tail @ ..] => {
-                let Some(value) = tail.get(..usize::from(*len)) else { break };
+                let Some(value) = tail.get(..usize::from(*len)) else {
+                    break;
+                };
                 match kind {
                     53 => message = value.first().copied().unwrap_or(0),
                     252 => found = Some(value),
@@ -153,6 +193,10 @@ fn dhcp(out: &mut Emit, unit: &Unit, payload: &[u8]) {
         8 => "inform",
         _ => "other",
     };
-    row.fields = JsonObject::new().num("option", 252).str("value", &url).str("message", name).finish();
+    row.fields = JsonObject::new()
+        .num("option", 252)
+        .str("value", &url)
+        .str("message", name)
+        .finish();
     out.push(row);
 }

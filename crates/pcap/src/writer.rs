@@ -49,7 +49,13 @@ impl<W: Write> PcapngWriter<W> {
         option(&mut body, 4, b"casetrace");
         body.extend([0; 4]);
         out.write_all(&framed(SECTION_HEADER, &body))?;
-        Ok(Self { out, interfaces: Vec::new(), block: Vec::new(), packets: 0, error: None })
+        Ok(Self {
+            out,
+            interfaces: Vec::new(),
+            block: Vec::new(),
+            packets: 0,
+            error: None,
+        })
     }
 
     /// Packets written so far.
@@ -130,7 +136,10 @@ impl<W: Write> PacketSink for PcapngWriter<W> {
         if let Some(comment) = packet.comment {
             option(block, 1, comment.as_bytes());
         }
-        if let Some(pid) = packet.pid.filter(|_| packet.comment.is_none_or(|c| !c.contains("PID="))) {
+        if let Some(pid) = packet
+            .pid
+            .filter(|_| packet.comment.is_none_or(|c| !c.contains("PID=")))
+        {
             option(block, 1, format!("PID={pid}").as_bytes());
         }
         if block.len() > before {

@@ -12,18 +12,18 @@ use casetrace_pcap::{Options, decode, mask_url};
 use serde_json::Value;
 
 /// Facts of one capture by sort.
-pub type Facts = BTreeMap<&'static str, Vec<String>>;
+pub(crate) type Facts = BTreeMap<&'static str, Vec<String>>;
 
 /// How one sort of fact of one capture compares.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Difference {
-    pub equal: usize,
-    pub missing: Vec<String>,
-    pub extra: Vec<String>,
+pub(crate) struct Difference {
+    pub(crate) equal: usize,
+    pub(crate) missing: Vec<String>,
+    pub(crate) extra: Vec<String>,
 }
 
 /// The corpus folder, if there is one.
-pub fn corpus() -> Option<PathBuf> {
+pub(crate) fn corpus() -> Option<PathBuf> {
     let root = match std::env::var_os("CASETRACE_CORPUS") {
         Some(path) => PathBuf::from(path),
         None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus"),
@@ -33,13 +33,18 @@ pub fn corpus() -> Option<PathBuf> {
 }
 
 /// Captures that have an oracle file, in order of name.
-pub fn captures(corpus: &Path) -> Vec<(String, PathBuf)> {
+pub(crate) fn captures(corpus: &Path) -> Vec<(String, PathBuf)> {
     let mut out: Vec<(String, PathBuf)> = std::fs::read_dir(corpus.join("oracle"))
         .into_iter()
         .flatten()
         .flatten()
         .filter_map(|entry| {
-            let name = entry.file_name().into_string().ok()?.strip_suffix(".jsonl")?.to_owned();
+            let name = entry
+                .file_name()
+                .into_string()
+                .ok()?
+                .strip_suffix(".jsonl")?
+                .to_owned();
             let path = corpus.join(&name);
             path.is_file().then_some((name, path))
         })
@@ -49,10 +54,17 @@ pub fn captures(corpus: &Path) -> Vec<(String, PathBuf)> {
 }
 
 /// Decodes a capture and takes the compared facts out of its rows.
-pub fn decoded(path: &Path, threads: usize) -> (Facts, Collected) {
+pub(crate) fn decoded(path: &Path, threads: usize) -> (Facts, Collected) {
     let mut out = Collected::default();
     if let Ok(mut file) = std::fs::File::open(path) {
-        decode(&mut file, &Options { threads, ..Options::default() }, &mut out);
+        decode(
+            &mut file,
+            &Options {
+                threads,
+                ..Options::default()
+            },
+            &mut out,
+        );
     }
     let mut facts = Facts::new();
     for row in &out.rows {
@@ -62,13 +74,20 @@ pub fn decoded(path: &Path, threads: usize) -> (Facts, Collected) {
 }
 
 /// The compared facts in an oracle file.
-pub fn expected(corpus: &Path, name: &str) -> Facts {
+pub(crate) fn expected(corpus: &Path, name: &str) -> Facts {
     let mut facts = Facts::new();
-    let text = std::fs::read_to_string(corpus.join("oracle").join(format!("{name}.jsonl"))).unwrap_or_default();
-    let events: Vec<Value> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let text =
+        std::fs::read_to_string(corpus.join("oracle").join(format!("{name}.jsonl"))).unwrap_or_default();
+    let events: Vec<Value> = text
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect();
     // tshark also takes the packet quoted in an ICMP message apart.
-    let quoting: Vec<&Value> =
-        events.iter().filter(|e| e["kind"] == "icmp.unreachable").map(|e| &e["frame"]).collect();
+    let quoting: Vec<&Value> = events
+        .iter()
+        .filter(|e| e["kind"] == "icmp.unreachable")
+        .map(|e| &e["frame"])
+        .collect();
     for event in &events {
         if event["kind"] == "icmp.unreachable" || !quoting.contains(&&event["frame"]) {
             facts_of_event(&mut facts, event);
@@ -78,16 +97,24 @@ pub fn expected(corpus: &Path, name: &str) -> Facts {
 }
 
 /// Multiset comparison of each sort of fact.
-pub fn compare(expected: &Facts, found: &Facts) -> BTreeMap<&'static str, Difference> {
+pub(crate) fn compare(expected: &Facts, found: &Facts) -> BTreeMap<&'static str, Difference> {
     let mut out = BTreeMap::new();
     for sort in expected.keys().chain(found.keys()) {
         let mut counts: BTreeMap<&str, i64> = BTreeMap::new();
         let (want, have) = (expected.get(sort), found.get(sort));
-        want.into_iter().flatten().for_each(|f| *counts.entry(f).or_default() += 1);
-        have.into_iter().flatten().for_each(|f| *counts.entry(f).or_default() -= 1);
+        want.into_iter()
+            .flatten()
+            .for_each(|f| *counts.entry(f).or_default() += 1);
+        have.into_iter()
+            .flatten()
+            .for_each(|f| *counts.entry(f).or_default() -= 1);
         let mut difference = Difference::default();
         for (fact, count) in counts {
-            let side = if count > 0 { &mut difference.missing } else { &mut difference.extra };
+            let side = if count > 0 {
+                &mut difference.missing
+            } else {
+                &mut difference.extra
+            };
             side.extend((0..count.unsigned_abs()).map(|_| fact.to_owned()));
         }
         difference.equal = want.map_or(0, Vec::len) - difference.missing.len();
@@ -115,7 +142,11 @@ fn ends_of_row(row: &Row) -> String {
 
 fn list(value: &Value, name: &str) -> Vec<String> {
     let items = value.get(name).and_then(Value::as_array);
-    items.into_iter().flatten().map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned)).collect()
+    items
+        .into_iter()
+        .flatten()
+        .map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned))
+        .collect()
 }
 
 fn facts_of_row(facts: &mut Facts, row: &Row) {
@@ -135,20 +166,39 @@ fn facts_of_row(facts: &mut Facts, row: &Row) {
         }
         "tls.certificate" | "tls.client_certificate" => {
             for cert in fields["chain"].as_array().into_iter().flatten() {
-                for (sort, key) in [("cert issuer", "issuer"), ("cert subject", "subject"), ("cert sha256", "sha256")] {
+                for (sort, key) in [
+                    ("cert issuer", "issuer"),
+                    ("cert subject", "subject"),
+                    ("cert sha256", "sha256"),
+                ] {
                     push(facts, sort, &ends, cert[key].as_str().unwrap_or("unparsed"));
                 }
             }
         }
         "tls.alert" if fields["encrypted"] == false && row.transport.as_deref() == Some("tcp") => {
-            push(facts, "alert", &ends, &format!("{} {}", fields["level"].as_str().unwrap_or(""), fields["code"]));
+            push(
+                facts,
+                "alert",
+                &ends,
+                &format!("{} {}", fields["level"].as_str().unwrap_or(""), fields["code"]),
+            );
         }
         "http.request" => {
-            push(facts, "http request", &ends, &format!("{} {}", text(&row.http_method), text(&row.url)));
+            push(
+                facts,
+                "http request",
+                &ends,
+                &format!("{} {}", text(&row.http_method), text(&row.url)),
+            );
         }
         "http.response" => {
             let reason = fields["reason"].as_str().unwrap_or("");
-            push(facts, "http status", &ends, &format!("{} {reason}", row.http_status.unwrap_or(0)));
+            push(
+                facts,
+                "http status",
+                &ends,
+                &format!("{} {reason}", row.http_status.unwrap_or(0)),
+            );
         }
         "dns.query" => {
             let attempts = fields["attempts"].as_u64().unwrap_or(1);
@@ -161,7 +211,12 @@ fn facts_of_row(facts: &mut Facts, row: &Row) {
         }
         "kerberos.request" | "kerberos.reply" | "kerberos.error" => {
             if !matches!(fields["msg_type"].as_str(), Some("AP-REQ" | "AP-REP")) {
-                push(facts, "kerberos message", &ends, fields["msg_type"].as_str().unwrap_or(""));
+                push(
+                    facts,
+                    "kerberos message",
+                    &ends,
+                    fields["msg_type"].as_str().unwrap_or(""),
+                );
             }
             if row.kind == "kerberos.error" {
                 push(facts, "kerberos error", &ends, &fields["code"].to_string());
@@ -182,14 +237,26 @@ fn hello_of_row(facts: &mut Facts, row: &Row, ends: &str, fields: &Value, quic: 
         push(facts, if quic { "quic sni" } else { "sni" }, ends, name);
     }
     push(facts, "client alpn", ends, &text(&row.alpn));
-    push(facts, "client versions", ends, &list(fields, "versions").join(","));
+    push(
+        facts,
+        "client versions",
+        ends,
+        &list(fields, "versions").join(","),
+    );
     push(facts, "ja3", ends, &text(&row.ja3));
     push(facts, "ja4", ends, &text(&row.ja4));
 }
 
 fn ends_of_event(event: &Value) -> String {
-    let (src, dst) = (event["src"].as_str().unwrap_or(""), event["dst"].as_str().unwrap_or(""));
-    format!("{src}:{}>{dst}:{}", event["sport"].as_u64().unwrap_or(0), event["dport"].as_u64().unwrap_or(0))
+    let (src, dst) = (
+        event["src"].as_str().unwrap_or(""),
+        event["dst"].as_str().unwrap_or(""),
+    );
+    format!(
+        "{src}:{}>{dst}:{}",
+        event["sport"].as_u64().unwrap_or(0),
+        event["dport"].as_u64().unwrap_or(0)
+    )
 }
 
 fn version_name(hex: &str) -> String {
@@ -218,7 +285,11 @@ fn facts_of_event(facts: &mut Facts, event: &Value) {
         "tls.server_hello" => server_of_event(facts, event, &ends),
         "tls.certificate" => {
             for cert in event["certs"].as_array().into_iter().flatten() {
-                for (sort, key) in [("cert issuer", "issuer"), ("cert subject", "subject"), ("cert sha256", "sha256")] {
+                for (sort, key) in [
+                    ("cert issuer", "issuer"),
+                    ("cert subject", "subject"),
+                    ("cert sha256", "sha256"),
+                ] {
                     push(facts, sort, &ends, cert[key].as_str().unwrap_or("unparsed"));
                 }
             }
@@ -233,23 +304,38 @@ fn facts_of_event(facts: &mut Facts, event: &Value) {
         "http.response" => {
             let phrases = list(event, "phrase");
             for (i, status) in list(event, "status").iter().enumerate() {
-                push(facts, "http status", &ends, &format!("{status} {}", phrases.get(i).map_or("", String::as_str)));
+                push(
+                    facts,
+                    "http status",
+                    &ends,
+                    &format!("{status} {}", phrases.get(i).map_or("", String::as_str)),
+                );
             }
         }
         "dns" => dns_of_event(facts, event, &ends),
         "kerberos" => {
             // Tickets within a message (an AP-REQ in a TGS-REQ, or in an LDAP bind) are no messages.
-            for kind in list(event, "msg_type").into_iter().filter(|k| k != "14" && k != "15") {
+            for kind in list(event, "msg_type")
+                .into_iter()
+                .filter(|k| k != "14" && k != "15")
+            {
                 push(facts, "kerberos message", &ends, kerberos_name(&kind));
             }
             for code in list(event, "error_code") {
                 push(facts, "kerberos error", &ends, &code);
             }
         }
-        "ldap" => list(event, "result").iter().for_each(|code| push(facts, "ldap result", &ends, code)),
-        "dhcp.wpad" => list(event, "url").iter().for_each(|url| push(facts, "dhcp wpad", &ends, url.trim_end_matches(['\0', '\n']))),
+        "ldap" => list(event, "result")
+            .iter()
+            .for_each(|code| push(facts, "ldap result", &ends, code)),
+        "dhcp.wpad" => list(event, "url")
+            .iter()
+            .for_each(|url| push(facts, "dhcp wpad", &ends, url.trim_end_matches(['\0', '\n']))),
         "icmp.unreachable" => {
-            list(event, "code").iter().take(1).for_each(|code| push(facts, "icmp unreachable", "", code));
+            list(event, "code")
+                .iter()
+                .take(1)
+                .for_each(|code| push(facts, "icmp unreachable", "", code));
         }
         _ => {}
     }
@@ -258,14 +344,29 @@ fn facts_of_event(facts: &mut Facts, event: &Value) {
 fn hello_of_event(facts: &mut Facts, event: &Value, ends: &str) {
     let quic = event["transport"] == "quic";
     for name in list(event, "sni") {
-        push(facts, if quic { "quic sni" } else { "sni" }, ends, name.to_lowercase().trim_end_matches('.'));
+        push(
+            facts,
+            if quic { "quic sni" } else { "sni" },
+            ends,
+            name.to_lowercase().trim_end_matches('.'),
+        );
     }
     push(facts, "client alpn", ends, &list(event, "alpn").join(","));
     let offered = list(event, "supported_versions");
-    let versions = if offered.is_empty() { list(event, "version") } else { offered };
-    let names: Vec<String> = versions.iter().filter(|v| !is_grease(v)).map(|v| version_name(v)).collect();
+    let versions = if offered.is_empty() {
+        list(event, "version")
+    } else {
+        offered
+    };
+    let names: Vec<String> = versions
+        .iter()
+        .filter(|v| !is_grease(v))
+        .map(|v| version_name(v))
+        .collect();
     push(facts, "client versions", ends, &names.join(","));
-    list(event, "ja3").iter().for_each(|ja3| push(facts, "ja3", ends, ja3));
+    list(event, "ja3")
+        .iter()
+        .for_each(|ja3| push(facts, "ja3", ends, ja3));
     if let Some(ja4) = event["ja4"].as_str() {
         push(facts, "ja4", ends, ja4);
     }
@@ -279,7 +380,10 @@ fn server_of_event(facts: &mut Facts, event: &Value, ends: &str) {
         let id = u16::from_str_radix(cipher, 16).unwrap_or(0);
         push(facts, "server cipher", ends, &casetrace_pcap::cipher_name(id));
     }
-    list(event, "alpn").iter().take(1).for_each(|alpn| push(facts, "server alpn", ends, alpn));
+    list(event, "alpn")
+        .iter()
+        .take(1)
+        .for_each(|alpn| push(facts, "server alpn", ends, alpn));
     push(facts, "hello retry", ends, &event["hrr"].to_string());
 }
 
@@ -288,7 +392,8 @@ fn request_of_event(facts: &mut Facts, event: &Value, ends: &str) {
     for (i, method) in list(event, "method").iter().enumerate() {
         let uri = uris.get(i).map_or("", String::as_str);
         let host = hosts.get(i).map_or("", String::as_str);
-        let whole = if method == "CONNECT" || uri.contains("://") || host.is_empty() || !uri.starts_with('/') {
+        let whole = if method == "CONNECT" || uri.contains("://") || host.is_empty() || !uri.starts_with('/')
+        {
             mask_url(uri)
         } else {
             mask_url(&format!("http://{host}{uri}"))
@@ -301,7 +406,9 @@ fn dns_of_event(facts: &mut Facts, event: &Value, ends: &str) {
     // Only the first name is the question of a message with one question; several messages in a frame have several ids.
     let names = list(event, "qname");
     let count = list(event, "id").len().max(1);
-    let response = list(event, "response").first().is_some_and(|r| r == "1" || r == "True");
+    let response = list(event, "response")
+        .first()
+        .is_some_and(|r| r == "1" || r == "True");
     if response {
         let rcodes = list(event, "rcode");
         for i in 0..count {

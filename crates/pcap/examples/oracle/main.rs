@@ -9,7 +9,8 @@ mod compare;
 use std::collections::BTreeMap;
 
 fn main() {
-    let (flags, names): (Vec<String>, Vec<String>) = std::env::args().skip(1).partition(|a| a.starts_with('-'));
+    let (flags, names): (Vec<String>, Vec<String>) =
+        std::env::args().skip(1).partition(|a| a.starts_with('-'));
     let verbose = flags.iter().any(|f| f == "-v");
     let tsv = flags.iter().any(|f| f == "--tsv");
     let Some(corpus) = compare::corpus() else {
@@ -28,11 +29,21 @@ fn main() {
             total.1 += difference.missing.len();
             total.2 += difference.extra.len();
             if tsv && difference.missing.len() + difference.extra.len() > 0 {
-                println!("{name}\t{sort}\t{}\t{}", difference.missing.len(), difference.extra.len());
+                println!(
+                    "{name}\t{sort}\t{}\t{}",
+                    difference.missing.len(),
+                    difference.extra.len()
+                );
             }
             if verbose {
-                difference.missing.iter().for_each(|fact| println!("{name}: missing {sort} {fact}"));
-                difference.extra.iter().for_each(|fact| println!("{name}: extra   {sort} {fact}"));
+                difference
+                    .missing
+                    .iter()
+                    .for_each(|fact| println!("{name}: missing {sort} {fact}"));
+                difference
+                    .extra
+                    .iter()
+                    .for_each(|fact| println!("{name}: extra   {sort} {fact}"));
             }
         }
     }

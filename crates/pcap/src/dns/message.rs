@@ -118,7 +118,9 @@ pub fn parse_message(data: &[u8], protocol: Protocol) -> Option<Message> {
 impl Message {
     fn records(&mut self, data: &[u8], mut at: usize, count: usize, protocol: Protocol) {
         for _ in 0..count.min(MAX_RECORDS) {
-            let Some((name, next)) = read_name(data, at, protocol) else { return self.damaged = true };
+            let Some((name, next)) = read_name(data, at, protocol) else {
+                return self.damaged = true;
+            };
             let (Some(kind), Some(len)) = (u16_at(data, next), u16_at(data, next + 8)) else {
                 return self.damaged = true;
             };
@@ -138,7 +140,10 @@ impl Message {
 
     /// Address values of the answers.
     pub fn addresses(&self) -> impl Iterator<Item = &Text> {
-        self.answers.iter().filter(|r| matches!(r.kind, 1 | 28) || r.kind == 32 && !r.value.is_empty()).map(|r| &r.value)
+        self.answers
+            .iter()
+            .filter(|r| matches!(r.kind, 1 | 28) || r.kind == 32 && !r.value.is_empty())
+            .map(|r| &r.value)
     }
 }
 
@@ -229,7 +234,10 @@ fn value(data: &[u8], kind: u16, start: usize, end: usize, protocol: Protocol) -
     let body = data.get(start..end).unwrap_or_default();
     let name = |at| read_name(data, at, protocol).map(|(name, _)| name);
     let text = match (kind, protocol) {
-        (32, Protocol::Nbns) => body.get(2..).and_then(|b| b.first_chunk()).map(|b| Addr::v4(*b).text()),
+        (32, Protocol::Nbns) => body
+            .get(2..)
+            .and_then(|b| b.first_chunk())
+            .map(|b| Addr::v4(*b).text()),
         (33, Protocol::Nbns) => None,
         (1, _) => body.first_chunk().map(|b| Addr::v4(*b).text()),
         (28, _) => body.first_chunk().map(|b| Addr::v6(*b).text()),
@@ -248,7 +256,13 @@ fn value(data: &[u8], kind: u16, start: usize, end: usize, protocol: Protocol) -
 fn service(body: &[u8], target: Option<Text>) -> Option<Text> {
     let [p0, p1, w0, w1, q0, q1] = *body.first_chunk::<6>()?;
     let word = |a, b| u16::from_be_bytes([a, b]);
-    Some(Text::from(format!("{} {} {} {}", word(p0, p1), word(w0, w1), word(q0, q1), target?)))
+    Some(Text::from(format!(
+        "{} {} {} {}",
+        word(p0, p1),
+        word(w0, w1),
+        word(q0, q1),
+        target?
+    )))
 }
 
 fn strings(mut body: &[u8]) -> Text {
@@ -273,11 +287,17 @@ fn binding(data: &[u8], body: &[u8], start: usize, protocol: Protocol) -> Text {
     let Some((target, next)) = read_name(data, start + 2, protocol) else {
         return Text::from(priority.to_string());
     };
-    let target = if target.is_empty() { Text::new_static(".") } else { target };
+    let target = if target.is_empty() {
+        Text::new_static(".")
+    } else {
+        target
+    };
     let mut out = format!("{priority} {target}");
     let mut rest = body.get(next.saturating_sub(start)..).unwrap_or_default();
     while let (Some(key), Some(len)) = (u16_at(rest, 0), u16_at(rest, 2)) {
-        let Some(value) = rest.get(4..4 + usize::from(len)) else { break };
+        let Some(value) = rest.get(4..4 + usize::from(len)) else {
+            break;
+        };
         parameter(&mut out, key, value);
         rest = rest.get(4 + usize::from(len)..).unwrap_or_default();
         if out.len() > 512 {
@@ -293,9 +313,31 @@ fn parameter(out: &mut String, key: u16, value: &[u8]) {
     let _ = match key {
         1 => write!(out, " alpn={}", strings(value).replace(' ', ",")),
         3 => write!(out, " port={}", u16_at(value, 0).unwrap_or(0)),
-        4 => write!(out, " ipv4hint={}", list(value.as_chunks::<4>().0.iter().map(|a| Addr::v4(*a).text()).collect())),
+        4 => write!(
+            out,
+            " ipv4hint={}",
+            list(
+                value
+                    .as_chunks::<4>()
+                    .0
+                    .iter()
+                    .map(|a| Addr::v4(*a).text())
+                    .collect()
+            )
+        ),
         5 => write!(out, " ech"),
-        6 => write!(out, " ipv6hint={}", list(value.as_chunks::<16>().0.iter().map(|a| Addr::v6(*a).text()).collect())),
+        6 => write!(
+            out,
+            " ipv6hint={}",
+            list(
+                value
+                    .as_chunks::<16>()
+                    .0
+                    .iter()
+                    .map(|a| Addr::v6(*a).text())
+                    .collect()
+            )
+        ),
         _ => write!(out, " key{key}"),
     };
 }
@@ -316,7 +358,10 @@ mod tests {
     #[test]
     fn answers_are_read_through_pointers() {
         let m = parse_message(&answer(), Protocol::Dns).unwrap();
-        assert_eq!((m.name.as_str(), m.kind, m.rcode, m.response), ("login.test", 1, 0, true));
+        assert_eq!(
+            (m.name.as_str(), m.kind, m.rcode, m.response),
+            ("login.test", 1, 0, true)
+        );
         assert_eq!(m.answers[0].value, "www.test");
         assert_eq!(m.addresses().collect::<Vec<_>>(), ["192.0.2.7"]);
         assert!(!m.damaged);

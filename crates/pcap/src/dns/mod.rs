@@ -71,8 +71,12 @@ impl Queries {
         dst: (Addr, u16),
         data: &[u8],
     ) {
-        let Some(protocol) = protocol_of(src.1, dst.1) else { return };
-        let Some(found) = message::parse_message(data, protocol) else { return };
+        let Some(protocol) = protocol_of(src.1, dst.1) else {
+            return;
+        };
+        let Some(found) = message::parse_message(data, protocol) else {
+            return;
+        };
         let (client, server) = if found.response { (dst, src) } else { (src, dst) };
         let mut info = FlowInfo::new(seen.record, client, server, "udp");
         info.pid = pid;
@@ -92,11 +96,22 @@ impl Queries {
     fn query(&mut self, cx: &mut Cx<'_>, seen: Seen, found: &Message, protocol: Protocol) {
         let anyone = cx.info.server.0.is_multicast() || found.broadcast;
         let server = (!anyone).then_some(cx.info.server.0);
-        let key = QueryKey { client: cx.info.client, server, id: found.id, kind: found.kind, protocol };
+        let key = QueryKey {
+            client: cx.info.client,
+            server,
+            id: found.id,
+            kind: found.kind,
+            protocol,
+        };
         // mDNS questions all carry id 0 and are answered, if at all, to everybody.
         let single = protocol != Protocol::Mdns;
         if single {
-            if let Some(open) = self.open.iter_mut().rev().find(|o| o.key == key && o.name == found.name) {
+            if let Some(open) = self
+                .open
+                .iter_mut()
+                .rev()
+                .find(|o| o.key == key && o.name == found.name)
+            {
                 open.attempts += 1;
                 open.last_ns = seen.ts_ns;
                 return;
@@ -105,8 +120,15 @@ impl Queries {
         let mut row = cx.row("dns.query", seen, true);
         row.server_name = Some(found.name.clone());
         row.message = format!("{} {} asked", kind_name(found.kind, protocol), found.name);
-        let open =
-            Open { key, name: found.name.clone(), row, first: seen, last_ns: seen.ts_ns, attempts: 1, opcode: found.opcode };
+        let open = Open {
+            key,
+            name: found.name.clone(),
+            row,
+            first: seen,
+            last_ns: seen.ts_ns,
+            attempts: 1,
+            opcode: found.opcode,
+        };
         if !single {
             return open.write(cx.out, Outcome::Unknown);
         }
@@ -125,19 +147,38 @@ impl Queries {
                 && open.key.id == found.id
                 && open.key.client == cx.info.client
                 && open.key.server.is_none_or(|server| server == cx.info.server.0)
-                && (open.name == found.name && open.key.kind == found.kind || !found.question || protocol == Protocol::Nbns)
+                && (open.name == found.name && open.key.kind == found.kind
+                    || !found.question
+                    || protocol == Protocol::Nbns)
         };
-        let query = self.open.iter().position(matches).and_then(|at| self.open.remove(at));
-        let asked = query.as_ref().map(|q| (q.first, q.last_ns, q.name.clone(), q.key.kind));
+        let query = self
+            .open
+            .iter()
+            .position(matches)
+            .and_then(|at| self.open.remove(at));
+        let asked = query
+            .as_ref()
+            .map(|q| (q.first, q.last_ns, q.name.clone(), q.key.kind));
         if let Some(query) = query {
             cx.info.id = query.row.flow_id.unwrap_or(cx.info.id);
             cx.info.pid = query.row.pid.or(cx.info.pid);
-            query.write(cx.out, if found.rcode == 0 { Outcome::Success } else { Outcome::Failure });
+            query.write(
+                cx.out,
+                if found.rcode == 0 {
+                    Outcome::Success
+                } else {
+                    Outcome::Failure
+                },
+            );
         }
         let row = response_row(cx, seen, found, protocol, asked);
         if let Some(name) = row.server_name.as_ref().filter(|_| matches!(found.kind, 1 | 28)) {
             let place = cx.out.place;
-            cx.out.resolved.extend(found.addresses().map(|address| (place, address.clone(), name.clone())));
+            cx.out.resolved.extend(
+                found
+                    .addresses()
+                    .map(|address| (place, address.clone(), name.clone())),
+            );
         }
         cx.push(row);
     }
@@ -156,7 +197,14 @@ impl Queries {
         for open in std::mem::take(&mut self.open) {
             // A query right before the end of the capture may have been answered after it.
             let waited = now_ns - open.first.ts_ns > 3_000_000_000 || open.attempts > 1;
-            open.write(out, if waited { Outcome::Timeout } else { Outcome::Unknown });
+            open.write(
+                out,
+                if waited {
+                    Outcome::Timeout
+                } else {
+                    Outcome::Unknown
+                },
+            );
         }
     }
 }
@@ -202,10 +250,18 @@ fn response_row(
         (_, true) => (found.name.clone(), found.kind),
         (Some((_, _, name, kind)), false) => (name.clone(), *kind),
         // mDNS and NBNS answers repeat the name in the record only.
-        (None, false) => found.answers.first().map(|r| (r.name.clone(), r.kind)).unwrap_or_default(),
+        (None, false) => found
+            .answers
+            .first()
+            .map(|r| (r.name.clone(), r.kind))
+            .unwrap_or_default(),
     };
     let rcode = names::DNS_RCODES.or_number(u32::from(found.rcode));
-    row.outcome = Some(if found.rcode == 0 { Outcome::Success } else { Outcome::Failure });
+    row.outcome = Some(if found.rcode == 0 {
+        Outcome::Success
+    } else {
+        Outcome::Failure
+    });
     row.message = summary(found, &name, &rcode);
     row.server_name = Some(name);
     row.dns_rcode = Some(rcode);
@@ -225,7 +281,11 @@ fn response_row(
 }
 
 fn summary(found: &Message, name: &Text, rcode: &Text) -> String {
-    let mut values = found.answers.iter().filter(|r| matches!(r.kind, 1 | 28 | 5 | 12 | 32)).map(|r| r.value.as_str());
+    let mut values = found
+        .answers
+        .iter()
+        .filter(|r| matches!(r.kind, 1 | 28 | 5 | 12 | 32))
+        .map(|r| r.value.as_str());
     match (values.next(), values.count()) {
         (Some(first), 0) => format!("{name}: {rcode}, {first}"),
         (Some(first), more) => format!("{name}: {rcode}, {first} and {more} more"),
@@ -234,11 +294,24 @@ fn summary(found: &Message, name: &Text, rcode: &Text) -> String {
 }
 
 fn answer_fields(fields: &mut JsonObject, found: &Message, protocol: Protocol) {
-    let shown = |r: &message::Record| format!("{} {}", kind_name(r.kind, protocol), clean_text(r.value.as_bytes(), 512));
+    let shown = |r: &message::Record| {
+        format!(
+            "{} {}",
+            kind_name(r.kind, protocol),
+            clean_text(r.value.as_bytes(), 512)
+        )
+    };
     let answers: Vec<String> = found.answers.iter().map(shown).collect();
     fields.push_list("answers", answers.iter().map(String::as_str));
     fields.push_list("addresses", found.addresses().map(Text::as_str));
-    fields.push_list("cname", found.answers.iter().filter(|r| r.kind == 5).map(|r| r.value.as_str()));
+    fields.push_list(
+        "cname",
+        found
+            .answers
+            .iter()
+            .filter(|r| r.kind == 5)
+            .map(|r| r.value.as_str()),
+    );
     for (name, set) in [("truncated", found.truncated), ("damaged", found.damaged)] {
         if set {
             fields.push_raw(name, "true");

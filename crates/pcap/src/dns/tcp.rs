@@ -35,13 +35,23 @@ impl DnsTcp {
             _ => Protocol::Dns,
         };
         self.last_ns = seen.ts_ns;
-        let Self { client, server, queries, .. } = self;
+        let Self {
+            client,
+            server,
+            queries,
+            ..
+        } = self;
         let joiner = if from_client { client } else { server };
         joiner.feed(data, seen, 65_537, |bytes, seen| {
-            let Some(len) = bytes.first_chunk::<2>().map(|b| usize::from(u16::from_be_bytes(*b))) else {
+            let Some(len) = bytes
+                .first_chunk::<2>()
+                .map(|b| usize::from(u16::from_be_bytes(*b)))
+            else {
                 return Step::More;
             };
-            let Some(body) = bytes.get(2..2 + len) else { return Step::More };
+            let Some(body) = bytes.get(2..2 + len) else {
+                return Step::More;
+            };
             if let Some(found) = parse_message(body, protocol) {
                 queries.message(cx, seen, &found, protocol);
             }

@@ -27,7 +27,13 @@ pub(crate) struct Layout {
 impl Layout {
     /// The layout behind a magic number as it stands in the file.
     pub(crate) fn of(magic: [u8; 4]) -> Option<Self> {
-        let layout = |big, ns_per_unit, record_header| Some(Self { big, ns_per_unit, record_header });
+        let layout = |big, ns_per_unit, record_header| {
+            Some(Self {
+                big,
+                ns_per_unit,
+                record_header,
+            })
+        };
         match u32::from_be_bytes(magic) {
             0xa1b2_c3d4 => layout(true, 1000, 16),
             0xd4c3_b2a1 => layout(false, 1000, 16),
@@ -69,7 +75,10 @@ impl Legacy {
             layout,
             link_type,
             snaplen: u32_at(head, 16, layout.big).unwrap_or(0),
-            version: (super::u16_at(head, 4, layout.big)?, super::u16_at(head, 6, layout.big)?),
+            version: (
+                super::u16_at(head, 4, layout.big)?,
+                super::u16_at(head, 6, layout.big)?,
+            ),
             in_header: true,
             records: 0,
             last_s: None,
@@ -147,7 +156,9 @@ impl Legacy {
         self.last_s = Some(head.ts_s);
         let fraction_ns = i64::from(head.fraction) * self.layout.ns_per_unit;
         sink.packet(&Packet {
-            ts_ns: i64::from(head.ts_s).saturating_mul(1_000_000_000).saturating_add(fraction_ns),
+            ts_ns: i64::from(head.ts_s)
+                .saturating_mul(1_000_000_000)
+                .saturating_add(fraction_ns),
             record: self.records,
             link_type: self.link_type,
             data,
@@ -162,8 +173,13 @@ impl Legacy {
     /// Reports the cut end; returns all of it as used.
     fn cut<S: FileSink>(&mut self, len: usize, offset: u64, sink: &mut S) -> usize {
         self.lost_bytes += len as u64;
-        let text = "The capture ends in the middle of a packet; that packet is lost. The recording was cut off.";
-        sink.remark(Diagnostic::warning("PcapTruncated", text).at(offset).lost(len as u64));
+        let text =
+            "The capture ends in the middle of a packet; that packet is lost. The recording was cut off.";
+        sink.remark(
+            Diagnostic::warning("PcapTruncated", text)
+                .at(offset)
+                .lost(len as u64),
+        );
         len
     }
 
@@ -182,7 +198,11 @@ impl Legacy {
         };
         self.lost_bytes += skipped as u64;
         let text = "A record header is damaged; its bytes were skipped up to the next readable packet.";
-        sink.remark(Diagnostic::warning("PcapBadRecord", text).at(offset).lost(skipped as u64));
+        sink.remark(
+            Diagnostic::warning("PcapBadRecord", text)
+                .at(offset)
+                .lost(skipped as u64),
+        );
         skipped
     }
 
@@ -202,7 +222,9 @@ impl Legacy {
 
     fn strict(&self, head: &RecordHead) -> bool {
         let units: i64 = 1_000_000_000 / self.layout.ns_per_unit;
-        let near = self.last_s.is_none_or(|last| head.ts_s.abs_diff(last) < RESYNC_WINDOW_S);
+        let near = self
+            .last_s
+            .is_none_or(|last| head.ts_s.abs_diff(last) < RESYNC_WINDOW_S);
         near && i64::from(head.fraction) < units
             && (14..=MAX_PACKET).contains(&head.caplen)
             && head.orig_len >= head.caplen

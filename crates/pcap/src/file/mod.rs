@@ -87,11 +87,19 @@ impl Capture {
 /// Reads a 32-bit number of either byte order at `at`.
 pub(crate) fn u32_at(buf: &[u8], at: usize, big: bool) -> Option<u32> {
     let bytes = *buf.get(at..)?.first_chunk::<4>()?;
-    Some(if big { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) })
+    Some(if big {
+        u32::from_be_bytes(bytes)
+    } else {
+        u32::from_le_bytes(bytes)
+    })
 }
 
 /// Reads a 16-bit number of either byte order at `at`.
 pub(crate) fn u16_at(buf: &[u8], at: usize, big: bool) -> Option<u16> {
     let bytes = *buf.get(at..)?.first_chunk::<2>()?;
-    Some(if big { u16::from_be_bytes(bytes) } else { u16::from_le_bytes(bytes) })
+    Some(if big {
+        u16::from_be_bytes(bytes)
+    } else {
+        u16::from_le_bytes(bytes)
+    })
 }

@@ -68,7 +68,11 @@ impl Ng {
             let rest = buf.get(at..).unwrap_or_default();
             if rest.len() < 12 {
                 self.wants = 12;
-                return if eof && !rest.is_empty() { at + self.cut(rest.len(), base + at as u64, sink) } else { at };
+                return if eof && !rest.is_empty() {
+                    at + self.cut(rest.len(), base + at as u64, sink)
+                } else {
+                    at
+                };
             }
             let Some((kind, len)) = self.block_head(rest) else {
                 match self.resync(rest, base + at as u64, eof, sink) {
@@ -119,7 +123,11 @@ impl Ng {
     }
 
     fn described<S: FileSink>(&mut self, block: &[u8], offset: u64, sink: &mut S) {
-        let parsed = if self.big { pcap_parser::parse_block_be(block) } else { pcap_parser::parse_block_le(block) };
+        let parsed = if self.big {
+            pcap_parser::parse_block_be(block)
+        } else {
+            pcap_parser::parse_block_le(block)
+        };
         match parsed {
             Ok((_, Block::SectionHeader(header))) => {
                 self.sections += 1;
@@ -133,7 +141,9 @@ impl Ng {
             }
             Ok((_, Block::InterfaceStatistics(found))) => {
                 for option in found.options.iter().filter(|o| matches!(o.code.0, 5 | 7)) {
-                    self.dropped = self.dropped.saturating_add(number(option, self.big).unwrap_or(0) as u64);
+                    self.dropped = self
+                        .dropped
+                        .saturating_add(number(option, self.big).unwrap_or(0) as u64);
                 }
             }
             _ if u32_at(block, 0, self.big) == Some(INTERFACE) => {
@@ -146,7 +156,13 @@ impl Ng {
         }
     }
 
-    fn interface<S: FileSink>(&mut self, link_type: u16, snaplen: u32, options: &[PcapNGOption<'_>], sink: &mut S) {
+    fn interface<S: FileSink>(
+        &mut self,
+        link_type: u16,
+        snaplen: u32,
+        options: &[PcapNGOption<'_>],
+        sink: &mut S,
+    ) {
         if self.interfaces.len() >= MAX_INTERFACES {
             return;
         }
@@ -167,7 +183,12 @@ impl Ng {
         if !label.is_empty() && self.names.len() < 64 {
             self.names.push(label);
         }
-        self.interfaces.push(Interface { number: self.announced, link_type, snaplen, clock });
+        self.interfaces.push(Interface {
+            number: self.announced,
+            link_type,
+            snaplen,
+            clock,
+        });
         self.announced += 1;
     }
 
@@ -190,10 +211,21 @@ impl Ng {
             return self.bad(block, offset, sink);
         };
         let count = u64::from(high) << 32 | u64::from(low);
-        self.packet_with_options(block, 28, u32::from(interface), count, (caplen, orig_len), offset, sink);
+        self.packet_with_options(
+            block,
+            28,
+            u32::from(interface),
+            count,
+            (caplen, orig_len),
+            offset,
+            sink,
+        );
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the fields of one block, read by two callers")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the fields of one block, read by two callers"
+    )]
     fn packet_with_options<S: FileSink>(
         &mut self,
         block: &[u8],
@@ -210,7 +242,10 @@ impl Ng {
         };
         let padded = (caplen as usize).next_multiple_of(4);
         let (mut flags, mut comment) = (0, None);
-        let options = Options { rest: body.get(padded..).unwrap_or_default(), big: self.big };
+        let options = Options {
+            rest: body.get(padded..).unwrap_or_default(),
+            big: self.big,
+        };
         for (code, value) in options {
             match code {
                 1 if comment.is_none() => comment = std::str::from_utf8(value).ok(),
@@ -218,17 +253,37 @@ impl Ng {
                 _ => {}
             }
         }
-        let found = Found { interface, count: Some(count), data, orig_len, flags, comment };
+        let found = Found {
+            interface,
+            count: Some(count),
+            data,
+            orig_len,
+            flags,
+            comment,
+        };
         self.emit(&found, block, offset, sink);
     }
 
     fn simple<S: FileSink>(&mut self, block: &[u8], offset: u64, sink: &mut S) {
-        let Some(orig_len) = u32_at(block, 8, self.big) else { return self.bad(block, offset, sink) };
+        let Some(orig_len) = u32_at(block, 8, self.big) else {
+            return self.bad(block, offset, sink);
+        };
         let body = block.get(12..block.len() - 4).unwrap_or_default();
         let snaplen = self.interfaces.first().map_or(0, |i| i.snaplen);
-        let limit = if snaplen == 0 { orig_len } else { orig_len.min(snaplen) };
+        let limit = if snaplen == 0 {
+            orig_len
+        } else {
+            orig_len.min(snaplen)
+        };
         let data = body.get(..limit as usize).unwrap_or(body);
-        let found = Found { interface: 0, count: None, data, orig_len, flags: 0, comment: None };
+        let found = Found {
+            interface: 0,
+            count: None,
+            data,
+            orig_len,
+            flags: 0,
+            comment: None,
+        };
         self.emit(&found, block, offset, sink);
     }
 
@@ -238,7 +293,9 @@ impl Ng {
         };
         self.records += 1;
         // Simple packets carry no time; the one before them is the nearest that is known.
-        self.last_ns = found.count.map_or(self.last_ns, |count| interface.clock.ns(count));
+        self.last_ns = found
+            .count
+            .map_or(self.last_ns, |count| interface.clock.ns(count));
         let direction = match found.flags & 3 {
             1 => Some(Direction::In),
             2 => Some(Direction::Out),
@@ -252,7 +309,11 @@ impl Ng {
             orig_len: found.orig_len.max(found.data.len() as u32),
             interface: interface.number,
             direction,
-            pid: if direction == Some(Direction::In) { None } else { found.comment.and_then(pid_of) },
+            pid: if direction == Some(Direction::In) {
+                None
+            } else {
+                found.comment.and_then(pid_of)
+            },
             comment: found.comment,
         });
     }
@@ -260,19 +321,30 @@ impl Ng {
     fn bad<S: FileSink>(&mut self, block: &[u8], offset: u64, sink: &mut S) {
         self.lost_bytes += block.len() as u64;
         let text = "A pcapng block contradicts itself and was skipped.";
-        sink.remark(Diagnostic::warning("PcapngBadBlock", text).at(offset).lost(block.len() as u64));
+        sink.remark(
+            Diagnostic::warning("PcapngBadBlock", text)
+                .at(offset)
+                .lost(block.len() as u64),
+        );
     }
 
     fn cut<S: FileSink>(&mut self, len: usize, offset: u64, sink: &mut S) -> usize {
         self.lost_bytes += len as u64;
-        let text = "The capture ends in the middle of a block; that block is lost. The recording was cut off.";
-        sink.remark(Diagnostic::warning("PcapngTruncated", text).at(offset).lost(len as u64));
+        let text =
+            "The capture ends in the middle of a block; that block is lost. The recording was cut off.";
+        sink.remark(
+            Diagnostic::warning("PcapngTruncated", text)
+                .at(offset)
+                .lost(len as u64),
+        );
         len
     }
 
     /// Skips to the next aligned place that holds a known block with two equal lengths; 0 asks for more bytes.
     fn resync<S: FileSink>(&mut self, rest: &[u8], offset: u64, eof: bool, sink: &mut S) -> usize {
-        let found = (4..rest.len()).step_by(4).find(|&at| self.likely(rest.get(at..).unwrap_or_default()));
+        let found = (4..rest.len())
+            .step_by(4)
+            .find(|&at| self.likely(rest.get(at..).unwrap_or_default()));
         let skipped = match found {
             Some(at) => at,
             None if eof => rest.len(),
@@ -283,16 +355,24 @@ impl Ng {
             }
         };
         self.lost_bytes += skipped as u64;
-        let text = "A pcapng block has an impossible length; bytes were skipped up to the next readable block.";
-        sink.remark(Diagnostic::warning("PcapngResync", text).at(offset).lost(skipped as u64));
+        let text =
+            "A pcapng block has an impossible length; bytes were skipped up to the next readable block.";
+        sink.remark(
+            Diagnostic::warning("PcapngResync", text)
+                .at(offset)
+                .lost(skipped as u64),
+        );
         skipped
     }
 
     fn likely(&self, rest: &[u8]) -> bool {
-        let (Some(kind), Some(len)) = (u32_at(rest, 0, self.big), u32_at(rest, 4, self.big)) else { return false };
+        let (Some(kind), Some(len)) = (u32_at(rest, 0, self.big), u32_at(rest, 4, self.big)) else {
+            return false;
+        };
         let len = len as usize;
         let known = rest.starts_with(&SECTION_HEADER.to_be_bytes()) || (1..=11).contains(&kind);
-        known && (12..=MAX_BLOCK).contains(&len)
+        known
+            && (12..=MAX_BLOCK).contains(&len)
             && len % 4 == 0
             && u32_at(rest, len - 4, self.big) == Some(len as u32)
     }
@@ -305,9 +385,16 @@ impl Ng {
         container.insert("link_types", json!(self.link_types));
         container.insert("time_resolution", json!(self.clock));
         if !self.names.is_empty() {
-            container.insert("interface_names", json!(self.names.iter().map(Text::as_str).collect::<Vec<_>>()));
+            container.insert(
+                "interface_names",
+                json!(self.names.iter().map(Text::as_str).collect::<Vec<_>>()),
+            );
         }
-        let named = [("hardware", &self.hardware), ("os", &self.os), ("application", &self.application)];
+        let named = [
+            ("hardware", &self.hardware),
+            ("os", &self.os),
+            ("application", &self.application),
+        ];
         for (key, value) in named {
             if let Some(value) = value {
                 container.insert(key, json!(value.as_str()));
@@ -349,7 +436,11 @@ fn text_option(options: &[PcapNGOption<'_>], code: u16) -> Option<Text> {
 
 fn number(option: &PcapNGOption<'_>, big: bool) -> Option<i64> {
     let bytes = *option.value().first_chunk::<8>()?;
-    Some(if big { i64::from_be_bytes(bytes) } else { i64::from_le_bytes(bytes) })
+    Some(if big {
+        i64::from_be_bytes(bytes)
+    } else {
+        i64::from_le_bytes(bytes)
+    })
 }
 
 /// `PID=1234`, as conversion tools for Windows traces write into packet comments.

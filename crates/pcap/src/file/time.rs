@@ -24,13 +24,19 @@ impl Clock {
         let base: u128 = if tsresol & 0x80 == 0 { 10 } else { 2 };
         // 10^38 and 2^127 still fit; beyond that every time is zero anyway.
         let units_per_second = base.checked_pow(exponent).unwrap_or(u128::MAX);
-        Self { units_per_second, offset_s }
+        Self {
+            units_per_second,
+            offset_s,
+        }
     }
 
     /// A raw 64-bit count to nanoseconds since 1970, saturating at the ends of `i64` (1677 and 2262).
     pub(crate) fn ns(self, count: u64) -> i64 {
         if self.offset_s == 0 && self.units_per_second == 1_000_000 {
-            return i64::try_from(count).ok().and_then(|c| c.checked_mul(1000)).unwrap_or(i64::MAX);
+            return i64::try_from(count)
+                .ok()
+                .and_then(|c| c.checked_mul(1000))
+                .unwrap_or(i64::MAX);
         }
         let ns = u128::from(count) * 1_000_000_000 / self.units_per_second;
         let ns = i128::try_from(ns).unwrap_or(i128::MAX);
@@ -39,7 +45,11 @@ impl Clock {
 
     /// The resolution as a text for `inspect`.
     pub(crate) fn describe(self) -> String {
-        let offset = if self.offset_s == 0 { String::new() } else { format!(", offset {} s", self.offset_s) };
+        let offset = if self.offset_s == 0 {
+            String::new()
+        } else {
+            format!(", offset {} s", self.offset_s)
+        };
         format!("1/{} s{offset}", self.units_per_second)
     }
 }

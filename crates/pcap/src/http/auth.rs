@@ -42,7 +42,9 @@ fn schemes_in(value: &str) -> impl Iterator<Item = Text> + '_ {
     let parts = split_unquoted(value);
     parts.into_iter().filter_map(|part| {
         let word = part.trim().split(' ').next()?;
-        let plain = !word.is_empty() && word.len() <= 32 && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        let plain = !word.is_empty()
+            && word.len() <= 32
+            && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         plain.then(|| canonical(word))
     })
 }
@@ -64,7 +66,15 @@ fn split_unquoted(value: &str) -> Vec<&str> {
 }
 
 fn canonical(scheme: &str) -> Text {
-    let known = ["Negotiate", "NTLM", "Basic", "Digest", "Bearer", "Kerberos", "Nego2"];
+    let known = [
+        "Negotiate",
+        "NTLM",
+        "Basic",
+        "Digest",
+        "Bearer",
+        "Kerberos",
+        "Nego2",
+    ];
     match known.iter().find(|k| k.eq_ignore_ascii_case(scheme)) {
         Some(known) => Text::new_static(known),
         None => Text::new(scheme),
@@ -79,28 +89,50 @@ pub(crate) fn used_scheme(value: &str) -> (Text, Option<Ntlm>) {
     if !matches!(scheme.as_str(), "NTLM" | "Negotiate") {
         return (scheme, None);
     }
-    let Some(bytes) = decode(blob) else { return (scheme, None) };
+    let Some(bytes) = decode(blob) else {
+        return (scheme, None);
+    };
     if let Some(ntlm) = parse_ntlm(&bytes) {
         let inner = if scheme == "NTLM" { "" } else { "/NTLM" };
-        return (Text::from(format!("{scheme}{inner}/{}", ntlm.message)), Some(ntlm));
+        return (
+            Text::from(format!("{scheme}{inner}/{}", ntlm.message)),
+            Some(ntlm),
+        );
     }
     // SPNEGO or bare Kerberos: the mechanism's object identifier stands near the front.
     let head = bytes.get(..256).unwrap_or(&bytes);
-    let kerberos = [&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x12, 1, 2, 2][..], &[0x2a, 0x86, 0x48, 0x82, 0xf7, 0x12, 1, 2, 2]];
-    let found = kerberos.iter().any(|oid| head.windows(oid.len()).any(|w| w == *oid));
-    (if found { Text::from(format!("{scheme}/Kerberos")) } else { scheme }, None)
+    let kerberos = [
+        &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x12, 1, 2, 2][..],
+        &[0x2a, 0x86, 0x48, 0x82, 0xf7, 0x12, 1, 2, 2],
+    ];
+    let found = kerberos
+        .iter()
+        .any(|oid| head.windows(oid.len()).any(|w| w == *oid));
+    (
+        if found {
+            Text::from(format!("{scheme}/Kerberos"))
+        } else {
+            scheme
+        },
+        None,
+    )
 }
 
 /// The NTLM challenge a response carries, if any.
 pub(crate) fn challenge(head: &Head, field: &str) -> Option<Ntlm> {
-    head.values(field).filter_map(|value| used_scheme(value).1).find(|ntlm| ntlm.message == 2)
+    head.values(field)
+        .filter_map(|value| used_scheme(value).1)
+        .find(|ntlm| ntlm.message == 2)
 }
 
 fn decode(text: &str) -> Option<Vec<u8>> {
     let text = text.split([',', ' ']).next()?;
     let text = text.get(..text.len().min(16 << 10))?;
     let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
-    GeneralPurpose::new(&alphabet::STANDARD, config).decode(text).ok().filter(|bytes| !bytes.is_empty())
+    GeneralPurpose::new(&alphabet::STANDARD, config)
+        .decode(text)
+        .ok()
+        .filter(|bytes| !bytes.is_empty())
 }
 
 /// Finds and reads an NTLM message, bare or inside SPNEGO.
@@ -108,7 +140,10 @@ pub fn parse_ntlm(bytes: &[u8]) -> Option<Ntlm> {
     let start = bytes.windows(8).take(512).position(|w| w == b"NTLMSSP\0")?;
     let message = bytes.get(start..)?;
     let kind = u32_at(message, 8)?;
-    let mut out = Ntlm { message: kind, ..Ntlm::default() };
+    let mut out = Ntlm {
+        message: kind,
+        ..Ntlm::default()
+    };
     match kind {
         1 => {}
         2 => {
@@ -132,24 +167,40 @@ pub fn parse_ntlm(bytes: &[u8]) -> Option<Ntlm> {
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    bytes.get(at..)?.first_chunk::<4>().map(|b| u32::from_le_bytes(*b))
+    bytes
+        .get(at..)?
+        .first_chunk::<4>()
+        .map(|b| u32::from_le_bytes(*b))
 }
 
 /// A field descriptor: length, allocated length, offset from the message's start.
 fn span(message: &[u8], at: usize) -> Option<&[u8]> {
     let len = (u32_at(message, at)? & 0xffff) as usize;
     let offset = u32_at(message, at + 4)? as usize;
-    message.get(offset..offset.checked_add(len)?).filter(|bytes| !bytes.is_empty())
+    message
+        .get(offset..offset.checked_add(len)?)
+        .filter(|bytes| !bytes.is_empty())
 }
 
 fn field(message: &[u8], at: usize, unicode: bool) -> Option<Text> {
     let bytes = span(message, at)?;
-    Some(if unicode { utf16(bytes) } else { crate::emit::clean_text(bytes, 256) })
+    Some(if unicode {
+        utf16(bytes)
+    } else {
+        crate::emit::clean_text(bytes, 256)
+    })
 }
 
 fn utf16(bytes: &[u8]) -> Text {
-    let units = bytes.as_chunks::<2>().0.iter().take(256).map(|b| u16::from_le_bytes(*b));
-    char::decode_utf16(units).map(|c| c.ok().filter(|c| !c.is_control()).unwrap_or('\u{fffd}')).collect()
+    let units = bytes
+        .as_chunks::<2>()
+        .0
+        .iter()
+        .take(256)
+        .map(|b| u16::from_le_bytes(*b));
+    char::decode_utf16(units)
+        .map(|c| c.ok().filter(|c| !c.is_control()).unwrap_or('\u{fffd}'))
+        .collect()
 }
 
 /// An attribute of the challenge's target information.
@@ -157,7 +208,10 @@ fn target_info(message: &[u8], wanted: u16) -> Option<Text> {
     let mut rest = span(message, 40)?;
     for _ in 0..32 {
         let head = rest.first_chunk::<4>()?;
-        let (id, len) = (u16::from_le_bytes([head[0], head[1]]), usize::from(u16::from_le_bytes([head[2], head[3]])));
+        let (id, len) = (
+            u16::from_le_bytes([head[0], head[1]]),
+            usize::from(u16::from_le_bytes([head[2], head[3]])),
+        );
         let value = rest.get(4..4 + len)?;
         if id == wanted {
             return Some(utf16(value));
@@ -176,20 +230,34 @@ mod tests {
     use super::*;
 
     fn head(values: &[&str]) -> Head {
-        let fields = values.iter().map(|v| (Text::new("Proxy-Authenticate"), v.as_bytes().to_vec())).collect();
-        Head { fields, ..Head::default() }
+        Head::of_fields(
+            &values
+                .iter()
+                .map(|v| ("Proxy-Authenticate", *v))
+                .collect::<Vec<_>>(),
+        )
     }
 
     #[test]
     fn schemes_are_listed_once_and_in_order() {
-        let found = schemes(&head(&["Negotiate", "ntlm", "Basic realm=\"a, b\", Digest realm=x, nonce=y"]), "proxy-authenticate");
+        let found = schemes(
+            &head(&[
+                "Negotiate",
+                "ntlm",
+                "Basic realm=\"a, b\", Digest realm=x, nonce=y",
+            ]),
+            "proxy-authenticate",
+        );
         assert_eq!(found, ["Negotiate", "NTLM", "Basic", "Digest"]);
     }
 
     #[test]
     fn an_ntlm_challenge_names_its_target() {
         let target: Vec<u8> = "CONTOSO".encode_utf16().flat_map(u16::to_le_bytes).collect();
-        let host: Vec<u8> = "px.contoso.com".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let host: Vec<u8> = "px.contoso.com"
+            .encode_utf16()
+            .flat_map(u16::to_le_bytes)
+            .collect();
         let mut message = b"NTLMSSP\0\x02\0\0\0".to_vec();
         let info_len = host.len() as u16 + 8;
         message.extend([target.len() as u8, 0, target.len() as u8, 0, 56, 0, 0, 0]);

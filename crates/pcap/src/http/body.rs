@@ -3,6 +3,7 @@
 //! Source: RFC 9112 section 6 and 7. Bodies are walked over; the first 8 KiB as sent are kept to see what they are
 //! (decompressed up to 32 KiB).
 
+use std::borrow::Cow;
 use std::io::Read;
 
 /// Bytes of a body that are kept as sent.
@@ -65,7 +66,9 @@ impl Body {
             Self::Chunk(left) => {
                 let n = usize::try_from(*left).unwrap_or(usize::MAX).min(rest.len());
                 // The last two bytes are the CRLF behind the chunk.
-                let content = usize::try_from(left.saturating_sub(2)).unwrap_or(usize::MAX).min(n);
+                let content = usize::try_from(left.saturating_sub(2))
+                    .unwrap_or(usize::MAX)
+                    .min(n);
                 sample.add(rest.get(..content).unwrap_or_default());
                 *left -= n as u64;
                 if *left == 0 {
@@ -112,7 +115,10 @@ fn take_line(line: &mut Vec<u8>, rest: &[u8]) -> (usize, bool) {
 }
 
 fn chunk(line: &[u8]) -> Body {
-    let digits = line.trim_ascii_start().iter().take_while(|b| b.is_ascii_hexdigit());
+    let digits = line
+        .trim_ascii_start()
+        .iter()
+        .take_while(|b| b.is_ascii_hexdigit());
     let text: String = digits.map(|b| char::from(*b)).collect();
     match u64::from_str_radix(&text, 16) {
         Ok(0) => Body::Trailer(Vec::new()),
@@ -127,24 +133,44 @@ fn chunk(line: &[u8]) -> Body {
 pub(crate) struct Sample {
     bytes: Vec<u8>,
     pub(crate) total: u64,
-    /// Keep more than usual: the body is a message of another protocol.
-    generous: bool,
+    limit: usize,
 }
 
 impl Sample {
-    pub(crate) fn new(generous: bool) -> Self {
-        Self { generous, ..Self::default() }
+    /// A sample that keeps as much as a body of this media type deserves.
+    pub(crate) fn new(generous: bool, media_type: Option<&str>) -> Self {
+        let picture = |t: &str| {
+            ["image/", "video/", "audio/", "font/"]
+                .iter()
+                .any(|p| t.starts_with(p))
+        };
+        let limit = match media_type {
+            _ if generous => 8 * MAX_SAMPLE,
+            Some(found) if picture(found) => 512,
+            _ => MAX_SAMPLE,
+        };
+        Self {
+            limit,
+            ..Self::default()
+        }
     }
 
     pub(crate) fn add(&mut self, bytes: &[u8]) {
         self.total += bytes.len() as u64;
-        let limit = if self.generous { 8 * MAX_SAMPLE } else { MAX_SAMPLE };
-        let room = limit.saturating_sub(self.bytes.len());
+        let room = self.limit.saturating_sub(self.bytes.len());
+        if self.bytes.capacity() == 0 && room > 0 {
+            // Most bodies that do not fit one segment fill the sample.
+            self.bytes.reserve_exact(if bytes.len() >= 1024 {
+                self.limit.min(2 * MAX_SAMPLE)
+            } else {
+                bytes.len()
+            });
+        }
         self.bytes.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
     }
 
     pub(crate) fn is_full(&self) -> bool {
-        !self.generous && self.bytes.len() >= MAX_SAMPLE
+        self.limit <= MAX_SAMPLE && self.bytes.len() >= self.limit
     }
 
     pub(crate) fn raw(&self) -> &[u8] {
@@ -152,16 +178,21 @@ impl Sample {
     }
 
     /// The sample with its content encoding undone, as far as it goes.
-    pub(crate) fn decoded(&self, encoding: Option<&str>) -> Vec<u8> {
-        let encoding = encoding.unwrap_or("").trim().to_ascii_lowercase();
-        match encoding.as_str() {
-            "gzip" | "x-gzip" => inflate(flate2::read::MultiGzDecoder::new(self.raw())),
-            "deflate" => {
+    pub(crate) fn decoded(&self, encoding: Option<&str>) -> Cow<'_, [u8]> {
+        let encoding = encoding.unwrap_or("").trim();
+        let is = |name: &str| encoding.eq_ignore_ascii_case(name);
+        match () {
+            () if is("gzip") || is("x-gzip") => inflate(flate2::read::MultiGzDecoder::new(self.raw())).into(),
+            () if is("deflate") => {
                 // Sent with the zlib frame by the book, without it by habit.
                 let zlib = inflate(flate2::read::ZlibDecoder::new(self.raw()));
-                if zlib.is_empty() { inflate(flate2::read::DeflateDecoder::new(self.raw())) } else { zlib }
+                if zlib.is_empty() {
+                    inflate(flate2::read::DeflateDecoder::new(self.raw())).into()
+                } else {
+                    zlib.into()
+                }
             }
-            _ => self.bytes.clone(),
+            () => Cow::Borrowed(&self.bytes),
         }
     }
 }
@@ -179,12 +210,19 @@ fn inflate(reader: impl Read) -> Vec<u8> {
 
 /// What a body looks like: `json`, `xml`, `html`, `text`, `empty` or `binary`.
 pub(crate) fn kind_of(bytes: &[u8]) -> &'static str {
-    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
-    let begins = |with: &str| text.get(..with.len()).is_some_and(|head| head.eq_ignore_ascii_case(with.as_bytes()));
+    let text = bytes
+        .strip_prefix(b"\xef\xbb\xbf")
+        .unwrap_or(bytes)
+        .trim_ascii_start();
+    let begins = |with: &str| {
+        text.get(..with.len())
+            .is_some_and(|head| head.eq_ignore_ascii_case(with.as_bytes()))
+    };
     if text.is_empty() {
         return "empty";
     }
-    if begins("<!doctype html") || begins("<html") || begins("<head") || begins("<body") || begins("<script") {
+    if begins("<!doctype html") || begins("<html") || begins("<head") || begins("<body") || begins("<script")
+    {
         return "html";
     }
     // Pages often start with a comment or an XML declaration before <html>.
@@ -200,7 +238,11 @@ pub(crate) fn kind_of(bytes: &[u8]) -> &'static str {
     if matches!(text.first(), Some(b'{' | b'[')) {
         return "json";
     }
-    let odd = bytes.iter().take(512).filter(|b| **b < 0x20 && !matches!(**b, b'\t' | b'\n' | b'\r' | 0x0c)).count();
+    let odd = bytes
+        .iter()
+        .take(512)
+        .filter(|b| **b < 0x20 && !matches!(**b, b'\t' | b'\n' | b'\r' | 0x0c))
+        .count();
     if odd == 0 { "text" } else { "binary" }
 }
 
@@ -212,7 +254,7 @@ mod tests {
     fn chunks_are_joined_however_they_are_cut() {
         let wire = b"4;x=y\r\nWiki\r\n6\r\npedia \r\n0\r\nTrailer: x\r\n\r\nHTTP/1.1";
         for cut in 1..wire.len() {
-            let (mut body, mut sample, mut left) = (Body::chunked(), Sample::default(), Vec::new());
+            let (mut body, mut sample, mut left) = (Body::chunked(), Sample::new(false, None), Vec::new());
             for piece in wire.chunks(cut) {
                 let used = body.take(piece, &mut sample);
                 left.extend_from_slice(&piece[used..]);

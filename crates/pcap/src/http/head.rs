@@ -23,14 +23,56 @@ pub(crate) struct Head {
     pub(crate) reason: Text,
     /// `HTTP/1.1`.
     pub(crate) version: &'static str,
-    pub(crate) fields: Vec<(Text, Vec<u8>)>,
+    /// The bytes of the fields, and where name and value of each lie in them.
+    raw: Vec<u8>,
+    spans: Vec<(Span, Span)>,
 }
 
+type Span = (u32, u32);
+
 const METHODS: &[&str] = &[
-    "GET", "POST", "PUT", "HEAD", "DELETE", "OPTIONS", "CONNECT", "TRACE", "PATCH", "PROPFIND", "PROPPATCH", "MKCOL",
-    "COPY", "MOVE", "LOCK", "UNLOCK", "REPORT", "SEARCH", "MERGE", "CHECKOUT", "NOTIFY", "M-SEARCH", "SUBSCRIBE",
-    "UNSUBSCRIBE", "BITS_POST", "CCM_POST", "RPC_CONNECT", "RPC_IN_DATA", "RPC_OUT_DATA", "SSTP_DUPLEX_POST", "POLL",
-    "BCOPY", "BMOVE", "BDELETE", "BPROPFIND", "BPROPPATCH", "PURGE", "LABEL", "ACL", "BIND", "MKACTIVITY", "UPDATE",
+    "GET",
+    "POST",
+    "PUT",
+    "HEAD",
+    "DELETE",
+    "OPTIONS",
+    "CONNECT",
+    "TRACE",
+    "PATCH",
+    "PROPFIND",
+    "PROPPATCH",
+    "MKCOL",
+    "COPY",
+    "MOVE",
+    "LOCK",
+    "UNLOCK",
+    "REPORT",
+    "SEARCH",
+    "MERGE",
+    "CHECKOUT",
+    "NOTIFY",
+    "M-SEARCH",
+    "SUBSCRIBE",
+    "UNSUBSCRIBE",
+    "BITS_POST",
+    "CCM_POST",
+    "RPC_CONNECT",
+    "RPC_IN_DATA",
+    "RPC_OUT_DATA",
+    "SSTP_DUPLEX_POST",
+    "POLL",
+    "BCOPY",
+    "BMOVE",
+    "BDELETE",
+    "BPROPFIND",
+    "BPROPPATCH",
+    "PURGE",
+    "LABEL",
+    "ACL",
+    "BIND",
+    "MKACTIVITY",
+    "UPDATE",
 ];
 
 /// True if `bytes` begin like a request line (or are a piece of one too short to tell apart).
@@ -77,7 +119,13 @@ fn config() -> ParserConfig {
 
 /// Reads what there is of a head whose end is missing.
 pub(crate) fn parse_cut(bytes: &[u8], is_request: bool) -> Option<Head> {
-    fallback(bytes, is_request).filter(|head| if is_request { !head.target.is_empty() } else { head.status >= 100 })
+    fallback(bytes, is_request).filter(|head| {
+        if is_request {
+            !head.target.is_empty()
+        } else {
+            head.status >= 100
+        }
+    })
 }
 
 /// Reads a whole head.
@@ -90,7 +138,12 @@ pub(crate) fn parse(bytes: &[u8], is_request: bool) -> Option<Head> {
         }
         let method = Some(Text::new(found.method?));
         let target = String::from(found.path?);
-        let head = Head { method, target, version: version(found.version?), ..Head::default() };
+        let head = Head {
+            method,
+            target,
+            version: version(found.version?),
+            ..Head::default()
+        };
         return Some(with_fields(head, found.headers));
     }
     let mut found = httparse::Response::new(&mut space);
@@ -98,7 +151,12 @@ pub(crate) fn parse(bytes: &[u8], is_request: bool) -> Option<Head> {
         return fallback(bytes, false);
     }
     let reason = crate::emit::clean_text(found.reason?.as_bytes(), 128);
-    let head = Head { status: found.code?, reason, version: version(found.version?), ..Head::default() };
+    let head = Head {
+        status: found.code?,
+        reason,
+        version: version(found.version?),
+        ..Head::default()
+    };
     Some(with_fields(head, found.headers))
 }
 
@@ -107,17 +165,27 @@ fn version(minor: u8) -> &'static str {
 }
 
 fn with_fields(mut head: Head, fields: &[Header<'_>]) -> Head {
-    head.fields = fields.iter().map(|f| (Text::new(f.name), f.value.to_vec())).collect();
+    let size = fields.iter().map(|f| f.name.len() + f.value.len()).sum();
+    head.raw.reserve_exact(size);
+    head.spans.reserve_exact(fields.len());
+    for field in fields {
+        head.add(field.name.as_bytes(), field.value);
+    }
     head
 }
 
 /// Start lines and fields that the strict reader refuses: odd versions, raw bytes in the target.
 fn fallback(bytes: &[u8], is_request: bool) -> Option<Head> {
     let cut = !bytes.contains(&b'\n');
-    let mut lines = bytes.split(|b| *b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let mut lines = bytes
+        .split(|b| *b == b'\n')
+        .map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     let first = crate::emit::clean_text(lines.next()?, 8192);
     let mut words = first.splitn(if is_request { 2 } else { 3 }, ' ');
-    let mut head = Head { version: "HTTP/1.1", ..Head::default() };
+    let mut head = Head {
+        version: "HTTP/1.1",
+        ..Head::default()
+    };
     if is_request {
         head.method = Some(Text::new(words.next()?));
         let rest = words.next()?;
@@ -128,16 +196,28 @@ fn fallback(bytes: &[u8], is_request: bool) -> Option<Head> {
             None => return None,
         };
     } else {
-        head.version = if words.next()?.ends_with('0') { "HTTP/1.0" } else { "HTTP/1.1" };
-        let digits: String = words.next()?.trim().chars().take_while(char::is_ascii_digit).take(4).collect();
+        head.version = if words.next()?.ends_with('0') {
+            "HTTP/1.0"
+        } else {
+            "HTTP/1.1"
+        };
+        let digits: String = words
+            .next()?
+            .trim()
+            .chars()
+            .take_while(char::is_ascii_digit)
+            .take(4)
+            .collect();
         head.status = digits.parse().ok()?;
         head.reason = Text::new(words.next().unwrap_or_default());
     }
     for line in lines.take(MAX_FIELDS) {
-        let Some(colon) = line.iter().position(|b| *b == b':') else { continue };
+        let Some(colon) = line.iter().position(|b| *b == b':') else {
+            continue;
+        };
         let (name, value) = line.split_at(colon);
         let value = value.get(1..).unwrap_or_default().trim_ascii();
-        head.fields.push((crate::emit::clean_text(name.trim_ascii(), 64), value.to_vec()));
+        head.add(name.trim_ascii(), value);
     }
     Some(head)
 }
@@ -145,19 +225,55 @@ fn fallback(bytes: &[u8], is_request: bool) -> Option<Head> {
 impl Head {
     /// The first value of a field, as text.
     pub(crate) fn field(&self, name: &str) -> Option<&str> {
-        let found = self.fields.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
-        std::str::from_utf8(&found?.1).ok().map(str::trim)
+        let found = self
+            .fields()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name.as_bytes()));
+        std::str::from_utf8(found?.1).ok().map(str::trim)
+    }
+
+    fn add(&mut self, name: &[u8], value: &[u8]) {
+        let mut keep = |bytes: &[u8]| {
+            let start = self.raw.len() as u32;
+            self.raw.extend_from_slice(bytes);
+            (start, bytes.len() as u32)
+        };
+        let span = (keep(name), keep(value));
+        self.spans.push(span);
+    }
+
+    /// Names and values as sent.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let bytes = |(at, len): Span| self.raw.get(at as usize..(at + len) as usize).unwrap_or_default();
+        self.spans
+            .iter()
+            .map(move |(name, value)| (bytes(*name), bytes(*value)))
     }
 
     /// All values of a field that are text.
     pub(crate) fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> + 'a {
-        let named = self.fields.iter().filter(move |(found, _)| found.eq_ignore_ascii_case(name));
-        named.filter_map(|(_, value)| std::str::from_utf8(value).ok()).map(str::trim)
+        let named = self
+            .fields()
+            .filter(move |(found, _)| found.eq_ignore_ascii_case(name.as_bytes()));
+        named
+            .filter_map(|(_, value)| std::str::from_utf8(value).ok())
+            .map(str::trim)
+    }
+
+    /// A head with only these fields; for tests of what reads them.
+    #[cfg(test)]
+    pub(crate) fn of_fields(fields: &[(&str, &str)]) -> Self {
+        let mut head = Self::default();
+        fields
+            .iter()
+            .for_each(|(name, value)| head.add(name.as_bytes(), value.as_bytes()));
+        head
     }
 
     /// True if a comma-separated field holds `token`.
     pub(crate) fn has_token(&self, name: &str, token: &str) -> bool {
-        self.values(name).flat_map(|v| v.split(',')).any(|t| t.trim().eq_ignore_ascii_case(token))
+        self.values(name)
+            .flat_map(|v| v.split(','))
+            .any(|t| t.trim().eq_ignore_ascii_case(token))
     }
 }
 
@@ -172,10 +288,20 @@ mod tests {
         let end = end_of_head(bytes, 0).unwrap();
         assert_eq!(&bytes[end..], b"rest");
         let head = parse(&bytes[..end], true).unwrap();
-        assert_eq!((head.method.as_deref(), head.target.as_str()), (Some("GET"), "/a b"));
+        assert_eq!(
+            (head.method.as_deref(), head.target.as_str()),
+            (Some("GET"), "/a b")
+        );
         assert_eq!(head.field("host"), Some("x"));
-        let head = parse(b"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: NTLM\r\n\r\n", false).unwrap();
-        assert_eq!((head.status, head.field("proxy-authenticate")), (407, Some("NTLM")));
+        let head = parse(
+            b"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: NTLM\r\n\r\n",
+            false,
+        )
+        .unwrap();
+        assert_eq!(
+            (head.status, head.field("proxy-authenticate")),
+            (407, Some("NTLM"))
+        );
         assert_eq!(end_of_head(b"GET / HTTP/1.1\nHost: x\n\n", 0), Some(24));
         assert_eq!(end_of_head(b"GET / HTTP/1.1\r\nHost: x\r\n", 0), None);
     }

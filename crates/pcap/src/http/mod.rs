@@ -68,12 +68,21 @@ struct Side {
 
 impl Http {
     /// Takes new bytes; returns what the connection turns into, and how many bytes were taken.
-    pub(crate) fn data(&mut self, cx: &mut Cx<'_>, from_client: bool, seen: Seen, data: &[u8]) -> (Next, usize) {
+    pub(crate) fn data(
+        &mut self,
+        cx: &mut Cx<'_>,
+        from_client: bool,
+        seen: Seen,
+        data: &[u8],
+    ) -> (Next, usize) {
         let mut at = 0;
         while at < data.len() {
             let rest = data.get(at..).unwrap_or_default();
-            let (next, used) =
-                if from_client { self.client_step(cx, seen, rest) } else { self.server_step(cx, seen, rest) };
+            let (next, used) = if from_client {
+                self.client_step(cx, seen, rest)
+            } else {
+                self.server_step(cx, seen, rest)
+            };
             at = at.saturating_add(used).min(data.len());
             if next != Next::Stay {
                 return (next, at);
@@ -99,11 +108,13 @@ impl Http {
             Ok(found) => found,
             Err(next) => return (next, data.len()),
         };
-        let Some((head, seen)) = head else { return (Next::Stay, used) };
+        let Some((head, seen)) = head else {
+            return (Next::Stay, used);
+        };
         let (row, request) = rows::request(cx, &head, seen);
         self.client.body = request_body(&head);
         if request.kerberos && !self.client.body.is_over() {
-            let sample = Sample::new(true);
+            let sample = Sample::new(true, None);
             self.request_body = Some(KerberosBody { seen, sample });
         }
         cx.info.after = "http_request";
@@ -134,28 +145,50 @@ impl Http {
             Ok(found) => found,
             Err(next) => return (next, data.len()),
         };
-        let Some((head, seen)) = head else { return (Next::Stay, used) };
+        let Some((head, seen)) = head else {
+            return (Next::Stay, used);
+        };
         (self.response(cx, head, seen), used)
     }
 
     fn response(&mut self, cx: &mut Cx<'_>, head: Head, seen: Seen) -> Next {
         cx.info.after = "http_response";
         let interim = (100..200).contains(&head.status) && head.status != 101;
-        let request = if interim { self.waiting.front().cloned() } else { self.waiting.pop_front() };
+        let request = if interim {
+            self.waiting.front().cloned()
+        } else {
+            self.waiting.pop_front()
+        };
         let connect = request.as_ref().is_some_and(|r| r.method == "CONNECT");
         let tunnel = connect && (200..300).contains(&head.status);
-        self.server.body = if interim || tunnel { Body::None } else { response_body(&head, request.as_ref()) };
+        self.server.body = if interim || tunnel {
+            Body::None
+        } else {
+            response_body(&head, request.as_ref())
+        };
         let upgrade = head.status == 101;
-        let target = request.as_ref().filter(|_| tunnel).and_then(|r| r.server_name.clone());
+        let target = request
+            .as_ref()
+            .filter(|_| tunnel)
+            .and_then(|r| r.server_name.clone());
         let kerberos = request.as_ref().is_some_and(|r| r.kerberos);
-        let sample = Sample::new(kerberos);
-        self.reply = Some(Reply { head, request, seen, sample });
+        let media_type = head.field("content-type");
+        let sample = Sample::new(kerberos, media_type);
+        self.reply = Some(Reply {
+            head,
+            request,
+            seen,
+            sample,
+        });
         if self.server.body.is_over() {
             self.finish_reply(cx);
         }
         if tunnel {
             let (addr, port) = cx.info.server;
-            return Next::Tunnel(Tunnel { proxy: addr.with_port(port), target: target.unwrap_or_default() });
+            return Next::Tunnel(Tunnel {
+                proxy: addr.with_port(port),
+                target: target.unwrap_or_default(),
+            });
         }
         if upgrade { Next::Upgrade } else { Next::Stay }
     }
@@ -174,7 +207,11 @@ impl Http {
         if !from_client {
             self.finish_reply(cx);
         }
-        let side = if from_client { &mut self.client } else { &mut self.server };
+        let side = if from_client {
+            &mut self.client
+        } else {
+            &mut self.server
+        };
         let (bytes, seen) = (std::mem::take(&mut side.buf), side.seen);
         side.gap(lost);
         self.cut_head(cx, from_client, &bytes, seen);
@@ -185,7 +222,11 @@ impl Http {
         self.finish_reply(cx);
         self.kerberos_request(cx);
         for from_client in [true, false] {
-            let side = if from_client { &mut self.client } else { &mut self.server };
+            let side = if from_client {
+                &mut self.client
+            } else {
+                &mut self.server
+            };
             let (bytes, seen) = (std::mem::take(&mut side.buf), side.seen);
             self.cut_head(cx, from_client, &bytes, seen);
         }
@@ -193,7 +234,9 @@ impl Http {
 
     /// A head cut by the snap length or the end of the capture still has its start line.
     fn cut_head(&mut self, cx: &mut Cx<'_>, from_client: bool, bytes: &[u8], seen: Seen) {
-        let Some(head) = head::parse_cut(bytes, from_client) else { return };
+        let Some(head) = head::parse_cut(bytes, from_client) else {
+            return;
+        };
         if from_client {
             let (row, request) = rows::request(cx, &head, seen);
             cx.push(row);
@@ -208,13 +251,22 @@ impl Http {
 
 impl Side {
     /// Collects a head. `Ok((None, n))`: took `n` bytes, more are needed.
-    fn head(&mut self, data: &[u8], seen: Seen, is_request: bool) -> Result<(Option<(Head, Seen)>, usize), Next> {
+    fn head(
+        &mut self,
+        data: &[u8],
+        seen: Seen,
+        is_request: bool,
+    ) -> Result<(Option<(Head, Seen)>, usize), Next> {
         if self.buf.is_empty() {
             let blank = data.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
             if blank > 0 {
                 return Ok((None, blank));
             }
-            let starts = if is_request { head::starts_request(data) } else { head::starts_response(data) };
+            let starts = if is_request {
+                head::starts_request(data)
+            } else {
+                head::starts_response(data)
+            };
             if !starts {
                 return self.not_http();
             }

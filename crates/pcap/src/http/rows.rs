@@ -1,5 +1,7 @@
 //! HTTP messages as rows.
 
+use std::borrow::Cow;
+
 use casetrace_model::{JsonObject, Outcome, Row, Text, code, normalise_guid};
 
 use super::auth;
@@ -27,8 +29,12 @@ pub(crate) struct Request {
 }
 
 /// Headers that carry the caller's correlation id, best first.
-const CORRELATION: &[&str] =
-    &["client-request-id", "x-ms-client-request-id", "x-ms-correlation-id", "x-ms-correlation-request-id"];
+const CORRELATION: &[&str] = &[
+    "client-request-id",
+    "x-ms-client-request-id",
+    "x-ms-correlation-id",
+    "x-ms-correlation-request-id",
+];
 
 pub(crate) fn request(cx: &Cx<'_>, head: &Head, seen: Seen) -> (Row, Request) {
     let method = head.method.clone().unwrap_or_default();
@@ -52,7 +58,7 @@ pub(crate) fn request(cx: &Cx<'_>, head: &Head, seen: Seen) -> (Row, Request) {
     row.url = Some(shown.clone());
     let (authorization, ntlm) = authorization(head);
     row.user = ntlm.as_ref().and_then(|n| n.user.clone());
-    let mut fields = JsonObject::new().str("version", head.version);
+    let mut fields = JsonObject::with_capacity(1280).str("version", head.version);
     fields.push_raw("headers", &headers(head));
     if let Some(scheme) = &authorization {
         fields.push_str("has_authorization", scheme);
@@ -68,7 +74,8 @@ pub(crate) fn request(cx: &Cx<'_>, head: &Head, seen: Seen) -> (Row, Request) {
         authorization,
         user: row.user.clone(),
         seen,
-        kerberos: row.content_type.as_deref() == Some("application/kerberos") || head.target.starts_with("/KdcProxy"),
+        kerberos: row.content_type.as_deref() == Some("application/kerberos")
+            || head.target.starts_with("/KdcProxy"),
     };
     (row, request)
 }
@@ -98,12 +105,16 @@ fn without_port(authority: &str) -> &str {
 }
 
 fn correlation(head: &Head) -> Option<Text> {
-    CORRELATION.iter().find_map(|name| head.field(name).and_then(normalise_guid))
+    CORRELATION
+        .iter()
+        .find_map(|name| head.field(name).and_then(normalise_guid))
 }
 
 fn in_query(target: &str) -> Option<Text> {
     let query = target.split_once('?')?.1;
-    let value = query.split('&').find_map(|pair| pair.strip_prefix("client-request-id="))?;
+    let value = query
+        .split('&')
+        .find_map(|pair| pair.strip_prefix("client-request-id="))?;
     normalise_guid(value)
 }
 
@@ -113,7 +124,9 @@ fn media_type(head: &Head) -> Option<Text> {
 }
 
 fn authorization(head: &Head) -> (Option<Text>, Option<auth::Ntlm>) {
-    let value = head.field("proxy-authorization").or_else(|| head.field("authorization"));
+    let value = head
+        .field("proxy-authorization")
+        .or_else(|| head.field("authorization"));
     match value.map(auth::used_scheme) {
         Some((scheme, ntlm)) => (Some(scheme), ntlm),
         None => (None, None),
@@ -134,38 +147,76 @@ fn expected(head: &Head) -> Option<&'static str> {
     if accept.contains("xml") {
         return Some("xml");
     }
-    let path = head.target.split('?').next().unwrap_or_default().to_ascii_lowercase();
+    let path = head
+        .target
+        .split('?')
+        .next()
+        .unwrap_or_default()
+        .to_ascii_lowercase();
     if path.ends_with("/trust/mex") || path.contains("/services/trust/") || sent.contains("xml") {
         return Some("xml");
     }
-    let json = ["/.well-known/openid-configuration", "/oauth2/token", "/oauth2/v2.0/token", "/common/userrealm/",
-        "/enrollmentserver/", "/discovery/instance"];
+    let json = [
+        "/.well-known/openid-configuration",
+        "/oauth2/token",
+        "/oauth2/v2.0/token",
+        "/common/userrealm/",
+        "/enrollmentserver/",
+        "/discovery/instance",
+    ];
     (sent.contains("json") || json.iter().any(|known| path.contains(known))).then_some("json")
 }
 
 /// Header names (lower case) and values, secrets masked.
 fn headers(head: &Head) -> String {
-    let mut object = JsonObject::new();
-    let mut done: Vec<String> = Vec::new();
-    for (name, _) in head.fields.iter().take(MAX_SHOWN) {
-        let lower = mask::cut(name, 64).to_ascii_lowercase();
-        if done.contains(&lower) {
+    let mut object = JsonObject::with_capacity(1024);
+    let mut lower = String::new();
+    let mut joined = String::new();
+    for (at, (name, value)) in head.fields().take(MAX_SHOWN).enumerate() {
+        let same = |other: &&[u8]| other.eq_ignore_ascii_case(name);
+        if head.fields().take(at).any(|(other, _)| same(&other)) {
             continue;
         }
-        let mut value = String::new();
-        for (_, raw) in head.fields.iter().take(MAX_SHOWN).filter(|(n, _)| n.eq_ignore_ascii_case(name)) {
-            if !value.is_empty() {
-                value.push_str(", ");
-            }
-            value.push_str(&mask::header(&lower, &crate::emit::clean_text(raw, 4096)));
+        lower.clear();
+        lower.extend(name.iter().take(64).map(|b| char::from(b.to_ascii_lowercase())));
+        let later = head
+            .fields()
+            .take(MAX_SHOWN)
+            .skip(at + 1)
+            .filter(|(other, _)| same(other));
+        let value = shown(value);
+        let value = mask::header(&lower, &value);
+        joined.clear();
+        for (_, more) in later {
+            joined.push_str(", ");
+            joined.push_str(&mask::header(&lower, &shown(more)));
         }
-        object.push_str(&lower, &value);
-        done.push(lower);
+        if joined.is_empty() {
+            object.push_str(&lower, &value);
+        } else {
+            joined.insert_str(0, &value);
+            object.push_str(&lower, &joined);
+        }
     }
     object.finish()
 }
 
-pub(crate) fn response(cx: &Cx<'_>, head: &Head, request: Option<&Request>, sample: &Sample, seen: Seen) -> Row {
+/// A field's value as text, without control characters.
+fn shown(value: &[u8]) -> Cow<'_, str> {
+    let value = value.get(..4096).unwrap_or(value);
+    match std::str::from_utf8(value) {
+        Ok(text) if !text.bytes().any(|b| b < 0x20 || b == 0x7f) => Cow::Borrowed(text),
+        _ => Cow::Owned(crate::emit::clean_text(value, 4096).into()),
+    }
+}
+
+pub(crate) fn response(
+    cx: &Cx<'_>,
+    head: &Head,
+    request: Option<&Request>,
+    sample: &Sample,
+    seen: Seen,
+) -> Row {
     let mut row = cx.row("http.response", seen, false);
     row.http_status = Some(head.status);
     row.content_type = media_type(head);
@@ -183,16 +234,24 @@ pub(crate) fn response(cx: &Cx<'_>, head: &Head, request: Option<&Request>, samp
     if !offered.is_empty() {
         row.proxy_auth = Some(Text::from(offered.join(",")));
     }
-    row.outcome = Some(if head.status < 400 { Outcome::Success } else { Outcome::Failure });
+    row.outcome = Some(if head.status < 400 {
+        Outcome::Success
+    } else {
+        Outcome::Failure
+    });
     let about = request.map_or("", |r| mask::cut(&r.url, 160));
     let method = request.map_or("", |r| r.method.as_str());
-    row.message = format!("{} {} to {method} {about}", head.status, head.reason).trim_end().to_owned();
+    row.message = format!("{} {} to {method} {about}", head.status, head.reason)
+        .trim_end()
+        .to_owned();
     response_fields(&mut row, head, request, sample, seen);
     row
 }
 
 fn response_fields(row: &mut Row, head: &Head, request: Option<&Request>, sample: &Sample, seen: Seen) {
-    let mut fields = JsonObject::new().str("version", head.version).str("reason", &head.reason);
+    let mut fields = JsonObject::with_capacity(1536)
+        .str("version", head.version)
+        .str("reason", &head.reason);
     fields.push_raw("headers", &headers(head));
     if let Some(request) = request {
         fields.push_num("request_record", request.seen.record);
@@ -204,11 +263,18 @@ fn response_fields(row: &mut Row, head: &Head, request: Option<&Request>, sample
     if !offered.is_empty() {
         fields.push_str("server_auth", &offered.join(","));
     }
-    let challenge = ["proxy-authenticate", "www-authenticate"].iter().find_map(|name| auth::challenge(head, name));
+    let challenge = ["proxy-authenticate", "www-authenticate"]
+        .iter()
+        .find_map(|name| auth::challenge(head, name));
     if let Some(ntlm) = challenge {
-        fields = fields.opt_str("ntlm_target", ntlm.target.as_deref()).opt_str("ntlm_host", ntlm.dns_host.as_deref());
+        fields = fields
+            .opt_str("ntlm_target", ntlm.target.as_deref())
+            .opt_str("ntlm_host", ntlm.dns_host.as_deref());
     }
-    fields = fields.opt_str("ms_request_id", head.field("x-ms-request-id").or_else(|| head.field("request-id")));
+    fields = fields.opt_str(
+        "ms_request_id",
+        head.field("x-ms-request-id").or_else(|| head.field("request-id")),
+    );
     if let Some(offset) = date_offset_ms(head, seen) {
         fields.push_num("server_date_offset_ms", offset);
     }
@@ -218,14 +284,20 @@ fn response_fields(row: &mut Row, head: &Head, request: Option<&Request>, sample
 
 fn body_fields(row: &mut Row, fields: &mut JsonObject, head: &Head, sample: &Sample) {
     let bytes = sample.decoded(head.field("content-encoding"));
-    let encoded = head.field("content-encoding").is_some_and(|e| !e.eq_ignore_ascii_case("identity"));
+    let encoded = head
+        .field("content-encoding")
+        .is_some_and(|e| !e.eq_ignore_ascii_case("identity"));
     // An encoding that can't be undone (br, zstd) leaves nothing to look at.
-    let kind = if bytes.is_empty() && sample.total > 0 && encoded { "binary" } else { kind_of(&bytes) };
+    let kind = if bytes.is_empty() && sample.total > 0 && encoded {
+        "binary"
+    } else {
+        kind_of(&bytes)
+    };
     fields.push_str("body_kind", kind);
     fields.push_num("body_bytes", sample.total);
     if matches!(kind, "json" | "xml" | "html" | "text") {
         let text = String::from_utf8_lossy(&bytes);
-        fields.push_str("body_start", &mask::body(mask::cut(&text, 2048), 256));
+        fields.push_str("body_start", &mask::body(&text, 256));
         let mut codes: Vec<Text> = code::find_aadsts(&text).collect();
         codes.dedup();
         codes.truncate(8);
@@ -249,11 +321,17 @@ fn body_fields(row: &mut Row, fields: &mut JsonObject, head: &Head, sample: &Sam
 /// The text behind `"name":` in JSON that may be cut.
 fn json_text<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     let at = text.find(&format!("\"{name}\""))? + name.len() + 2;
-    let rest = text.get(at..)?.trim_start().strip_prefix(':')?.trim_start().strip_prefix('"')?;
+    let rest = text
+        .get(at..)?
+        .trim_start()
+        .strip_prefix(':')?
+        .trim_start()
+        .strip_prefix('"')?;
     rest.split('"').next().map(|value| mask::cut(value, 64))
 }
 
 fn html_title(text: &str) -> Option<&str> {
+    let text = mask::cut(text, 4096);
     let lower = text.to_ascii_lowercase();
     let start = lower.find("<title")?;
     let start = start + lower.get(start..)?.find('>')? + 1;
@@ -267,6 +345,8 @@ fn date_offset_ms(head: &Head, seen: Seen) -> Option<i64> {
     if head.field("age").is_some_and(|age| age != "0") {
         return None;
     }
-    let date = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(head.field("date")?).ok()?;
+    let date = jiff::fmt::rfc2822::DateTimeParser::new()
+        .parse_timestamp(head.field("date")?)
+        .ok()?;
     Some(date.as_millisecond() - seen.ts_ns / 1_000_000)
 }

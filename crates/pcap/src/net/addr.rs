@@ -36,7 +36,7 @@ impl Addr {
         match self.as_v4() {
             Some(v4) => v4_text(v4.octets()),
             None => {
-                let mut out = smol_builder();
+                let mut out = String::with_capacity(40);
                 let _ = write!(out, "{}", Ipv6Addr::from(self.0));
                 Text::from(out)
             }
@@ -45,15 +45,17 @@ impl Addr {
 
     /// `address:port`, with brackets around IPv6.
     pub(crate) fn with_port(self, port: u16) -> Text {
+        let mut out = String::with_capacity(24);
         match self.as_v4() {
-            Some(v4) => Text::from(format!("{v4}:{port}")),
-            None => Text::from(format!("[{}]:{port}", Ipv6Addr::from(self.0))),
+            Some(v4) => out.push_str(&v4_text(v4.octets())),
+            None => {
+                let _ = write!(out, "[{}]", Ipv6Addr::from(self.0));
+            }
         }
+        out.push(':');
+        crate::tls::ja::push_number(&mut out, u32::from(port));
+        Text::from(out)
     }
-}
-
-fn smol_builder() -> String {
-    String::with_capacity(40)
 }
 
 /// Dotted decimal without the formatting machinery: this runs twice for every row.
@@ -96,7 +98,11 @@ impl std::hash::Hash for FlowKey {
 
 impl FlowKey {
     pub(crate) fn new(a: (Addr, u16), b: (Addr, u16)) -> Self {
-        if a <= b { Self { low: a, high: b } } else { Self { low: b, high: a } }
+        if a <= b {
+            Self { low: a, high: b }
+        } else {
+            Self { low: b, high: a }
+        }
     }
 
     /// A number that spreads well and is the same in every run.
@@ -117,7 +123,12 @@ mod tests {
 
     #[test]
     fn addresses_print_like_the_standard_library() {
-        for octets in [[0, 0, 0, 0], [10, 200, 3, 99], [255, 255, 255, 255], [192, 0, 2, 10]] {
+        for octets in [
+            [0, 0, 0, 0],
+            [10, 200, 3, 99],
+            [255, 255, 255, 255],
+            [192, 0, 2, 10],
+        ] {
             assert_eq!(Addr::v4(octets).text(), Ipv4Addr::from(octets).to_string());
         }
         assert_eq!(Addr::v6(Ipv6Addr::LOCALHOST.octets()).text(), "::1");

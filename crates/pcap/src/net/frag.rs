@@ -33,7 +33,13 @@ pub(crate) struct Defragmenter {
 
 impl Defragmenter {
     /// Takes one fragment; returns the datagram if this was the last piece missing.
-    pub(crate) fn add(&mut self, key: FragmentKey, offset: usize, more: bool, data: &[u8]) -> Option<Vec<u8>> {
+    pub(crate) fn add(
+        &mut self,
+        key: FragmentKey,
+        offset: usize,
+        more: bool,
+        data: &[u8],
+    ) -> Option<Vec<u8>> {
         if offset + data.len() > MAX_DATAGRAM {
             return None;
         }
@@ -58,7 +64,11 @@ impl Defragmenter {
             self.open.remove(0);
             self.dropped += 1;
         }
-        self.open.push(Open { key, pieces: Vec::new(), total: None });
+        self.open.push(Open {
+            key,
+            pieces: Vec::new(),
+            total: None,
+        });
         self.open.len() - 1
     }
 
@@ -91,7 +101,12 @@ mod tests {
     use super::*;
 
     fn key(id: u32) -> FragmentKey {
-        FragmentKey { src: Addr(1), dst: Addr(2), id, protocol: 17 }
+        FragmentKey {
+            src: Addr(1),
+            dst: Addr(2),
+            id,
+            protocol: 17,
+        }
     }
 
     #[test]
@@ -100,7 +115,10 @@ mod tests {
         assert_eq!(pool.add(key(1), 8, true, b"BBBBBBBB"), None);
         assert_eq!(pool.add(key(1), 16, false, b"CC"), None);
         assert_eq!(pool.add(key(1), 8, true, b"xxxxxxxx"), None);
-        assert_eq!(pool.add(key(1), 0, true, b"AAAAAAAA").as_deref(), Some(&b"AAAAAAAABBBBBBBBCC"[..]));
+        assert_eq!(
+            pool.add(key(1), 0, true, b"AAAAAAAA").as_deref(),
+            Some(&b"AAAAAAAABBBBBBBBCC"[..])
+        );
         assert_eq!(pool.unfinished(), 0);
     }
 

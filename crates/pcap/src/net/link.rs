@@ -24,7 +24,12 @@ pub(crate) fn open(link_type: u16, data: &[u8]) -> Inner<'_> {
     match link_type {
         1 => ethernet(data),
         0 => null(data),
-        108 => family(data.get(..4).and_then(|b| b.first_chunk()).map(|b| u32::from_be_bytes(*b)), data.get(4..)),
+        108 => family(
+            data.get(..4)
+                .and_then(|b| b.first_chunk())
+                .map(|b| u32::from_be_bytes(*b)),
+            data.get(4..),
+        ),
         12 | 14 | 101 | 228 | 229 => bare(data),
         113 => typed(data, 14, 16),
         276 => typed(data, 0, 20),
@@ -36,7 +41,10 @@ pub(crate) fn open(link_type: u16, data: &[u8]) -> Inner<'_> {
         9 | 50 => ppp(data),
         51 => pppoe(data),
         104 => typed(data, 2, 4),
-        109 => family(data.first_chunk::<4>().map(|b| u32::from_le_bytes(*b)), data.get(12..)),
+        109 => family(
+            data.first_chunk::<4>().map(|b| u32::from_le_bytes(*b)),
+            data.get(12..),
+        ),
         239 => nflog(data),
         _ => Inner::Unknown,
     }
@@ -89,9 +97,18 @@ fn bare(data: &[u8]) -> Inner<'_> {
 
 /// BSD loopback: the address family in the byte order of the machine that wrote the capture.
 fn null(data: &[u8]) -> Inner<'_> {
-    let Some(head) = data.first_chunk::<4>() else { return Inner::Cut };
+    let Some(head) = data.first_chunk::<4>() else {
+        return Inner::Cut;
+    };
     let little = u32::from_le_bytes(*head);
-    family(Some(if little > 0xffff { u32::from_be_bytes(*head) } else { little }), data.get(4..))
+    family(
+        Some(if little > 0xffff {
+            u32::from_be_bytes(*head)
+        } else {
+            little
+        }),
+        data.get(4..),
+    )
 }
 
 fn family<'a>(family: Option<u32>, rest: Option<&'a [u8]>) -> Inner<'a> {
@@ -107,7 +124,9 @@ fn family<'a>(family: Option<u32>, rest: Option<&'a [u8]>) -> Inner<'a> {
 
 fn llc(data: &[u8], depth: usize) -> Inner<'_> {
     match data {
-        [0xaa, 0xaa, 0x03, _, _, _, hi, lo, rest @ ..] => ether_type(u16::from_be_bytes([*hi, *lo]), rest, depth),
+        [0xaa, 0xaa, 0x03, _, _, _, hi, lo, rest @ ..] => {
+            ether_type(u16::from_be_bytes([*hi, *lo]), rest, depth)
+        }
         [0x06, 0x06, 0x03, rest @ ..] => bare(rest),
         [_, _, _, ..] => Inner::Other,
         _ => Inner::Cut,
@@ -116,7 +135,9 @@ fn llc(data: &[u8], depth: usize) -> Inner<'_> {
 
 fn mpls(mut data: &[u8]) -> Inner<'_> {
     for _ in 0..MAX_LAYERS {
-        let Some((label, rest)) = data.split_first_chunk::<4>() else { return Inner::Cut };
+        let Some((label, rest)) = data.split_first_chunk::<4>() else {
+            return Inner::Cut;
+        };
         data = rest;
         // Bottom of the label stack.
         if label[2] & 1 == 1 {
@@ -151,22 +172,34 @@ pub(crate) fn ppp(data: &[u8]) -> Inner<'_> {
 }
 
 fn radiotap(data: &[u8]) -> Inner<'_> {
-    let Some(len) = data.get(2..4).and_then(|b| b.first_chunk()).map(|b| u16::from_le_bytes(*b)) else {
+    let Some(len) = data
+        .get(2..4)
+        .and_then(|b| b.first_chunk())
+        .map(|b| u16::from_le_bytes(*b))
+    else {
         return Inner::Cut;
     };
     wifi(data.get(usize::from(len)..).unwrap_or_default())
 }
 
 fn avs(data: &[u8]) -> Inner<'_> {
-    let Some(len) = data.get(4..8).and_then(|b| b.first_chunk()).map(|b| u32::from_be_bytes(*b)) else {
+    let Some(len) = data
+        .get(4..8)
+        .and_then(|b| b.first_chunk())
+        .map(|b| u32::from_be_bytes(*b))
+    else {
         return Inner::Cut;
     };
     wifi(data.get(len as usize..).unwrap_or_default())
 }
 
 fn ppi(data: &[u8]) -> Inner<'_> {
-    let Some([_, _, len_lo, len_hi, dlt @ ..]) = data.first_chunk::<8>() else { return Inner::Cut };
-    let rest = data.get(usize::from(u16::from_le_bytes([*len_lo, *len_hi]))..).unwrap_or_default();
+    let Some([_, _, len_lo, len_hi, dlt @ ..]) = data.first_chunk::<8>() else {
+        return Inner::Cut;
+    };
+    let rest = data
+        .get(usize::from(u16::from_le_bytes([*len_lo, *len_hi]))..)
+        .unwrap_or_default();
     match u32::from_le_bytes(*dlt) {
         1 => ethernet(rest),
         105 => wifi(rest),
@@ -178,7 +211,9 @@ fn ppi(data: &[u8]) -> Inner<'_> {
 
 /// An 802.11 frame; only unencrypted data frames carry IP.
 fn wifi(data: &[u8]) -> Inner<'_> {
-    let Some([control, flags]) = data.first_chunk::<2>().copied() else { return Inner::Cut };
+    let Some([control, flags]) = data.first_chunk::<2>().copied() else {
+        return Inner::Cut;
+    };
     let (kind, subtype) = (control >> 2 & 3, control >> 4);
     // Management and control frames, null-data subtypes, protected frames.
     if kind != 2 || subtype & 4 != 0 || flags & 0x40 != 0 {
@@ -201,8 +236,13 @@ fn wifi(data: &[u8]) -> Inner<'_> {
 fn nflog(data: &[u8]) -> Inner<'_> {
     let mut rest = data.get(4..).unwrap_or_default();
     for _ in 0..64 {
-        let Some([a, b, c, d]) = rest.first_chunk::<4>().copied() else { return Inner::Cut };
-        let (len, kind) = (usize::from(u16::from_le_bytes([a, b])), u16::from_le_bytes([c, d]));
+        let Some([a, b, c, d]) = rest.first_chunk::<4>().copied() else {
+            return Inner::Cut;
+        };
+        let (len, kind) = (
+            usize::from(u16::from_le_bytes([a, b])),
+            u16::from_le_bytes([c, d]),
+        );
         if len < 4 {
             return Inner::Unknown;
         }
@@ -255,7 +295,11 @@ mod tests {
             (239, vec![2, 0, 0, 0, 5, 0, 1, 0, 7, 0, 0, 0, 8, 0, 9, 0]),
         ];
         for (link_type, head) in cases {
-            assert_eq!(open(link_type, &with(&head)), Inner::Ip(IP), "link type {link_type}, {head:02x?}");
+            assert_eq!(
+                open(link_type, &with(&head)),
+                Inner::Ip(IP),
+                "link type {link_type}, {head:02x?}"
+            );
         }
     }
 

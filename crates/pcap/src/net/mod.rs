@@ -31,7 +31,11 @@ pub(crate) enum Body<'a> {
     /// A TCP segment.
     Tcp(Segment<'a>),
     /// A UDP datagram.
-    Udp { sport: u16, dport: u16, payload: &'a [u8] },
+    Udp {
+        sport: u16,
+        dport: u16,
+        payload: &'a [u8],
+    },
     /// An ICMP message about an undeliverable packet.
     Unreachable(Unreachable),
 }
@@ -77,13 +81,30 @@ pub(crate) enum Skip {
     LinkType,
 }
 
-/// Opens a frame and hands the datagram inside to `take`.
+/// Fragments on hold, and how many bytes of the current frame were not captured.
+pub(crate) struct Opener {
+    pub(crate) fragments: Defragmenter,
+    missing: usize,
+}
+
+impl Opener {
+    pub(crate) fn new() -> Self {
+        Self {
+            fragments: Defragmenter::default(),
+            missing: 0,
+        }
+    }
+}
+
+/// Opens a frame of which `missing` bytes were not captured and hands the datagram inside to `take`.
 pub(crate) fn open<R>(
     link_type: u16,
     data: &[u8],
-    fragments: &mut Defragmenter,
+    missing: usize,
+    fragments: &mut Opener,
     take: impl FnOnce(Datagram<'_>) -> R,
 ) -> Result<R, Skip> {
+    fragments.missing = missing;
     match link::open(link_type, data) {
         Inner::Ip(packet) => ip(packet, fragments, 0, take),
         Inner::Other => Err(Skip::Other),
@@ -94,14 +115,15 @@ pub(crate) fn open<R>(
 }
 
 fn known_link(link_type: u16) -> bool {
-    const KNOWN: &[u16] =
-        &[0, 1, 9, 12, 14, 50, 51, 101, 104, 105, 108, 109, 113, 119, 127, 163, 192, 228, 229, 239, 276];
+    const KNOWN: &[u16] = &[
+        0, 1, 9, 12, 14, 50, 51, 101, 104, 105, 108, 109, 113, 119, 127, 163, 192, 228, 229, 239, 276,
+    ];
     KNOWN.contains(&link_type)
 }
 
 fn ip<R>(
     packet: &[u8],
-    fragments: &mut Defragmenter,
+    fragments: &mut Opener,
     depth: usize,
     take: impl FnOnce(Datagram<'_>) -> R,
 ) -> Result<R, Skip> {
@@ -114,15 +136,28 @@ fn ip<R>(
     let protocol = inner.ip_number.0;
     if inner.fragmented {
         let (offset, more, id) = fragment(&slice).ok_or(Skip::Damaged)?;
-        let key = FragmentKey { src, dst, id, protocol };
-        let whole = fragments.add(key, offset, more, inner.payload).ok_or(Skip::Fragment)?;
+        let key = FragmentKey {
+            src,
+            dst,
+            id,
+            protocol,
+        };
+        let whole = fragments
+            .fragments
+            .add(key, offset, more, inner.payload)
+            .ok_or(Skip::Fragment)?;
         let len = whole.len();
         return transport(src, dst, protocol, &whole, len, fragments, depth, take);
     }
-    // Where the IP header says its payload ends; 0 with segmentation offload, then what was captured counts.
+    // Where the IP header says its payload ends; 0 with segmentation offload, then what was captured counts. A
+    // length beyond the frame is a lie and would tear a hole into the stream.
     let start = inner.payload.as_ptr() as usize - packet.as_ptr() as usize;
-    let on_wire = if declared == 0 { inner.payload.len() } else { declared.saturating_sub(start) };
-    let on_wire = on_wire.max(inner.payload.len());
+    let on_wire = if declared == 0 {
+        inner.payload.len()
+    } else {
+        declared.saturating_sub(start)
+    };
+    let on_wire = on_wire.clamp(inner.payload.len(), inner.payload.len() + fragments.missing);
     transport(src, dst, protocol, inner.payload, on_wire, fragments, depth, take)
 }
 
@@ -130,7 +165,11 @@ fn ends(slice: &LaxIpSlice<'_>) -> (Addr, Addr, usize) {
     match slice {
         LaxIpSlice::Ipv4(v4) => {
             let head = v4.header();
-            (Addr::v4(head.source()), Addr::v4(head.destination()), usize::from(head.total_len()))
+            (
+                Addr::v4(head.source()),
+                Addr::v4(head.destination()),
+                usize::from(head.total_len()),
+            )
         }
         LaxIpSlice::Ipv6(v6) => {
             let head = v6.header();
@@ -150,44 +189,65 @@ fn fragment(slice: &LaxIpSlice<'_>) -> Option<(usize, bool, u32)> {
             let offset = usize::from(head.fragments_offset().value()) * 8;
             Some((offset, head.more_fragments(), u32::from(head.identification())))
         }
-        LaxIpSlice::Ipv6(v6) => v6.extensions().clone().into_iter().find_map(|extension| match extension {
-            Ipv6ExtensionSlice::Fragment(head) => {
-                Some((usize::from(head.fragment_offset().value()) * 8, head.more_fragments(), head.identification()))
-            }
-            _ => None,
-        }),
+        LaxIpSlice::Ipv6(v6) => v6
+            .extensions()
+            .clone()
+            .into_iter()
+            .find_map(|extension| match extension {
+                Ipv6ExtensionSlice::Fragment(head) => Some((
+                    usize::from(head.fragment_offset().value()) * 8,
+                    head.more_fragments(),
+                    head.identification(),
+                )),
+                _ => None,
+            }),
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "one step of a recursion over headers, never called from outside")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "one step of a recursion over headers, never called from outside"
+)]
 fn transport<R>(
     src: Addr,
     dst: Addr,
     protocol: u8,
     payload: &[u8],
     on_wire: usize,
-    fragments: &mut Defragmenter,
+    fragments: &mut Opener,
     depth: usize,
     take: impl FnOnce(Datagram<'_>) -> R,
 ) -> Result<R, Skip> {
     let inner = match protocol {
         6 => {
             let segment = tcp(payload, on_wire).ok_or(Skip::Damaged)?;
-            return Ok(take(Datagram { src, dst, body: Body::Tcp(segment) }));
+            return Ok(take(Datagram {
+                src,
+                dst,
+                body: Body::Tcp(segment),
+            }));
         }
         17 => {
             let (sport, dport, body) = udp(payload).ok_or(Skip::Damaged)?;
             match udp_tunnel(sport, dport, body) {
                 Some(inner) => inner,
                 None => {
-                    let body = Body::Udp { sport, dport, payload: body };
+                    let body = Body::Udp {
+                        sport,
+                        dport,
+                        payload: body,
+                    };
                     return Ok(take(Datagram { src, dst, body }));
                 }
             }
         }
         1 | 58 => {
             let complaint = unreachable(protocol, payload).ok_or(Skip::Other)?;
-            return Ok(take(Datagram { src, dst, body: Body::Unreachable(complaint) }));
+            return Ok(take(Datagram {
+                src,
+                dst,
+                body: Body::Unreachable(complaint),
+            }));
         }
         4 | 41 => payload,
         47 => gre(payload).ok_or(Skip::Other)?,
@@ -196,13 +256,15 @@ fn transport<R>(
     // Through a trait object, or the recursion would ask for ever deeper closure types.
     let mut take = Some(take);
     let mut out = None;
-    ip_dyn(inner, fragments, depth + 1, &mut |datagram| out = take.take().map(|take| take(datagram)))?;
+    ip_dyn(inner, fragments, depth + 1, &mut |datagram| {
+        out = take.take().map(|take| take(datagram))
+    })?;
     out.ok_or(Skip::Other)
 }
 
 fn ip_dyn(
     packet: &[u8],
-    fragments: &mut Defragmenter,
+    fragments: &mut Opener,
     depth: usize,
     take: &mut dyn FnMut(Datagram<'_>),
 ) -> Result<(), Skip> {
@@ -211,7 +273,25 @@ fn ip_dyn(
 
 fn tcp(data: &[u8], on_wire: usize) -> Option<Segment<'_>> {
     let head = data.first_chunk::<20>()?;
-    let [sp0, sp1, dp0, dp1, s0, s1, s2, s3, a0, a1, a2, a3, offset, flags, w0, w1, ..] = *head;
+    let [
+        sp0,
+        sp1,
+        dp0,
+        dp1,
+        s0,
+        s1,
+        s2,
+        s3,
+        a0,
+        a1,
+        a2,
+        a3,
+        offset,
+        flags,
+        w0,
+        w1,
+        ..,
+    ] = *head;
     let header_len = usize::from(offset >> 4) * 4;
     if header_len < 20 {
         return None;
@@ -233,8 +313,16 @@ fn udp(data: &[u8]) -> Option<(u16, u16, &[u8])> {
     let [sp0, sp1, dp0, dp1, l0, l1, ..] = *head;
     // A length of 0 means "to the end" in jumbograms; a lying one must not cut good bytes from a cut packet.
     let declared = usize::from(u16::from_be_bytes([l0, l1]));
-    let payload = if declared >= 8 { rest.get(..declared - 8).unwrap_or(rest) } else { rest };
-    Some((u16::from_be_bytes([sp0, sp1]), u16::from_be_bytes([dp0, dp1]), payload))
+    let payload = if declared >= 8 {
+        rest.get(..declared - 8).unwrap_or(rest)
+    } else {
+        rest
+    };
+    Some((
+        u16::from_be_bytes([sp0, sp1]),
+        u16::from_be_bytes([dp0, dp1]),
+        payload,
+    ))
 }
 
 /// The IP packet inside VXLAN, Geneve or Teredo.
@@ -304,7 +392,11 @@ fn gre(data: &[u8]) -> Option<&[u8]> {
     match u16::from_be_bytes([head[2], head[3]]) {
         0x6558 => inner_ip(link::ethernet(rest)),
         // ERSPAN: type I has no header of its own, type II (with a sequence number) has eight bytes.
-        0x88be => inner_ip(link::ethernet(if flags & 0x10 != 0 { rest.get(8..)? } else { rest })),
+        0x88be => inner_ip(link::ethernet(if flags & 0x10 != 0 {
+            rest.get(8..)?
+        } else {
+            rest
+        })),
         0x880b => inner_ip(link::ppp(rest)),
         kind => inner_ip(link::ether_type(kind, rest, 0)),
     }
@@ -320,7 +412,11 @@ fn inner_ip(inner: Inner<'_>) -> Option<&[u8]> {
 fn unreachable(protocol: u8, data: &[u8]) -> Option<Unreachable> {
     let (head, quoted) = data.split_first_chunk::<8>()?;
     let (kind, code) = (head[0], head[1]);
-    let wanted = if protocol == 1 { kind == 3 } else { kind == 1 || kind == 2 };
+    let wanted = if protocol == 1 {
+        kind == 3
+    } else {
+        kind == 1 || kind == 2
+    };
     if !wanted {
         return None;
     }
@@ -333,9 +429,22 @@ fn unreachable(protocol: u8, data: &[u8]) -> Option<Unreachable> {
     let (src, dst, _) = ends(&slice);
     let inner = slice.payload();
     let inner_protocol = inner.ip_number.0;
-    let ports = inner.payload.first_chunk::<4>().filter(|_| matches!(inner_protocol, 6 | 17));
+    let ports = inner
+        .payload
+        .first_chunk::<4>()
+        .filter(|_| matches!(inner_protocol, 6 | 17));
     let [sp0, sp1, dp0, dp1] = ports.copied().unwrap_or_default();
     let version = if protocol == 1 { 4 } else { 6 };
     let (sport, dport) = (u16::from_be_bytes([sp0, sp1]), u16::from_be_bytes([dp0, dp1]));
-    Some(Unreachable { version, kind, code, mtu, protocol: inner_protocol, src, dst, sport, dport })
+    Some(Unreachable {
+        version,
+        kind,
+        code,
+        mtu,
+        protocol: inner_protocol,
+        src,
+        dst,
+        sport,
+        dport,
+    })
 }

@@ -46,7 +46,9 @@ struct Pieces {
 
 /// True if `data` starts with a QUIC long header of a version known to exist.
 pub(crate) fn looks_right(data: &[u8]) -> bool {
-    let Some([first, version @ .., dcid_len]) = data.first_chunk::<6>().copied() else { return false };
+    let Some([first, version @ .., dcid_len]) = data.first_chunk::<6>().copied() else {
+        return false;
+    };
     let version = u32::from_be_bytes(version);
     // Google's own versions have the fixed bit clear in places; theirs start with a letter.
     let google = matches!(version >> 24, 0x51 | 0x54) && version & 0x00ff_0000 == 0x0030_0000;
@@ -79,8 +81,12 @@ impl Quic {
         }
         let mut rest = data;
         for _ in 0..8 {
-            let Some(head) = packet::long_header(rest, |v| crypto::suite(v).map(|s| s.v2)) else { return };
-            let Some(packet) = rest.get(..head.end.min(rest.len())) else { return };
+            let Some(head) = packet::long_header(rest, |v| crypto::suite(v).map(|s| s.v2)) else {
+                return;
+            };
+            let Some(packet) = rest.get(..head.end.min(rest.len())) else {
+                return;
+            };
             match head.kind {
                 Kind::Initial => self.initial(cx, from_client, seen, &head, packet),
                 Kind::Retry if !from_client => self.retry(),
@@ -95,9 +101,22 @@ impl Quic {
         }
     }
 
-    fn initial(&mut self, cx: &mut Cx<'_>, from_client: bool, seen: Seen, head: &LongHeader<'_>, packet: &[u8]) {
-        let Some(opened) = self.open(from_client, head, packet) else { return };
-        let pieces = if from_client { &mut self.client } else { &mut self.server };
+    fn initial(
+        &mut self,
+        cx: &mut Cx<'_>,
+        from_client: bool,
+        seen: Seen,
+        head: &LongHeader<'_>,
+        packet: &[u8],
+    ) {
+        let Some(opened) = self.open(from_client, head, packet) else {
+            return;
+        };
+        let pieces = if from_client {
+            &mut self.client
+        } else {
+            &mut self.server
+        };
         let mut close = None;
         for frame in Frames(&opened) {
             match frame {
@@ -131,7 +150,10 @@ impl Quic {
             return None;
         }
         let suite = crypto::suite(head.version)?;
-        let keys = (Keys::derive(suite, head.dcid, true)?, Keys::derive(suite, head.dcid, false)?);
+        let keys = (
+            Keys::derive(suite, head.dcid, true)?,
+            Keys::derive(suite, head.dcid, false)?,
+        );
         let opened = keys.0.open(packet, head.number_at)?;
         // A new first packet: a retry, another version, or the ports used again.
         (self.client, self.server) = (Pieces::default(), Pieces::default());
@@ -143,10 +165,19 @@ impl Quic {
     }
 
     fn client_hello(&mut self, cx: &mut Cx<'_>, body: &[u8], seen: Seen, head: &LongHeader<'_>) {
-        let Some(found) = hello::parse_client_hello(body) else { return };
+        let Some(found) = hello::parse_client_hello(body) else {
+            return;
+        };
         self.hello_done = true;
         cx.info.after = "client_hello";
-        self.settle(cx, if self.retried { Outcome::Success } else { Outcome::Unknown });
+        self.settle(
+            cx,
+            if self.retried {
+                Outcome::Success
+            } else {
+                Outcome::Unknown
+            },
+        );
         self.server_name = found.server_name.as_deref().map(host_name);
         let (mut row, mut fields) = rows::client_hello(cx, &found, seen, true, 'q');
         let version = version_name(head.version);
@@ -158,7 +189,9 @@ impl Quic {
     }
 
     fn server_hello(&mut self, cx: &mut Cx<'_>, body: &[u8], seen: Seen) {
-        let Some(found) = hello::parse_server_hello(body) else { return };
+        let Some(found) = hello::parse_server_hello(body) else {
+            return;
+        };
         // After a HelloRetryRequest the real one follows in the same stream.
         self.server_done = !found.hello_retry;
         cx.info.after = "server_hello";
@@ -180,9 +213,15 @@ impl Quic {
     }
 
     fn negotiation(&mut self, cx: &mut Cx<'_>, packet: &[u8], at: usize) {
-        let Some((_, fields, _)) = &mut self.pending else { return };
+        let Some((_, fields, _)) = &mut self.pending else {
+            return;
+        };
         let list = packet.get(at..).unwrap_or_default().as_chunks::<4>().0;
-        let versions: Vec<Text> = list.iter().take(16).map(|v| version_name(u32::from_be_bytes(*v))).collect();
+        let versions: Vec<Text> = list
+            .iter()
+            .take(16)
+            .map(|v| version_name(u32::from_be_bytes(*v)))
+            .collect();
         fields.push_list("server_versions", versions.iter().map(Text::as_str));
         self.settle(cx, Outcome::Failure);
     }
@@ -196,7 +235,10 @@ impl Quic {
         let version = version_name(head.version);
         row.message = format!("QUIC version {version}, handshake not readable");
         row.outcome = Some(Outcome::Unknown);
-        let fields = JsonObject::new().str("version", &version).str("dcid", &hex(head.dcid)).bool("opened", false);
+        let fields = JsonObject::new()
+            .str("version", &version)
+            .str("dcid", &hex(head.dcid))
+            .bool("opened", false);
         row.fields = fields.finish();
         cx.push(row);
     }
@@ -239,15 +281,28 @@ impl Quic {
                 self.client_hello(cx, &body, seen, &head);
             }
         }
-        let waited = self.pending.as_ref().is_some_and(|(_, _, seen)| now_ns - seen.ts_ns >= crate::tls::SILENCE_NS);
-        self.settle(cx, if waited && !self.server_seen { Outcome::Timeout } else { Outcome::Unknown });
+        let waited = self
+            .pending
+            .as_ref()
+            .is_some_and(|(_, _, seen)| now_ns - seen.ts_ns >= crate::tls::SILENCE_NS);
+        self.settle(
+            cx,
+            if waited && !self.server_seen {
+                Outcome::Timeout
+            } else {
+                Outcome::Unknown
+            },
+        );
     }
 }
 
 impl Pieces {
     fn add(&mut self, offset: u64, data: &[u8], seen: Seen) {
-        let Some(offset) = offset.checked_sub(self.base) else { return };
-        if self.bytes + data.len() > MAX_HELLO || self.parts.len() >= MAX_PIECES || offset > MAX_HELLO as u64 {
+        let Some(offset) = offset.checked_sub(self.base) else {
+            return;
+        };
+        if self.bytes + data.len() > MAX_HELLO || self.parts.len() >= MAX_PIECES || offset > MAX_HELLO as u64
+        {
             return;
         }
         self.seen.get_or_insert(seen);
@@ -289,7 +344,13 @@ impl Pieces {
         let rest = self.joined().get(len..).map(<[u8]>::to_vec).unwrap_or_default();
         self.base += len as u64;
         let later = std::mem::take(&mut self.parts);
-        let moved = later.into_iter().filter(|(offset, _)| *offset >= len as u64).map(|(o, d)| (o - len as u64, d));
-        self.parts = std::iter::once((0, rest)).filter(|(_, d)| !d.is_empty()).chain(moved).collect();
+        let moved = later
+            .into_iter()
+            .filter(|(offset, _)| *offset >= len as u64)
+            .map(|(o, d)| (o - len as u64, d));
+        self.parts = std::iter::once((0, rest))
+            .filter(|(_, d)| !d.is_empty())
+            .chain(moved)
+            .collect();
     }
 }

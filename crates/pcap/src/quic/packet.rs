@@ -32,7 +32,9 @@ fn varint(data: &[u8]) -> Option<(u64, usize)> {
     let first = *data.first()?;
     let len = 1_usize << (first >> 6);
     let bytes = data.get(..len)?;
-    let value = bytes.iter().skip(1).fold(u64::from(first & 0x3f), |value, byte| value << 8 | u64::from(*byte));
+    let value = bytes.iter().skip(1).fold(u64::from(first & 0x3f), |value, byte| {
+        value << 8 | u64::from(*byte)
+    });
     Some((value, len))
 }
 
@@ -49,14 +51,25 @@ pub(crate) fn long_header(data: &[u8], v2: impl Fn(u32) -> Option<bool>) -> Opti
     let scid_len = usize::from(*data.get(scid_at)?);
     let scid = data.get(scid_at + 1..scid_at + 1 + scid_len)?;
     let mut at = scid_at + 1 + scid_len;
-    let whole = |kind| Some(LongHeader { version, dcid, scid, kind, number_at: at, end: data.len() });
+    let whole = |kind| {
+        Some(LongHeader {
+            version,
+            dcid,
+            scid,
+            kind,
+            number_at: at,
+            end: data.len(),
+        })
+    };
     if version == 0 {
         return whole(Kind::VersionNegotiation);
     }
     if dcid_len > 20 || scid_len > 20 {
         return None;
     }
-    let Some(v2) = v2(version) else { return whole(Kind::Unknown) };
+    let Some(v2) = v2(version) else {
+        return whole(Kind::Unknown);
+    };
     let kind = match (first >> 4 & 3, v2) {
         (0, false) | (1, true) => Kind::Initial,
         (1, false) | (2, true) => Kind::ZeroRtt,
@@ -70,7 +83,14 @@ pub(crate) fn long_header(data: &[u8], v2: impl Fn(u32) -> Option<bool>) -> Opti
     let (len, size) = varint(data.get(at..)?)?;
     at += size;
     let end = at.checked_add(usize::try_from(len).ok()?)?;
-    Some(LongHeader { version, dcid, scid, kind, number_at: at, end })
+    Some(LongHeader {
+        version,
+        dcid,
+        scid,
+        kind,
+        number_at: at,
+        end,
+    })
 }
 
 /// A frame worth reading.
@@ -97,7 +117,8 @@ impl<'a> Frames<'a> {
     }
 
     fn acknowledgement(&mut self, with_ecn: bool) -> Option<()> {
-        let (_largest, _delay, ranges, _first) = (self.number()?, self.number()?, self.number()?, self.number()?);
+        let (_largest, _delay, ranges, _first) =
+            (self.number()?, self.number()?, self.number()?, self.number()?);
         for _ in 0..ranges.min(1024) {
             let _ = (self.number()?, self.number()?);
         }
@@ -119,11 +140,17 @@ impl<'a> Iterator for Frames<'a> {
                 kind @ (2 | 3) => self.acknowledgement(kind == 3)?,
                 6 => {
                     let (offset, len) = (self.number()?, self.number()?);
-                    return Some(Frame::Crypto { offset, data: self.bytes(len)? });
+                    return Some(Frame::Crypto {
+                        offset,
+                        data: self.bytes(len)?,
+                    });
                 }
                 0x1c => {
                     let (code, _frame, len) = (self.number()?, self.number()?, self.number()?);
-                    return Some(Frame::Close { code, reason: self.bytes(len)? });
+                    return Some(Frame::Close {
+                        code,
+                        reason: self.bytes(len)?,
+                    });
                 }
                 _ => return None,
             }
@@ -137,9 +164,23 @@ mod tests {
 
     #[test]
     fn frames_are_read_around_padding() {
-        let bytes = [0, 0, 1, 2, 5, 0, 0, 5, 6, 0x40, 0x10, 2, 0xaa, 0xbb, 0, 0x1c, 0x41, 0x30, 6, 1, b'x', 0];
+        let bytes = [
+            0, 0, 1, 2, 5, 0, 0, 5, 6, 0x40, 0x10, 2, 0xaa, 0xbb, 0, 0x1c, 0x41, 0x30, 6, 1, b'x', 0,
+        ];
         let found: Vec<_> = Frames(&bytes).collect();
-        assert_eq!(found, [Frame::Crypto { offset: 16, data: &[0xaa, 0xbb] }, Frame::Close { code: 0x130, reason: b"x" }]);
+        assert_eq!(
+            found,
+            [
+                Frame::Crypto {
+                    offset: 16,
+                    data: &[0xaa, 0xbb]
+                },
+                Frame::Close {
+                    code: 0x130,
+                    reason: b"x"
+                }
+            ]
+        );
     }
 
     #[test]

@@ -76,7 +76,9 @@ fn date(at: ASN1Time) -> Option<Text> {
 }
 
 fn alternative_names(cert: &X509Certificate<'_>) -> Vec<Text> {
-    let Ok(Some(extension)) = cert.subject_alternative_name() else { return Vec::new() };
+    let Ok(Some(extension)) = cert.subject_alternative_name() else {
+        return Vec::new();
+    };
     let names = extension.value.general_names.iter().take(MAX_NAMES);
     names
         .filter_map(|name| match name {
@@ -160,7 +162,9 @@ fn push_value(out: &mut String, attribute: &AttributeTypeAndValue<'_>) {
     let text: String = match value.tag() {
         Tag::BmpString => {
             let units = bytes.as_chunks::<2>().0.iter().map(|b| u16::from_be_bytes(*b));
-            char::decode_utf16(units).map(|c| c.unwrap_or('\u{fffd}')).collect()
+            char::decode_utf16(units)
+                .map(|c| c.unwrap_or('\u{fffd}'))
+                .collect()
         }
         Tag::TeletexString => bytes.iter().map(|b| char::from(*b)).collect(),
         Tag::Utf8String | Tag::PrintableString | Tag::Ia5String | Tag::VisibleString | Tag::NumericString => {
@@ -168,7 +172,11 @@ fn push_value(out: &mut String, attribute: &AttributeTypeAndValue<'_>) {
         }
         _ => format!("#{}", hex(bytes.get(..64).unwrap_or(bytes))),
     };
-    out.extend(text.chars().take(512).map(|c| if c.is_control() { '\u{fffd}' } else { c }));
+    out.extend(
+        text.chars()
+            .take(512)
+            .map(|c| if c.is_control() { '\u{fffd}' } else { c }),
+    );
 }
 
 impl Certificate {

@@ -99,8 +99,8 @@ pub struct ServerHello {
 
 /// SHA-256 of "HelloRetryRequest", the ServerHello.random that says so (RFC 8446 section 4.1.3).
 const HELLO_RETRY: [u8; 32] = [
-    0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91, 0xc2, 0xa2, 0x11,
-    0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
+    0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91, 0xc2,
+    0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
 ];
 
 /// Most values of one list that are kept; a hello of 16 KiB can't hold more ciphers worth knowing.
@@ -115,7 +115,10 @@ pub fn parse_client_hello(body: &[u8]) -> Option<ClientHello> {
     if at.up_to(32).len() < 32 {
         return None;
     }
-    let mut hello = ClientHello { version, ..ClientHello::default() };
+    let mut hello = ClientHello {
+        version,
+        ..ClientHello::default()
+    };
     hello.cut = fill(&mut hello, &mut at).is_none() || at.cut;
     Some(hello)
 }
@@ -159,7 +162,12 @@ fn client_extension(hello: &mut ClientHello, kind: u16, data: &[u8]) {
 }
 
 fn u16_list(data: &[u8]) -> Vec<u16> {
-    data.as_chunks::<2>().0.iter().take(MAX_LIST).map(|pair| u16::from_be_bytes(*pair)).collect()
+    data.as_chunks::<2>()
+        .0
+        .iter()
+        .take(MAX_LIST)
+        .map(|pair| u16::from_be_bytes(*pair))
+        .collect()
 }
 
 fn server_name(data: &[u8]) -> Option<Text> {
@@ -203,7 +211,11 @@ pub fn parse_server_hello(body: &[u8]) -> Option<ServerHello> {
     let mut at = Cursor::new(body);
     let version = at.u16()?;
     let random = at.up_to(32);
-    let mut hello = ServerHello { version, chosen_version: version, ..ServerHello::default() };
+    let mut hello = ServerHello {
+        version,
+        chosen_version: version,
+        ..ServerHello::default()
+    };
     hello.hello_retry = random == HELLO_RETRY;
     // Drafts of TLS 1.3 before 22 had neither session id nor compression here.
     if !(0x7f00..0x7f16).contains(&version) {
@@ -246,10 +258,21 @@ pub fn parse_ssl2_hello(record: &[u8]) -> Option<ClientHello> {
     }
     let ciphers = at.up_to(usize::from(ciphers_len));
     // Three-byte numbers; those of SSL 3.0 and TLS start with zero.
-    let ciphers = ciphers.as_chunks::<3>().0.iter().filter(|c| c[0] == 0).take(MAX_LIST);
+    let ciphers = ciphers
+        .as_chunks::<3>()
+        .0
+        .iter()
+        .filter(|c| c[0] == 0)
+        .take(MAX_LIST);
     let ciphers = ciphers.map(|c| u16::from_be_bytes([c[1], c[2]])).collect();
     let session_id = at.up_to(usize::from(session_len)).to_vec();
-    Some(ClientHello { version, ciphers, session_id, cut: at.cut, ..ClientHello::default() })
+    Some(ClientHello {
+        version,
+        ciphers,
+        session_id,
+        cut: at.cut,
+        ..ClientHello::default()
+    })
 }
 
 /// A reserved value that clients send to keep servers tolerant (RFC 8701).

@@ -16,7 +16,10 @@ pub(crate) fn ja3(hello: &ClientHello) -> String {
     push_number(&mut text, u32::from(hello.version));
     for list in [&hello.ciphers, &hello.extensions, &hello.groups] {
         text.push(',');
-        join(&mut text, list.iter().filter(|v| !is_grease(**v)).map(|v| u32::from(*v)));
+        join(
+            &mut text,
+            list.iter().filter(|v| !is_grease(**v)).map(|v| u32::from(*v)),
+        );
     }
     text.push(',');
     join(&mut text, hello.point_formats.iter().map(|v| u32::from(*v)));
@@ -32,7 +35,8 @@ fn join(text: &mut String, values: impl Iterator<Item = u32>) {
     }
 }
 
-fn push_number(text: &mut String, value: u32) {
+/// Decimal digits without the formatting machinery.
+pub(crate) fn push_number(text: &mut String, value: u32) {
     let mut digits = [0_u8; 10];
     let (mut at, mut rest) = (digits.len(), value);
     loop {
@@ -60,7 +64,13 @@ pub(crate) fn ja4(hello: &ClientHello, transport: char) -> String {
     let mut out = String::with_capacity(36);
     let named = if hello.extensions.contains(&0) { 'd' } else { 'i' };
     let _ = write!(out, "{transport}{}{named}", version(numeric_highest(hello)));
-    let _ = write!(out, "{:02}{:02}{}", ciphers.len().min(99), count.min(99), alpn_tag(hello));
+    let _ = write!(
+        out,
+        "{:02}{:02}{}",
+        ciphers.len().min(99),
+        count.min(99),
+        alpn_tag(hello)
+    );
     out.push('_');
     out.push_str(&short_hash(&hex_list(&ciphers)));
     let mut rest = hex_list(&hashed);
@@ -75,7 +85,13 @@ pub(crate) fn ja4(hello: &ClientHello, transport: char) -> String {
 
 /// The numerically highest offer, as JA4 has it: a draft's number beats the final version and has no name.
 fn numeric_highest(hello: &ClientHello) -> u16 {
-    hello.versions.iter().copied().filter(|v| !is_grease(*v)).max().unwrap_or(hello.version)
+    hello
+        .versions
+        .iter()
+        .copied()
+        .filter(|v| !is_grease(*v))
+        .max()
+        .unwrap_or(hello.version)
 }
 
 fn version(version: u16) -> &'static str {
@@ -92,7 +108,11 @@ fn version(version: u16) -> &'static str {
 
 /// First and last character of the first protocol; of its hex form if either is not alphanumeric.
 fn alpn_tag(hello: &ClientHello) -> String {
-    let Some((first, last)) = hello.alpn.first().and_then(|name| Some((*name.first()?, *name.last()?))) else {
+    let Some((first, last)) = hello
+        .alpn
+        .first()
+        .and_then(|name| Some((*name.first()?, *name.last()?)))
+    else {
         return String::from("00");
     };
     if first.is_ascii_alphanumeric() && last.is_ascii_alphanumeric() {
@@ -157,12 +177,18 @@ mod tests {
         let b = &hex(&Sha256::digest(b"1301,1302"))[..12];
         let c = &hex(&Sha256::digest(b"000d,002b_0804,0403"))[..12];
         assert_eq!(ja4(&hello, 't'), format!("t13d0204h2_{b}_{c}"));
-        assert_eq!(ja4(&ClientHello::default(), 'q'), "q00i000000_000000000000_000000000000");
+        assert_eq!(
+            ja4(&ClientHello::default(), 'q'),
+            "q00i000000_000000000000_000000000000"
+        );
     }
 
     #[test]
     fn odd_protocol_names_use_their_hex_form() {
-        let hello = |name: &[u8]| ClientHello { alpn: vec![name.to_vec()], ..ClientHello::default() };
+        let hello = |name: &[u8]| ClientHello {
+            alpn: vec![name.to_vec()],
+            ..ClientHello::default()
+        };
         assert_eq!(alpn_tag(&hello(b"http/1.1")), "h1");
         assert_eq!(alpn_tag(&hello(&[0xab, 0xcd])), "ad");
         assert_eq!(alpn_tag(&hello(b"h")), "hh");

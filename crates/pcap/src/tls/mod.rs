@@ -29,7 +29,7 @@ pub(crate) struct Tls {
 
 #[derive(Default)]
 struct State {
-    pending: Option<Pending>,
+    pending: Option<Box<Pending>>,
     server_name: Option<Text>,
     session_id: Vec<u8>,
     ticket: bool,
@@ -59,7 +59,11 @@ impl Tls {
         seen: Seen,
         data: &[u8],
     ) -> bool {
-        let Self { client, server, state } = self;
+        let Self {
+            client,
+            server,
+            state,
+        } = self;
         let side = if from_client { client } else { server };
         if from_client && !side.any && record::is_ssl2_hello(data) {
             if let Some(found) = hello::parse_ssl2_hello(data.get(2..).unwrap_or_default()) {
@@ -67,7 +71,9 @@ impl Tls {
                 return true;
             }
         }
-        side.feed(data, seen, |protected, found| state.found(cx, certificates, from_client, protected, found));
+        side.feed(data, seen, |protected, found| {
+            state.found(cx, certificates, from_client, protected, found)
+        });
         if !from_client && side.lost && !side.any {
             // An answer that is not TLS: a block page, or a server of another protocol.
             state.settle(cx, Outcome::Failure, Some("not_tls"));
@@ -77,9 +83,14 @@ impl Tls {
 
     /// Bytes of one direction are missing.
     pub(crate) fn gap(&mut self, cx: &mut Cx<'_>, certificates: &mut CertificateCache, from_client: bool) {
-        let Self { client, server, state } = self;
+        let Self {
+            client,
+            server,
+            state,
+        } = self;
         let side = if from_client { client } else { server };
-        let cut = side.salvage(|protected, found| state.found(cx, certificates, from_client, protected, found));
+        let cut =
+            side.salvage(|protected, found| state.found(cx, certificates, from_client, protected, found));
         if let Some((kind, body, seen)) = cut {
             state.cut_message(cx, certificates, kind, &body, seen, from_client);
         }
@@ -88,7 +99,8 @@ impl Tls {
     fn done(&self) -> bool {
         let over = |side: &Records| side.lost || side.protected;
         let quiet = self.state.client_data && self.state.server_data;
-        self.state.pending.is_none() && (quiet || (self.client.lost && self.server.lost))
+        self.state.pending.is_none()
+            && (quiet || (self.client.lost && self.server.lost))
             && over(&self.client)
             && over(&self.server)
     }
@@ -125,7 +137,10 @@ impl State {
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one message with its place; called once")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one message with its place; called once"
+    )]
     fn handshake(
         &mut self,
         cx: &mut Cx<'_>,
@@ -171,17 +186,22 @@ impl State {
         self.session_id.clone_from(&found.session_id);
         self.ticket = found.ticket;
         let (row, fields) = rows::client_hello(cx, found, seen, from_client, 't');
-        self.pending = Some(Pending { row, fields, seen });
+        self.pending = Some(Box::new(Pending { row, fields, seen }));
     }
 
     fn server_hello(&mut self, cx: &mut Cx<'_>, found: &hello::ServerHello, seen: Seen, from_client: bool) {
         cx.info.after = "server_hello";
         self.answered = true;
         self.retry = found.hello_retry;
-        let resumed = found.psk || (!self.session_id.is_empty() && self.session_id == found.session_id && found.chosen_version < 0x0304);
+        let resumed = found.psk
+            || (!self.session_id.is_empty()
+                && self.session_id == found.session_id
+                && found.chosen_version < 0x0304);
         if let Some(mut pending) = self.pending.take() {
             pending.fields = pending.fields.bool("session_resumed", resumed);
-            pending.fields.push_num("answer_ms", (seen.ts_ns - pending.seen.ts_ns) / 1_000_000);
+            pending
+                .fields
+                .push_num("answer_ms", (seen.ts_ns - pending.seen.ts_ns) / 1_000_000);
             pending.finish(cx, Outcome::Success, None);
         }
         let row = rows::server_hello(cx, found, seen, self.server_name.as_ref(), from_client);
@@ -196,7 +216,9 @@ impl State {
         seen: Seen,
         from_client: bool,
     ) {
-        let chain: Vec<_> = cert::certificate_list(body).map(|der| certificates.get(der)).collect();
+        let chain: Vec<_> = cert::certificate_list(body)
+            .map(|der| certificates.get(der))
+            .collect();
         if from_client {
             let row = rows::client_certificate(cx, &chain, seen, self.server_name.as_ref());
             cx.push(row);
@@ -216,7 +238,15 @@ impl State {
             }
         }
         cx.info.after = "alert";
-        let row = rows::alert(cx, &name, level, code, seen, self.server_name.as_ref(), from_client);
+        let row = rows::alert(
+            cx,
+            &name,
+            level,
+            code,
+            seen,
+            self.server_name.as_ref(),
+            from_client,
+        );
         cx.push(row);
     }
 
@@ -240,7 +270,11 @@ impl State {
             _ => {}
         }
         if content == 23 {
-            let side = if from_client { &mut self.client_data } else { &mut self.server_data };
+            let side = if from_client {
+                &mut self.client_data
+            } else {
+                &mut self.server_data
+            };
             if !*side {
                 *side = true;
                 cx.info.after = "data";
@@ -283,13 +317,20 @@ impl State {
     }
 
     fn settle_at_end(&mut self, cx: &mut Cx<'_>, end: End) {
-        let Some(pending) = self.pending.take() else { return };
+        let Some(pending) = self.pending.take() else {
+            return;
+        };
         let waited = |now_ns: i64| now_ns - pending.seen.ts_ns >= SILENCE_NS;
         let outcome = match end {
             // A client that waited long and then hung up met silence; the hang-up is only its consequence.
-            End::Reset { by_client: true, now_ns } | End::Closed { by_client: true, now_ns } if waited(now_ns) => {
-                Outcome::Timeout
+            End::Reset {
+                by_client: true,
+                now_ns,
             }
+            | End::Closed {
+                by_client: true,
+                now_ns,
+            } if waited(now_ns) => Outcome::Timeout,
             End::Reset { .. } => Outcome::Reset,
             End::Closed { .. } => Outcome::Refused,
             End::Idle { now_ns, answered } if answered && waited(now_ns) => Outcome::Timeout,

@@ -41,7 +41,9 @@ pub(crate) struct Records {
 /// True if `bytes` can start a TLS record.
 pub(crate) fn is_record(bytes: &[u8]) -> bool {
     match bytes {
-        [20..=23, 3, 0..=4, hi, lo, ..] => (1..=MAX_RECORD).contains(&usize::from(u16::from_be_bytes([*hi, *lo]))),
+        [20..=23, 3, 0..=4, hi, lo, ..] => {
+            (1..=MAX_RECORD).contains(&usize::from(u16::from_be_bytes([*hi, *lo])))
+        }
         _ => false,
     }
 }
@@ -81,10 +83,19 @@ impl Records {
         if data.is_empty() {
             return;
         }
-        let Self { joiner, message, message_seen, skip, protected, any, .. } = self;
+        let Self {
+            joiner,
+            message,
+            message_seen,
+            skip,
+            protected,
+            any,
+            ..
+        } = self;
         let fine = joiner.feed(data, seen, MAX_RECORD + 5, |bytes, seen| {
             let Some([content, major, minor, hi, lo]) = bytes.first_chunk::<5>().copied() else {
-                let plausible = matches!(bytes.first(), Some(20..=24)) && bytes.get(1).is_none_or(|b| *b == 3);
+                let plausible =
+                    matches!(bytes.first(), Some(20..=24)) && bytes.get(1).is_none_or(|b| *b == 3);
                 return if plausible { Step::More } else { Step::Stop };
             };
             let len = usize::from(u16::from_be_bytes([hi, lo]));
@@ -99,7 +110,9 @@ impl Records {
                 *skip = len.saturating_sub(have);
                 return Step::Used(5 + len.min(have));
             }
-            let Some(body) = bytes.get(5..5 + len) else { return Step::More };
+            let Some(body) = bytes.get(5..5 + len) else {
+                return Step::More;
+            };
             match content {
                 20 => found(protected, Found::ChangeCipher),
                 21 => alert(body, seen, protected, &mut found),
@@ -130,8 +143,17 @@ impl Records {
 
     /// Takes what can still be read when the next bytes are missing (or nothing more will come): whole messages of an
     /// unfinished record through `found`, and the type and beginning of a message that is cut.
-    pub(crate) fn salvage(&mut self, mut found: impl FnMut(&mut bool, Found<'_>)) -> Option<(u8, Vec<u8>, Seen)> {
-        let Self { joiner, message, message_seen, protected, .. } = self;
+    pub(crate) fn salvage(
+        &mut self,
+        mut found: impl FnMut(&mut bool, Found<'_>),
+    ) -> Option<(u8, Vec<u8>, Seen)> {
+        let Self {
+            joiner,
+            message,
+            message_seen,
+            protected,
+            ..
+        } = self;
         let (rest, seen) = joiner.rest();
         if !*protected && rest.first() == Some(&22) {
             if message.is_empty() {
@@ -150,7 +172,14 @@ impl Records {
 fn alert(body: &[u8], seen: Seen, protected: &mut bool, found: &mut impl FnMut(&mut bool, Found<'_>)) {
     for pair in body.as_chunks::<2>().0.iter().take(4) {
         if matches!(pair[0], 1 | 2) {
-            found(protected, Found::Alert { level: pair[0], code: pair[1], seen });
+            found(
+                protected,
+                Found::Alert {
+                    level: pair[0],
+                    code: pair[1],
+                    seen,
+                },
+            );
         }
     }
 }
@@ -163,10 +192,23 @@ fn messages(
     found: &mut impl FnMut(&mut bool, Found<'_>),
 ) {
     let mut used = 0;
-    while let Some([kind, a, b, c]) = message.get(used..).and_then(|rest| rest.first_chunk::<4>()).copied() {
+    while let Some([kind, a, b, c]) = message
+        .get(used..)
+        .and_then(|rest| rest.first_chunk::<4>())
+        .copied()
+    {
         let len = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
-        let Some(body) = message.get(used + 4..used + 4 + len) else { break };
-        found(protected, Found::Handshake { kind, body, seen: *message_seen });
+        let Some(body) = message.get(used + 4..used + 4 + len) else {
+            break;
+        };
+        found(
+            protected,
+            Found::Handshake {
+                kind,
+                body,
+                seen: *message_seen,
+            },
+        );
         used += 4 + len;
         *message_seen = seen;
         if *protected {

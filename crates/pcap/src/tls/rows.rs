@@ -28,7 +28,11 @@ pub(crate) fn client_hello(
     from_client: bool,
     transport: char,
 ) -> (Row, JsonObject) {
-    let kind = if transport == 'q' { "quic.initial" } else { "tls.client_hello" };
+    let kind = if transport == 'q' {
+        "quic.initial"
+    } else {
+        "tls.client_hello"
+    };
     let mut row = cx.row(kind, seen, from_client);
     let version = names::tls_version(hello.highest_version());
     row.server_name = hello.server_name.as_deref().map(host_name);
@@ -44,20 +48,19 @@ pub(crate) fn client_hello(
 }
 
 fn hello_fields(cx: &Cx<'_>, hello: &ClientHello) -> JsonObject {
-    let mut fields = JsonObject::new();
-    let real = |list: &[u16]| list.iter().copied().filter(|v| !is_grease(*v)).collect::<Vec<_>>();
-    let versions = real(if hello.versions.is_empty() { std::slice::from_ref(&hello.version) } else { &hello.versions });
-    let versions: Vec<Text> = versions.into_iter().map(names::tls_version).collect();
-    fields.push_list("versions", versions.iter().map(Text::as_str));
-    let group = |v: &u16| names::TLS_GROUPS.or_hex(u32::from(*v));
-    let groups: Vec<Text> = real(&hello.groups).iter().map(group).collect();
-    fields.push_list("groups", groups.iter().map(Text::as_str));
+    let mut fields = JsonObject::with_capacity(1792);
+    let offered = if hello.versions.is_empty() {
+        std::slice::from_ref(&hello.version)
+    } else {
+        &hello.versions
+    };
+    let group = |v: u16| names::TLS_GROUPS.or_hex(u32::from(v));
+    push_names(&mut fields, "versions", offered, names::tls_version);
+    push_names(&mut fields, "groups", &hello.groups, group);
     if !hello.key_shares.is_empty() {
-        let shares: Vec<Text> = real(&hello.key_shares).iter().map(group).collect();
-        fields.push_list("key_shares", shares.iter().map(Text::as_str));
+        push_names(&mut fields, "key_shares", &hello.key_shares, group);
     }
-    let ciphers: Vec<Text> = real(&hello.ciphers).into_iter().map(names::cipher).collect();
-    fields.push_list("ciphers", ciphers.iter().map(Text::as_str));
+    push_names(&mut fields, "ciphers", &hello.ciphers, names::cipher);
     fields.push_raw("extensions", &numbers(&hello.extensions));
     fields.push_raw("ech", if hello.ech { "true" } else { "false" });
     for (name, set) in [("cut", hello.cut), ("proxy_tunnel", cx.tunnelled())] {
@@ -68,6 +71,22 @@ fn hello_fields(cx: &Cx<'_>, hello: &ClientHello) -> JsonObject {
     fields
 }
 
+/// A list of registered names, GREASE left out; none of them needs escaping.
+fn push_names(fields: &mut JsonObject, key: &str, values: &[u16], name: impl Fn(u16) -> Text) {
+    let mut list = String::with_capacity(values.len() * 40 + 2);
+    list.push('[');
+    for value in values.iter().copied().filter(|v| !is_grease(*v)) {
+        if list.len() > 1 {
+            list.push(',');
+        }
+        list.push('"');
+        list.push_str(&name(value));
+        list.push('"');
+    }
+    list.push(']');
+    fields.push_raw(key, &list);
+}
+
 fn numbers(values: &[u16]) -> String {
     let mut out = String::with_capacity(values.len() * 6 + 2);
     out.push('[');
@@ -75,7 +94,7 @@ fn numbers(values: &[u16]) -> String {
         if i > 0 {
             out.push(',');
         }
-        out.push_str(&value.to_string());
+        ja::push_number(&mut out, u32::from(*value));
     }
     out.push(']');
     out
@@ -89,10 +108,17 @@ pub(crate) fn server_hello(
     from_client: bool,
 ) -> Row {
     let mut row = cx.row("tls.server_hello", seen, from_client);
-    let (version, cipher) = (names::tls_version(hello.chosen_version), names::cipher(hello.cipher));
+    let (version, cipher) = (
+        names::tls_version(hello.chosen_version),
+        names::cipher(hello.cipher),
+    );
     row.server_name = server_name.cloned();
     row.alpn = protocols(hello.alpn.iter().map(Vec::as_slice));
-    let what = if hello.hello_retry { "HelloRetryRequest" } else { "ServerHello" };
+    let what = if hello.hello_retry {
+        "HelloRetryRequest"
+    } else {
+        "ServerHello"
+    };
     row.message = format!("{what}: {version}, {cipher}");
     row.tls_version = Some(version);
     row.tls_cipher = Some(cipher);
@@ -105,7 +131,11 @@ pub(crate) fn server_hello(
 }
 
 fn tunnel_mark(cx: &Cx<'_>, fields: JsonObject) -> JsonObject {
-    if cx.tunnelled() { fields.bool("proxy_tunnel", true) } else { fields }
+    if cx.tunnelled() {
+        fields.bool("proxy_tunnel", true)
+    } else {
+        fields
+    }
 }
 
 pub(crate) fn certificate(cx: &Cx<'_>, chain: &[Certificate], seen: Seen, server_name: Option<&Text>) -> Row {
@@ -114,7 +144,10 @@ pub(crate) fn certificate(cx: &Cx<'_>, chain: &[Certificate], seen: Seen, server
     fill_certificate(&mut row, chain);
     row.message = match (&row.cert_subject, &row.cert_issuer) {
         (Some(subject), Some(issuer)) => format!("Server certificate {subject}, issued by {issuer}"),
-        _ => format!("Server certificate that can't be parsed, {} bytes", chain.first().map_or(0, |c| c.bytes)),
+        _ => format!(
+            "Server certificate that can't be parsed, {} bytes",
+            chain.first().map_or(0, |c| c.bytes)
+        ),
     };
     row.fields = tunnel_mark(cx, certificate_fields(chain, "server")).finish();
     row
@@ -131,22 +164,37 @@ fn fill_certificate(row: &mut Row, chain: &[Certificate]) {
 
 fn certificate_fields(chain: &[Certificate], side: &str) -> JsonObject {
     let self_signed = chain.first().is_some_and(Certificate::self_signed);
-    let mut fields = JsonObject::new().str("side", side).bool("self_signed", self_signed);
+    let mut fields = JsonObject::new()
+        .str("side", side)
+        .bool("self_signed", self_signed);
     fields.push_raw("chain", &chain_json(chain));
     fields
 }
 
-pub(crate) fn client_certificate(cx: &Cx<'_>, chain: &[Certificate], seen: Seen, server_name: Option<&Text>) -> Row {
+pub(crate) fn client_certificate(
+    cx: &Cx<'_>,
+    chain: &[Certificate],
+    seen: Seen,
+    server_name: Option<&Text>,
+) -> Row {
     let mut row = cx.row("tls.client_certificate", seen, true);
     row.server_name = server_name.cloned();
     fill_certificate(&mut row, chain);
     row.message = match &row.cert_subject {
         Some(subject) => format!("Client certificate {subject}"),
-        None if chain.is_empty() => String::from("The client answered the certificate request with no certificate"),
+        None if chain.is_empty() => {
+            String::from("The client answered the certificate request with no certificate")
+        }
         None => String::from("Client certificate that can't be parsed"),
     };
-    row.outcome = Some(if chain.is_empty() { Outcome::Failure } else { Outcome::Unknown });
-    row.fields = certificate_fields(chain, "client").bool("empty", chain.is_empty()).finish();
+    row.outcome = Some(if chain.is_empty() {
+        Outcome::Failure
+    } else {
+        Outcome::Unknown
+    });
+    row.fields = certificate_fields(chain, "client")
+        .bool("empty", chain.is_empty())
+        .finish();
     row
 }
 
@@ -172,7 +220,10 @@ pub(crate) fn certificate_request(
 fn authorities(body: &[u8]) -> Vec<Text> {
     let types = usize::from(body.first().copied().unwrap_or(0)) + 1;
     let rest = body.get(types..).unwrap_or_default();
-    let skip = |rest: &[u8]| rest.first_chunk::<2>().map_or(0, |b| usize::from(u16::from_be_bytes(*b)) + 2);
+    let skip = |rest: &[u8]| {
+        rest.first_chunk::<2>()
+            .map_or(0, |b| usize::from(u16::from_be_bytes(*b)) + 2)
+    };
     let with_signatures = rest.get(skip(rest)..).unwrap_or_default();
     for list in [with_signatures, rest] {
         if !list.is_empty() && skip(list) == list.len() {
@@ -211,9 +262,17 @@ pub(crate) fn alert(
     row.message = format!("TLS alert {name} from the {side}");
     row.tls_alert = Some(name.clone());
     // Orderly ends are alerts too.
-    row.outcome = Some(if matches!(code, 0 | 90) { Outcome::Success } else { Outcome::Failure });
+    row.outcome = Some(if matches!(code, 0 | 90) {
+        Outcome::Success
+    } else {
+        Outcome::Failure
+    });
     let level = if level == 2 { "fatal" } else { "warning" };
-    let fields = JsonObject::new().str("direction", side).str("level", level).num("code", code).bool("encrypted", false);
+    let fields = JsonObject::new()
+        .str("direction", side)
+        .str("level", level)
+        .num("code", code)
+        .bool("encrypted", false);
     row.fields = tunnel_mark(cx, fields).finish();
     row
 }
