@@ -3,8 +3,9 @@
 //! Windows tools of one bundle write UTF-16LE with and without mark, UTF-8, and the ANSI or OEM code page of the
 //! machine; two writers that append to one file leave a UTF-16 head with an ANSI tail. So the unit size (one or
 //! two bytes) is looked at anew at each line start, and a line of bytes is UTF-8 if it is valid, else code page
-//! 932 if it reads like Japanese, else code page 1252. Code pages 437 and 850 share no tell-tale with 1252 that
-//! would be safe on short lines; their accented letters come out wrong and are not claimed to be right.
+//! 932 if it reads like Japanese, else code page 850 if letters of words sit where 1252 has none, else code page
+//! 1252. Other code pages (437's few other letters, Chinese, Korean, Cyrillic) are not told apart and come out as
+//! wrong letters; ASCII around them stays right.
 
 use encoding_rs::{Encoding, SHIFT_JIS, WINDOWS_1252};
 
@@ -99,6 +100,34 @@ pub(crate) fn code_page(line: &[u8], before: Option<&'static Encoding>) -> &'sta
     }
 }
 
+/// Letters 0x80 to 0xFF of code page 850, the console's in western Europe.
+const CP850: &str = "ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜø£Ø×ƒáíóúñÑªº¿®¬½¼¡«»░▒▓│┤ÁÂÀ©╣║╗╝¢¥┐\
+                     └┴┬├─┼ãÃ╚╔╩╦╠═╬¤ðÐÊËÈıÍÎÏ┘┌█▄¦Ì▀ÓßÔÒõÕµþÞÚÛÙýÝ¯´\u{ad}±‗¾¶§÷¸°¨·¹³²■\u{a0}";
+
+/// True if a line of western text was written by the console: its letters are where 1252 has quotes or nothing.
+pub(crate) fn is_console(line: &[u8]) -> bool {
+    line.windows(3).any(|three| {
+        let [before, byte, after] = three else {
+            return false;
+        };
+        matches!(
+            byte,
+            0x81 | 0x82 | 0x84 | 0x87 | 0x88 | 0x8a | 0x8e | 0x94 | 0x99 | 0x9a
+        ) && before.is_ascii_alphabetic()
+            && after.is_ascii_alphabetic()
+    })
+}
+
+/// Decodes code page 850.
+pub(crate) fn decode_console(line: &[u8], out: &mut String) {
+    for byte in line {
+        match byte.checked_sub(0x80) {
+            Some(high) => out.push(CP850.chars().nth(usize::from(high)).unwrap_or('\u{fffd}')),
+            None => out.push(char::from(*byte)),
+        }
+    }
+}
+
 /// Signs for Japanese and for a misread western text, counted in a line decoded as code page 932.
 ///
 /// A western `für` becomes `f` and one kanji; real Japanese has kana or several kanji in a row.
@@ -141,6 +170,7 @@ pub(crate) struct Seen {
     pub(crate) utf8: bool,
     pub(crate) cp932: bool,
     pub(crate) cp1252: bool,
+    pub(crate) cp850: bool,
     pub(crate) malformed: bool,
 }
 
@@ -148,11 +178,11 @@ impl Seen {
     /// True if two writers with different encodings shared the file.
     pub(crate) fn is_mixed(self) -> bool {
         let wide = self.wide_le || self.wide_be;
-        let pages = usize::from(self.cp932) + usize::from(self.cp1252);
+        let pages = usize::from(self.cp932) + usize::from(self.cp1252 || self.cp850);
         (wide && (self.ascii || self.utf8 || pages > 0)) || (self.utf8 && pages > 0) || pages > 1
     }
 
-    /// The stable name: `utf-16le-bom`, `utf-16le`, `utf-16be`, `utf-8-bom`, `utf-8`, `cp932`, `cp1252`, `ascii`,
+    /// The stable name: `utf-16le-bom`, `utf-16le`, `utf-16be`, `utf-8-bom`, `utf-8`, `cp932`, `cp850`, `cp1252`, `ascii`,
     /// `mixed`.
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -166,6 +196,7 @@ impl Seen {
             Self { wide_be: true, .. } => "utf-16be",
             Self { utf8_mark: true, .. } => "utf-8-bom",
             Self { cp932: true, .. } => "cp932",
+            Self { cp850: true, .. } => "cp850",
             Self { cp1252: true, .. } => "cp1252",
             Self { utf8: true, .. } => "utf-8",
             _ => "ascii",
@@ -192,6 +223,17 @@ mod tests {
             let bytes = WINDOWS_1252.encode(western).0;
             assert_eq!(code_page(&bytes, None), WINDOWS_1252, "{western}");
         }
+    }
+
+    #[test]
+    fn console_letters_are_told_from_quotes() {
+        let mut out = String::new();
+        let line = b"Dom\x84ne f\x81r Gr\x94\xe1e";
+        assert!(is_console(line));
+        decode_console(line, &mut out);
+        assert_eq!(out, "Domäne für Größe");
+        assert_eq!(CP850.chars().count(), 128);
+        assert!(!is_console(&WINDOWS_1252.encode("„Domäne“ – don’t … für").0));
     }
 
     #[test]

@@ -279,6 +279,7 @@ pub(crate) static SPECS: &[Spec] = &[
     whole("environment", f::environment::detect, f::environment::make),
     whole("wlan", f::netsh::detect_wlan, f::netsh::make_wlan),
     whole("firewall", f::netsh::detect_firewall, f::netsh::make_firewall),
+    whole("event_list", f::event_list::detect, f::event_list::make),
     whole("netsetup", f::logs::detect_netsetup, f::logs::make_netsetup),
     whole("netlogon", f::logs::detect_netlogon, f::logs::make_netlogon),
     whole("gpsvc", f::logs::detect_gpsvc, f::logs::make_gpsvc),

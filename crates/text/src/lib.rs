@@ -48,7 +48,7 @@ pub struct TextResult {
     pub inspection: Inspection,
     /// What the file was read as.
     pub format: Format,
-    /// `utf-16le-bom`, `utf-16le`, `utf-16be`, `utf-8-bom`, `utf-8`, `cp932`, `cp1252`, `ascii`, `mixed`, `binary`.
+    /// `utf-16le-bom`, `utf-16le`, `utf-16be`, `utf-8-bom`, `utf-8`, `cp932`, `cp850`, `cp1252`, `ascii`, `mixed`, `binary`.
     pub encoding: &'static str,
     /// Lines in the file.
     pub lines: u64,

@@ -8,7 +8,7 @@ use std::io::{self, BufRead, Read};
 
 use encoding_rs::{Decoder, Encoding, SHIFT_JIS, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
-use crate::encoding::{Seen, Unit, code_page, mark, unit_at};
+use crate::encoding::{Seen, Unit, code_page, decode_console, is_console, mark, unit_at};
 
 /// Bytes read at a time, and the longest piece.
 const BLOCK: usize = 64 << 10;
@@ -180,6 +180,10 @@ fn whole_line(raw: &[u8], page: &mut Option<&'static Encoding>, seen: &mut Seen,
     }
     let encoding = code_page(raw, *page);
     *page = Some(encoding);
+    if encoding == WINDOWS_1252 && is_console(raw) {
+        seen.cp850 = true;
+        return decode_console(raw, out);
+    }
     seen.cp932 |= encoding == SHIFT_JIS;
     seen.cp1252 |= encoding == WINDOWS_1252;
     out.push_str(&encoding.decode_without_bom_handling(raw).0);

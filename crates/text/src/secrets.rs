@@ -11,12 +11,25 @@ use regex::Regex;
 /// Named values: query and form parameters, JSON members, command line options.
 static NAMED: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let names = "refresh_token|access_token|id_token|client_secret|client_assertion|assertion|password|passwd|pwd|\
-                 session_key_jwe|device_code|user_code|code_verifier|authorization_code|secret|sas_token|sig|cookie\
-                 |set-cookie|x-ms-refreshtokencredential|x-ms-devicecredential|SAMLResponse|samlp|otc|bulk_aad_jwt";
+                 session_key_jwe|device_code|user_code|code_verifier|authorization_code|secret|sas_token|sig\
+                 |x-ms-refreshtokencredential|x-ms-devicecredential|SAMLResponse|samlp|otc|bulk_aad_jwt";
     Regex::new(&format!(
         r#"(?i)\b({names})(\\?["']?\s{{0,40}}[=:]\s{{0,4}}\\?["']?|\s+\\?["'])([^\s"'\\&,;}}\]]{{4,}})"#
     ))
     .ok()
+});
+
+/// Whole header values: cookies, and credentials of schemes without a name of their own.
+static HEADER: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(
+        r#"(?i)\b((?:set-cookie2?|cookie|(?:proxy-)?authorization)\\?["']?\s{0,40}:\s?\\?["']?(?:(?:bearer|basic|negotiate|ntlm|pop|digest)\s)?)([^\r\n"'\\*][^\r\n"'\\]{3,})"#,
+    )
+    .ok()
+});
+
+/// Session cookies of the sign-in service wherever they stand.
+static SESSION: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r#"(?i)\b(ESTS[A-Z]*|SignInStateCookie|x-ms-RefreshTokenCredential|x-ms-DeviceCredential)=([^\s"'\\;,&]{8,})"#).ok()
 });
 
 /// The OAuth authorization code: `code` alone is too common a word to be masked everywhere.
@@ -48,6 +61,8 @@ pub(crate) fn mask(text: &str) -> Cow<'_, str> {
     let mut out = Cow::Borrowed(text);
     apply(&mut out, &BEARER, "$1$3 ***");
     apply(&mut out, &NAMED, "$1$2***");
+    apply(&mut out, &HEADER, "$1***");
+    apply(&mut out, &SESSION, "$1=***");
     apply(&mut out, &CODE, "$1***");
     apply(&mut out, &OPTION, "$1***");
     apply(&mut out, &USERINFO, "$1***@");
@@ -86,6 +101,13 @@ mod tests {
             ("['login', '-u', 'me', '-p', 'hunter22']", "hunter22"),
             ("az login --service-principal -p hunter22 --tenant x", "hunter22"),
             ("Cookie: ESTSAUTH=abcdefgh", "abcdefgh"),
+            ("Cookie: a=1; b=second-cookie", "second-cookie"),
+            (
+                r#"{"h":{"Set-Cookie":"a=1; b=second-cookie; path=/","x":"y"}}"#,
+                "second-cookie",
+            ),
+            ("Authorization: SharedAccessSignature sr=x&sig2=abcdef", "abcdef"),
+            ("see ESTSAUTHPERSISTENT=abcdefghi there", "abcdefghi"),
             ("HTTPS_PROXY=http://user:hunter22@proxy:8080", "hunter22"),
             (r#"{"x":"{\"client_secret\": \"topsecret\"}"}"#, "topsecret"),
         ] {

@@ -142,3 +142,14 @@ fn broken_xml_keeps_what_came_before() {
     let read = read("netevents.xml", text.as_bytes());
     assert_eq!(read.kind("wfp.event").count(), 1);
 }
+
+#[test]
+fn events_printed_as_a_list() {
+    let text = "\n\nTimeCreated  : 3/2/2026 10:15:04 AM\nProviderName : Microsoft-Windows-DeviceManagement-Enterprise-Diagnostics-Provider\nId           : 76\nMessage      : Auto MDM Enroll: Device Credential (0x0), Failed\n               (Unknown Win32 Error code: 0x8018002b)\n\nTimeCreated  : 3/2/2026 10:16:04 AM\nId           : 75\nMessage      : Auto MDM Enroll: Succeeded\n";
+    let read = read("DmEventLog.txt", &wide(text));
+    let rows: Vec<_> = read.kind("event").collect();
+    assert_eq!(
+        (rows.len(), rows[0].event_id, column(rows[0], "error_code")),
+        (2, Some(76), "0x8018002b".into())
+    );
+}

@@ -174,3 +174,16 @@ fn environment_names_proxies_without_their_passwords() {
             .any(|row| column(row, "fields").contains("hunter22") || row.message.contains("hunter22"))
     );
 }
+
+#[test]
+fn registry_passwords_are_masked() {
+    let text = "HKEY_LOCAL_MACHINE\\SOFTWARE\\Microsoft\\Windows NT\\CurrentVersion\\Winlogon\n    DefaultPassword    REG_SZ    hunter22\n    DisablePasswordChange    REG_DWORD    0x1\n";
+    let read = read("x.txt", text.as_bytes());
+    assert!(
+        !read
+            .rows
+            .iter()
+            .any(|row| row.message.contains("hunter22") || row.fields.contains("hunter22"))
+    );
+    assert_eq!(field(&read.rows[1], "data"), "0x1");
+}

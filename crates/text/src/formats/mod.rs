@@ -11,6 +11,7 @@ pub(crate) mod connectivity;
 pub(crate) mod displaydns;
 pub(crate) mod dsregcmd;
 pub(crate) mod environment;
+pub(crate) mod event_list;
 pub(crate) mod event_texts;
 pub(crate) mod ipconfig;
 pub(crate) mod klist;

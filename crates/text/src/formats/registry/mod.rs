@@ -131,6 +131,12 @@ impl Registry {
             }
         }
         let context = context(&self.key);
+        let hidden = Value {
+            data: "***".into(),
+            bytes: Vec::new(),
+            ..value.clone()
+        };
+        let value = if is_secret(&value.name) { &hidden } else { value };
         let mut row = Row::new(Source::Registry, "registry.value", line);
         row.context = context;
         row.message = format!("{}\\{} = {}", self.key, value.name, value.data);
@@ -144,6 +150,16 @@ impl Registry {
             settings::publish(&self.key, name, value, line, context, out);
         }
     }
+}
+
+/// Values such as DefaultPassword hold their secret in the data, out of reach of the text masks.
+fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let harmless = name.starts_with("disable") || name.starts_with("enable") || name.contains("policy");
+    !harmless
+        && ["password", "secret", "accesstoken", "refreshtoken"]
+            .iter()
+            .any(|word| name.contains(word))
 }
 
 /// Machine-wide keys act for SYSTEM, users' hives for users.

@@ -1,0 +1,226 @@
+//! Failures: their class, place and exception, told from the text of an entry.
+
+use std::sync::LazyLock;
+
+use casetrace_model::{JsonObject, Outcome, Row, Source, Text, TsSource, find_guids};
+use regex::Regex;
+
+use super::Run;
+use crate::codes::Codes;
+use crate::lines::floor_boundary;
+use crate::output::{Output, correlation, push_codes};
+use crate::table::rows;
+
+static ERRORS: LazyLock<Vec<(&str, Outcome, String)>> = LazyLock::new(|| {
+    rows::<3>(include_str!("../../../../../pipelines/text/cli_errors.tsv"))
+        .map(|[class, outcome, phrase]| {
+            (
+                class,
+                Outcome::parse(outcome).unwrap_or(Outcome::Failure),
+                phrase.to_lowercase(),
+            )
+        })
+        .collect()
+});
+
+static POOL: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"host='(?P<host>[^']{1,253})', port=(?P<port>\d+)\)(?:: Max retries exceeded with url: (?P<url>\S+))?").ok()
+});
+
+/// The host that .NET names in quotes or in brackets with a port.
+static NET_HOST: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"(?:resolved|解決できませんでした。?):? ?'(?P<a>[A-Za-z0-9._-]{3,253})'|\((?P<b>[A-Za-z0-9._-]{3,253}\.[A-Za-z]{2,}):(?P<port>\d+)\)").ok()
+});
+
+static EXCEPTION: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"\b((?:[A-Za-z_][A-Za-z0-9_]*\.)*(?:[A-Z][A-Za-z0-9]*(?:Error|Exception|Disconnected)))\b")
+        .ok()
+});
+
+/// A failure held back until something else follows, because the tools print it two or three times.
+#[derive(Debug)]
+pub(super) struct Failure {
+    row: Row,
+    fields: JsonObject,
+    key: String,
+    repeated: u32,
+}
+
+impl Run {
+    /// Recognises a failure in an entry; true if it is one.
+    pub(crate) fn failure(&mut self, line: u64, text: &str, out: &mut Output<'_>) -> bool {
+        let codes = Codes::of(text);
+        let sts = codes.best().is_some_and(|code| code.starts_with("AADSTS"));
+        let lower = text.to_lowercase();
+        let found = ERRORS
+            .iter()
+            .find(|(_, _, phrase)| lower.contains(phrase.as_str()));
+        let (class, outcome) = match found {
+            _ if sts => ("aadsts", Outcome::Failure),
+            Some((class, outcome, _)) => (*class, *outcome),
+            None => return false,
+        };
+        let mut row = Row::new(Source::Text, "cli.error", line);
+        row.outcome = Some(outcome);
+        row.error_code = codes.best().cloned();
+        row.correlation_id = correlation(text);
+        self.user = self
+            .user
+            .take()
+            .or_else(|| after_words(text, "No subscriptions found for "));
+        let host = place(text, &mut row);
+        let exception = exception(text);
+        row.message = failure_message(class, host.as_deref(), text);
+        if let Some(ts_ns) = server_time(text) {
+            (row.ts_ns, row.ts_source) = (Some(ts_ns), TsSource::Exact);
+            self.saw(ts_ns);
+        }
+        self.stamp(&mut row);
+        let mut fields = JsonObject::new().str("tool", self.tool).str("class", class);
+        fields.push_str(
+            "phase",
+            if self.phase.is_empty() {
+                "start"
+            } else {
+                self.phase
+            },
+        );
+        if let Some(exception) = &exception {
+            fields.push_str("exception", exception);
+        }
+        if lower.contains("this typically happens when using azure cli behind a proxy") {
+            fields.push_raw("certificate_hint", "true");
+        }
+        push_ids(&mut fields, &row, text);
+        push_codes(&mut fields, &codes);
+        let key = format!(
+            "{class} {} {}",
+            host.unwrap_or_default(),
+            row.error_code.as_deref().unwrap_or_default()
+        );
+        self.hold(
+            Failure {
+                row,
+                fields,
+                key,
+                repeated: 0,
+            },
+            out,
+        );
+        true
+    }
+
+    fn hold(&mut self, failure: Failure, out: &mut Output<'_>) {
+        if let Some(held) = &mut self.error
+            && (held.key == failure.key || (failure.key.starts_with("other  ")))
+        {
+            held.repeated += 1;
+            return;
+        }
+        self.flush(out);
+        self.failures += 1;
+        self.error = Some(failure);
+    }
+
+    /// Writes the failure held back.
+    pub(crate) fn flush(&mut self, out: &mut Output<'_>) {
+        if let Some(Failure {
+            mut row,
+            mut fields,
+            repeated,
+            ..
+        }) = self.error.take()
+        {
+            if repeated > 0 {
+                fields.push_num("repeated", repeated);
+            }
+            row.fields = fields.finish();
+            out.row(row);
+        }
+    }
+}
+
+/// Fills host, port and URL of the connection that failed.
+fn place(text: &str, row: &mut Row) -> Option<String> {
+    if let Some(found) = POOL.as_ref().and_then(|regex| regex.captures(text)) {
+        let host = found.name("host")?.as_str().to_ascii_lowercase();
+        row.server_name = Some(Text::from(host.as_str()));
+        row.dst_port = found.name("port").and_then(|port| port.as_str().parse().ok());
+        row.url = found
+            .name("url")
+            .map(|url| Text::from(format!("https://{host}{}", url.as_str())));
+        return Some(host);
+    }
+    let found = NET_HOST.as_ref()?.captures(text)?;
+    let host = found.name("a").or(found.name("b"))?.as_str().to_ascii_lowercase();
+    row.server_name = Some(Text::from(host.as_str()));
+    row.dst_port = found.name("port").and_then(|port| port.as_str().parse().ok());
+    Some(host)
+}
+
+/// The exception nearest to the cause: the last one of a chain such as `MaxRetryError(… SSLError(SSLEOFError(…`.
+fn exception(text: &str) -> Option<String> {
+    let regex = EXCEPTION.as_ref()?;
+    let in_cause = text
+        .rfind("Caused by")
+        .and_then(|at| text.get(at..))
+        .unwrap_or_default();
+    let name = |text: &str| regex.find_iter(text).last().map(|m| m.as_str().to_owned());
+    let last_in_cause = regex
+        .find_iter(in_cause)
+        .map(|m| m.as_str())
+        .last()
+        .map(str::to_owned);
+    last_in_cause.or_else(|| name(text))
+}
+
+fn failure_message(class: &str, host: Option<&str>, text: &str) -> String {
+    let line = text.lines().rev().map(str::trim).find(|line| {
+        !line.is_empty()
+            && !line.starts_with("Certificate verification failed. This typically")
+            && line.contains([':', ' '])
+    });
+    let line = line.unwrap_or_default();
+    let line = line.get(..floor_boundary(line, 400)).unwrap_or_default();
+    match host {
+        Some(host) => format!("{class} at {host}: {line}"),
+        None => format!("{class}: {line}"),
+    }
+}
+
+/// `Timestamp: 2026-03-02 01:16:11Z` of an AADSTS text.
+fn server_time(text: &str) -> Option<i64> {
+    let (_, rest) = text.split_once("Timestamp: ")?;
+    crate::clock::value(rest.get(..floor_boundary(rest, 32))?, true)
+}
+
+fn after_words(text: &str, words: &str) -> Option<String> {
+    let (_, rest) = text.split_once(words)?;
+    let word = rest
+        .split_whitespace()
+        .next()?
+        .trim_end_matches(['.', ',', '\'', '"']);
+    Some(word.trim_matches(['\'', '"']).to_owned())
+}
+
+/// Lists further GUIDs of the entry.
+fn push_ids(fields: &mut JsonObject, row: &Row, text: &str) {
+    let ids: Vec<Text> = find_guids(text)
+        .filter(|id| Some(id) != row.correlation_id.as_ref())
+        .take(8)
+        .collect();
+    if !ids.is_empty() {
+        fields.push_list("ids", ids.iter().map(Text::as_str));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cause_is_the_innermost_exception() {
+        let text = "MaxRetryError: x (Caused by SSLError(SSLEOFError(8, 'EOF occurred')))";
+        assert_eq!(exception(text).as_deref(), Some("SSLEOFError"));
+    }
+}
