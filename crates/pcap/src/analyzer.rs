@@ -276,13 +276,14 @@ impl Finisher {
         if !self.wants_rows {
             return;
         }
-        if row.kind == "tcp.connect" && row.server_name.is_none() {
-            if let Some(name) = row.dst_ip.as_ref().and_then(|ip| self.resolved.get(ip)) {
-                row.server_name = Some(name.clone());
-                if row.fields.ends_with('}') {
-                    row.fields.pop();
-                    row.fields.push_str(",\"name_source\":\"dns\"}");
-                }
+        if row.kind == "tcp.connect"
+            && row.server_name.is_none()
+            && let Some(name) = row.dst_ip.as_ref().and_then(|ip| self.resolved.get(ip))
+        {
+            row.server_name = Some(name.clone());
+            if row.fields.ends_with('}') {
+                row.fields.pop();
+                row.fields.push_str(",\"name_source\":\"dns\"}");
             }
         }
         if let (Some(lookup), Some(pid)) = (&self.processes, row.pid) {

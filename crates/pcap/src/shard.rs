@@ -173,7 +173,7 @@ impl Shard {
         };
         arrival.from_client = flow.info.client == unit.src;
         // A sent packet names its process; acknowledgements may leave in any process's context.
-        if arrival.from_client && (wire_len > 0 || flags & SYN != 0) || !arrival.from_client && wire_len > 0 {
+        if wire_len > 0 || arrival.from_client && flags & SYN != 0 {
             flow.info.saw_pid(unit.pid);
         }
         let mut shared = Shared {

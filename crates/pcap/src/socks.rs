@@ -74,13 +74,13 @@ impl Socks {
             return Step::Lost;
         }
         if from_client {
-            self.from_client(cx, seen)
+            self.client_bytes(cx, seen)
         } else {
-            self.from_server(cx, before)
+            self.server_bytes(cx, before)
         }
     }
 
-    fn from_client(&mut self, cx: &mut Cx<'_>, seen: Seen) -> Step {
+    fn client_bytes(&mut self, cx: &mut Cx<'_>, seen: Seen) -> Step {
         loop {
             let used = match (self.phase, self.client.first()) {
                 (Phase::Greeting, Some(4)) => return self.request4(cx, seen),
@@ -163,7 +163,7 @@ impl Socks {
         });
     }
 
-    fn from_server(&mut self, cx: &mut Cx<'_>, before: usize) -> Step {
+    fn server_bytes(&mut self, cx: &mut Cx<'_>, before: usize) -> Step {
         if self.phase != Phase::Reply {
             // Method choice and login answers: two bytes each.
             let pairs = self.server.len() / 2 * 2;

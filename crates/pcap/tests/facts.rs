@@ -54,13 +54,13 @@ fn connection(wire: &mut Wire) -> Tcp<'_> {
 
 #[test]
 fn a_connection_attempt_is_one_row_with_its_outcome() {
-    type Story = fn(&mut Tcp<'_>);
+    type Story = for<'a, 'w> fn(&'a mut Tcp<'w>) -> &'a mut Tcp<'w>;
     let cases: [(Story, Outcome, u64); 4] = [
-        (|tcp| drop(tcp.unanswered(3)), Outcome::Timeout, 3),
-        (|tcp| drop(tcp.refused(3)), Outcome::Refused, 3),
-        (|tcp| drop(tcp.handshake().client_close()), Outcome::Success, 1),
+        (|tcp| tcp.unanswered(3), Outcome::Timeout, 3),
+        (|tcp| tcp.refused(3), Outcome::Refused, 3),
+        (|tcp| tcp.handshake().client_close(), Outcome::Success, 1),
         (
-            |tcp| drop(tcp.handshake().client(b"x").server_rst()),
+            |tcp| tcp.handshake().client(b"x").server_rst(),
             Outcome::Success,
             1,
         ),
@@ -127,16 +127,16 @@ fn a_hello_in_many_segments_and_records_gives_its_name_and_what_followed() {
 
 #[test]
 fn how_a_hello_ends_is_told_apart() {
-    type Story = fn(&mut Tcp<'_>);
+    type Story = for<'a, 'w> fn(&'a mut Tcp<'w>) -> &'a mut Tcp<'w>;
     let cases: [(Story, Outcome); 5] = [
-        (|tcp| drop(tcp.server_rst()), Outcome::Reset),
-        (|tcp| drop(tcp.server_close()), Outcome::Refused),
-        (|tcp| drop(tcp.server(&tls::alert(2, 70))), Outcome::Failure),
+        (|tcp| tcp.server_rst(), Outcome::Reset),
+        (|tcp| tcp.server_close(), Outcome::Refused),
+        (|tcp| tcp.server(&tls::alert(2, 70)), Outcome::Failure),
         (
-            |tcp| drop(tcp.server(b"HTTP/1.1 403 Forbidden\r\n\r\n")),
+            |tcp| tcp.server(b"HTTP/1.1 403 Forbidden\r\n\r\n"),
             Outcome::Failure,
         ),
-        (|tcp| drop(tcp.wait_ms(21_000).client_rst()), Outcome::Timeout),
+        (|tcp| tcp.wait_ms(21_000).client_rst(), Outcome::Timeout),
     ];
     for (story, outcome) in cases {
         let mut wire = Wire::new();

@@ -189,10 +189,12 @@ fn read_name(data: &[u8], start: usize, protocol: Protocol) -> Option<(Text, usi
 }
 
 fn name_text(bytes: &[u8], protocol: Protocol, labels: usize) -> Text {
-    if protocol == Protocol::Nbns && bytes.len() >= 32 && labels >= 1 {
-        if let Some(name) = netbios_name(bytes) {
-            return name;
-        }
+    if protocol == Protocol::Nbns
+        && bytes.len() >= 32
+        && labels >= 1
+        && let Some(name) = netbios_name(bytes)
+    {
+        return name;
     }
     if bytes.iter().all(|b| (0x21..0x7f).contains(b)) && std::str::from_utf8(bytes).is_ok() {
         return crate::emit::host_name(std::str::from_utf8(bytes).unwrap_or_default());

@@ -105,17 +105,16 @@ impl Queries {
         };
         // mDNS questions all carry id 0 and are answered, if at all, to everybody.
         let single = protocol != Protocol::Mdns;
-        if single {
-            if let Some(open) = self
+        if single
+            && let Some(open) = self
                 .open
                 .iter_mut()
                 .rev()
                 .find(|o| o.key == key && o.name == found.name)
-            {
-                open.attempts += 1;
-                open.last_ns = seen.ts_ns;
-                return;
-            }
+        {
+            open.attempts += 1;
+            open.last_ns = seen.ts_ns;
+            return;
         }
         let mut row = cx.row("dns.query", seen, true);
         row.server_name = Some(found.name.clone());
@@ -132,11 +131,11 @@ impl Queries {
         if !single {
             return open.write(cx.out, Outcome::Unknown);
         }
-        if self.open.len() >= MAX_OPEN {
-            if let Some(oldest) = self.open.pop_front() {
-                self.evicted += 1;
-                oldest.write(cx.out, Outcome::Unknown);
-            }
+        if self.open.len() >= MAX_OPEN
+            && let Some(oldest) = self.open.pop_front()
+        {
+            self.evicted += 1;
+            oldest.write(cx.out, Outcome::Unknown);
         }
         self.open.push_back(open);
     }

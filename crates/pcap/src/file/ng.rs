@@ -105,7 +105,7 @@ impl Ng {
             kind = SECTION_HEADER;
         }
         let len = u32_at(rest, 4, self.big)? as usize;
-        (len >= 12 && len % 4 == 0 && len <= MAX_BLOCK).then_some((kind, len))
+        (len >= 12 && len.is_multiple_of(4) && len <= MAX_BLOCK).then_some((kind, len))
     }
 
     fn block<S: FileSink>(&mut self, kind: u32, block: &[u8], offset: u64, sink: &mut S) {
@@ -373,7 +373,7 @@ impl Ng {
         let known = rest.starts_with(&SECTION_HEADER.to_be_bytes()) || (1..=11).contains(&kind);
         known
             && (12..=MAX_BLOCK).contains(&len)
-            && len % 4 == 0
+            && len.is_multiple_of(4)
             && u32_at(rest, len - 4, self.big) == Some(len as u32)
     }
 

@@ -305,15 +305,15 @@ fn body_fields(row: &mut Row, fields: &mut JsonObject, head: &Head, sample: &Sam
         if !codes.is_empty() {
             fields.push_list("codes", codes.iter().map(Text::as_str));
         }
-        if kind == "json" {
-            if let Some(error) = json_text(&text, "error") {
-                fields.push_str("oauth_error", error);
-            }
+        if kind == "json"
+            && let Some(error) = json_text(&text, "error")
+        {
+            fields.push_str("oauth_error", error);
         }
-        if kind == "html" {
-            if let Some(title) = html_title(&text) {
-                fields.push_str("html_title", title);
-            }
+        if kind == "html"
+            && let Some(title) = html_title(&text)
+        {
+            fields.push_str("html_title", title);
         }
     }
 }

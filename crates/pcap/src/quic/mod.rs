@@ -267,19 +267,19 @@ impl Quic {
 
     /// The conversation is over; a hello that is still in pieces gives what it holds.
     pub(crate) fn end(&mut self, cx: &mut Cx<'_>, now_ns: i64) {
-        if !self.hello_done {
-            if let Some((1, body)) = self.client.so_far() {
-                let (seen, dcid) = (self.client.seen.unwrap_or_default(), self.dcid.clone());
-                let head = LongHeader {
-                    version: self.version,
-                    dcid: &dcid,
-                    scid: &[],
-                    kind: Kind::Initial,
-                    number_at: 0,
-                    end: 0,
-                };
-                self.client_hello(cx, &body, seen, &head);
-            }
+        if !self.hello_done
+            && let Some((1, body)) = self.client.so_far()
+        {
+            let (seen, dcid) = (self.client.seen.unwrap_or_default(), self.dcid.clone());
+            let head = LongHeader {
+                version: self.version,
+                dcid: &dcid,
+                scid: &[],
+                kind: Kind::Initial,
+                number_at: 0,
+                end: 0,
+            };
+            self.client_hello(cx, &body, seen, &head);
         }
         let waited = self
             .pending

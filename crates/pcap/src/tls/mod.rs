@@ -65,11 +65,13 @@ impl Tls {
             state,
         } = self;
         let side = if from_client { client } else { server };
-        if from_client && !side.any && record::is_ssl2_hello(data) {
-            if let Some(found) = hello::parse_ssl2_hello(data.get(2..).unwrap_or_default()) {
-                state.client_hello(cx, &found, seen, true);
-                return true;
-            }
+        if from_client
+            && !side.any
+            && record::is_ssl2_hello(data)
+            && let Some(found) = hello::parse_ssl2_hello(data.get(2..).unwrap_or_default())
+        {
+            state.client_hello(cx, &found, seen, true);
+            return true;
         }
         side.feed(data, seen, |protected, found| {
             state.found(cx, certificates, from_client, protected, found)

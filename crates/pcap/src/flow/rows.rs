@@ -1,0 +1,128 @@
+//! Rows about a connection as a whole: how it began, how it went, who ended it.
+
+use casetrace_model::{JsonObject, Outcome};
+
+use super::{Flow, Shared};
+use crate::emit::{Cx, Seen};
+
+impl Flow {
+    pub(super) fn close_row(
+        &mut self,
+        shared: &mut Shared<'_>,
+        kind: &'static str,
+        seen: Seen,
+        by_client: bool,
+        idle_ms: i64,
+    ) {
+        let mut cx = Cx {
+            out: shared.out,
+            info: &mut self.info,
+        };
+        let mut row = cx.row(kind, seen, by_client);
+        row.server_name.clone_from(&cx.info.server_name);
+        let by = if by_client { "client" } else { "server" };
+        let what = if kind == "tcp.reset" {
+            "Connection reset"
+        } else {
+            "Connection closed"
+        };
+        row.message = format!(
+            "{what} by the {by} after {}, idle {idle_ms} ms",
+            word(cx.info.after)
+        );
+        row.outcome = Some(if kind == "tcp.reset" {
+            Outcome::Reset
+        } else {
+            Outcome::Success
+        });
+        row.fields = JsonObject::new()
+            .str("by", by)
+            .num("idle_ms", idle_ms)
+            .str("after", word(cx.info.after))
+            .finish();
+        cx.push(row);
+    }
+
+    fn outcome(&self, now_ns: i64) -> Outcome {
+        if self.established {
+            Outcome::Success
+        } else if self.icmp.is_some() {
+            Outcome::Failure
+        } else if self.refused {
+            Outcome::Refused
+        } else if self.syns >= 2 || (self.syns == 1 && now_ns - self.first.ts_ns >= 3_000_000_000) {
+            Outcome::Timeout
+        } else {
+            Outcome::Unknown
+        }
+    }
+
+    pub(super) fn connect_row(&mut self, shared: &mut Shared<'_>, now_ns: i64) {
+        let outcome = self.outcome(now_ns);
+        let [client, server] = &self.halves;
+        let mut fields = JsonObject::with_capacity(320).num("syns", self.syns);
+        // A clock that steps back between the two packets gives no round trip.
+        if let Some(rtt) = self.rtt_us.filter(|rtt| *rtt >= 0) {
+            fields.push_num("rtt_us", rtt);
+        }
+        fields.push_num("duration_ms", (self.last_ns - self.first.ts_ns) / 1_000_000);
+        let counts = [
+            ("packets_out", client.packets),
+            ("packets_in", server.packets),
+            ("bytes_out", client.bytes),
+            ("bytes_in", server.bytes),
+            (
+                "retransmits",
+                u64::from(client.retransmits) + u64::from(server.retransmits),
+            ),
+            (
+                "zero_window",
+                u64::from(client.zero_window) + u64::from(server.zero_window),
+            ),
+            ("gap_bytes", client.gap_bytes + server.gap_bytes),
+        ];
+        for (name, count) in counts {
+            fields.push_num(name, count);
+        }
+        fields = fields.opt_str("icmp", self.icmp.as_deref());
+        match self.closed {
+            Some(closed) => {
+                fields.push_str("close", if closed.reset { "rst" } else { "fin" });
+                fields.push_str("closed_by", if closed.by_client { "client" } else { "server" });
+                fields.push_num("idle_ms_before_close", closed.idle_ms);
+            }
+            None => fields.push_str("close", "none"),
+        }
+        let mut info = self.info.clone();
+        // The tunnel's far end has its own name; the connection itself is the one to the proxy.
+        info.tunnel = None;
+        let mut cx = Cx {
+            out: shared.out,
+            info: &mut info,
+        };
+        let mut row = cx.row("tcp.connect", self.first, true);
+        row.server_name.clone_from(&self.info.server_name);
+        row.proxy = self.info.tunnel.as_ref().map(|t| t.proxy.clone());
+        row.outcome = Some(outcome);
+        row.message = self.message(outcome);
+        row.fields = fields.finish();
+        cx.push(row);
+    }
+
+    fn message(&self, outcome: Outcome) -> String {
+        let (addr, port) = self.info.server;
+        let to = addr.with_port(port);
+        match outcome {
+            Outcome::Success => format!("Connected to {to}"),
+            Outcome::Refused => format!("Connection to {to} refused"),
+            Outcome::Timeout => format!("No answer from {to} to {} SYN", self.syns),
+            Outcome::Failure => format!("{to} unreachable: {}", self.icmp.as_deref().unwrap_or_default()),
+            _ if self.syns > 0 => format!("Connection attempt to {to}; the capture ends before its outcome"),
+            _ => format!("Connection to {to}, its start not captured"),
+        }
+    }
+}
+
+fn word(after: &'static str) -> &'static str {
+    if after.is_empty() { "unknown" } else { after }
+}
