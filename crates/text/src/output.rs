@@ -27,6 +27,8 @@ pub(crate) struct Output<'a> {
     exact_times: bool,
     diagnostics: usize,
     suppressed: u64,
+    /// Rows so far.
+    pub(crate) rows: u64,
 }
 
 impl<'a> Output<'a> {
@@ -42,11 +44,13 @@ impl<'a> Output<'a> {
             exact_times: false,
             diagnostics: 0,
             suppressed: 0,
+            rows: 0,
         }
     }
 
     /// Masks, cuts and hands on one row.
     pub(crate) fn row(&mut self, mut row: Row) {
+        self.rows += 1;
         self.inspection.count(self.format, None, &row.kind);
         if let Some(ts_ns) = row.ts_ns {
             self.inspection.saw(ts_ns);

@@ -2,7 +2,7 @@
 
 use std::io::{self, Cursor, Read};
 
-use casetrace_model::{Diagnostic, Sink};
+use casetrace_model::{Diagnostic, JsonObject, Row, Sink, Source};
 
 use crate::blocks::drive;
 use crate::encoding::Seen;
@@ -60,6 +60,10 @@ pub fn decode(input: &mut dyn Read, options: &Options, sink: &mut dyn Sink) -> T
 }
 
 fn finish(mut out: Output<'_>, format: Format, encoding: &'static str, lines: u64) -> TextResult {
+    if out.rows == 0 && lines > 0 {
+        out.encoding = encoding;
+        unread_row(format.name(), lines, &mut out);
+    }
     let container = &mut out.inspection.container;
     container.insert("format", format.name().into());
     container.insert("encoding", encoding.into());
@@ -125,4 +129,17 @@ fn binary(input: &mut dyn Read, out: &mut Output<'_>) -> (&'static str, u64) {
     ));
     crate::formats::unknown::binary_row(bytes, out);
     ("binary", 0)
+}
+
+/// A file that looked like a format but held nothing of it is still inventoried.
+fn unread_row(format: &str, lines: u64, out: &mut Output<'_>) {
+    let mut row = Row::new(Source::Text, "text.unknown", 1);
+    row.message = format!("Text that looks like {format} but holds no such record, {lines} lines");
+    let encoding = out.encoding;
+    row.fields = JsonObject::new()
+        .num("lines", lines)
+        .str("encoding", encoding)
+        .str("format", format)
+        .finish();
+    out.row(row);
 }

@@ -118,3 +118,16 @@ fn unknown_text_is_counted() {
         "binary"
     );
 }
+
+#[test]
+fn a_look_alike_without_records_is_inventoried() {
+    let read = read(
+        "x.txt",
+        b"Current WinHTTP proxy settings:\r\n\r\nnothing here\r\n",
+    );
+    let row = read.only("text.unknown");
+    assert_eq!(
+        (field(row, "format"), field(row, "lines")),
+        ("winhttp".into(), "3".into())
+    );
+}

@@ -29,7 +29,7 @@ pub(crate) fn detect(head: &Head) -> u8 {
     match (named || title, verdicts) {
         (true, 1..) => score::LIKELY + 20,
         (true, 0) => score::WEAK,
-        (false, 3..) => score::LIKELY,
+        (false, 3..) if verdicts * 2 >= head.lines.len() => score::LIKELY,
         _ => score::NO,
     }
 }

@@ -27,8 +27,7 @@ pub(crate) fn starts(text: &str) -> bool {
     let text = text.trim();
     text.starts_with("Current WinHTTP proxy settings")
         || text.starts_with("Current WinHTTP advanced proxy settings")
-        || text.contains("WinHTTP プロキシ設定")
-        || text.contains("WinHTTP プロキシの設定")
+        || (text.starts_with("現在の WinHTTP") && text.contains("プロキシ"))
         || text.starts_with("Internet proxy settings for")
         || text.starts_with("Current Internet proxy settings")
         || (text.starts_with("Proxy usage:") && text.len() < 80)
