@@ -47,6 +47,8 @@ pub(crate) struct Builder<'a> {
     progress: &'a mut dyn FnMut(Progress<'_>),
     members: Vec<Member>,
     paths: HashSet<String>,
+    /// The last number given to a repeated path, so that a million equal names take linear time.
+    numbers: HashMap<String, u64>,
     /// Path as Windows would compare it → the first path that folds to it.
     folded: HashMap<String, String>,
     by_hash: HashMap<[u8; 32], usize>,
@@ -62,6 +64,7 @@ impl<'a> Builder<'a> {
             progress,
             members: Vec::new(),
             paths: HashSet::new(),
+            numbers: HashMap::new(),
             folded: HashMap::new(),
             by_hash: HashMap::new(),
             hashes: Vec::new(),
@@ -250,7 +253,7 @@ impl<'a> Builder<'a> {
                 "BundleDuplicateName",
                 "another entry has the same name; both are kept, this one under a numbered path",
             ));
-            path = numbered(&path, &self.paths);
+            path = self.numbered(path);
         } else if let Some(_other) = self.folded.get(&names::fold(&path)) {
             diagnostics.push(Diagnostic::new(
                 Severity::Info,
@@ -263,6 +266,17 @@ impl<'a> Builder<'a> {
             .or_insert_with(|| path.clone());
         self.paths.insert(path.clone());
         path
+    }
+
+    fn numbered(&mut self, path: String) -> String {
+        let last = self.numbers.entry(path.clone()).or_insert(1);
+        loop {
+            *last += 1;
+            let candidate = format!("{path}#{last}");
+            if !self.paths.contains(&candidate) {
+                return candidate;
+            }
+        }
     }
 
     /// Takes a member apart if it is an archive. `depth` counts the archives around it.
@@ -360,18 +374,6 @@ fn is_loss(member: &Member) -> bool {
         MemberOutcome::Ok | MemberOutcome::Empty => false,
         MemberOutcome::Skipped => member.diagnostics.iter().any(|d| d.code != "BundleNotRegular"),
         _ => true,
-    }
-}
-
-fn numbered(path: &str, taken: &HashSet<String>) -> String {
-    // Starting high enough would need state per name; a million equal names are cut by max_members first.
-    let mut n = 2_u64;
-    loop {
-        let candidate = format!("{path}#{n}");
-        if !taken.contains(&candidate) {
-            return candidate;
-        }
-        n += 1;
     }
 }
 

@@ -535,7 +535,14 @@ fn every_cut_and_every_flipped_byte_is_survived() {
         (
             "u.cab",
             cab(
-                &[mszip_folder(&text), Folder { method: 0x0f03, ..lzx_folder(&data) }, stored_folder(&data)],
+                &[
+                    mszip_folder(&text),
+                    Folder {
+                        method: 0x0f03,
+                        ..lzx_folder(&data)
+                    },
+                    stored_folder(&data),
+                ],
                 &[
                     cab_file("a", text.len(), 0, 0),
                     cab_file("b", 700, 0, 1),

@@ -5,7 +5,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use casetrace_model::Diagnostic;
 
 use super::fields::{BIT_DESCRIPTOR, Listed, Trouble, Zip64Needs, le_u16, le_u32, le_u64};
-use super::{Source, recover};
+use super::{Source, recover, seek_to};
 
 const EOCD_SIZE: u64 = 22;
 const LOCATOR_SIZE: u64 = 20;
@@ -108,7 +108,7 @@ fn check_count(listing: &mut Listing, place: &Place, max: usize) {
 /// Looks for the end record from the back; the last one that points at a directory wins.
 fn find(source: &mut Source, len: u64) -> io::Result<Option<Place>> {
     let tail_start = len.saturating_sub(MAX_TAIL);
-    source.seek(SeekFrom::Start(tail_start))?;
+    seek_to(source, tail_start)?;
     let mut tail = Vec::new();
     source.by_ref().take(MAX_TAIL).read_to_end(&mut tail)?;
     let mut at = tail.len().saturating_sub(3);
@@ -175,7 +175,7 @@ fn zip64_record(source: &mut Source, eocd_at: u64) -> io::Result<Option<Zip64End
         return Ok(None);
     };
     let mut locator = [0; LOCATOR_SIZE as usize];
-    source.seek(SeekFrom::Start(locator_at))?;
+    seek_to(source, locator_at)?;
     source.read_exact(&mut locator)?;
     if !locator.starts_with(b"PK\x06\x07") {
         return Ok(None);
@@ -187,7 +187,7 @@ fn zip64_record(source: &mut Source, eocd_at: u64) -> io::Result<Option<Zip64End
         if at > locator_at || !has_signature(source, at, *b"PK\x06\x06")? {
             continue;
         }
-        source.seek(SeekFrom::Start(at))?;
+        seek_to(source, at)?;
         source.read_exact(&mut record)?;
         let values = (le_u64(&record, 32), le_u64(&record, 40), le_u64(&record, 48));
         if let (Some(count), Some(size), Some(offset)) = values {
@@ -204,7 +204,7 @@ fn zip64_record(source: &mut Source, eocd_at: u64) -> io::Result<Option<Zip64End
 
 fn has_signature(source: &mut Source, at: u64, signature: [u8; 4]) -> io::Result<bool> {
     let mut bytes = [0; 4];
-    source.seek(SeekFrom::Start(at))?;
+    seek_to(source, at)?;
     match source.read_exact(&mut bytes) {
         Ok(()) => Ok(bytes == signature),
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
@@ -215,7 +215,7 @@ fn has_signature(source: &mut Source, at: u64, signature: [u8; 4]) -> io::Result
 /// Reads directory records from `place.start`; false if it breaks off before its end.
 fn read(source: &mut Source, place: &Place, max: usize) -> (Vec<Listed>, bool) {
     let mut entries = Vec::new();
-    if source.seek(SeekFrom::Start(place.start)).is_err() {
+    if seek_to(source, place.start).is_err() {
         return (entries, false);
     }
     let mut at = place.start;
@@ -285,7 +285,7 @@ fn read_record(source: &mut Source, shift: u64) -> io::Result<Option<(Listed, u6
 /// Finds the data behind the local header and notes where the two descriptions differ.
 fn check_local(source: &mut Source, entry: &mut Listed, len: u64) -> io::Result<()> {
     let mut fixed = [0; 30];
-    source.seek(SeekFrom::Start(entry.header_at))?;
+    seek_to(source, entry.header_at)?;
     source.read_exact(&mut fixed)?;
     if !fixed.starts_with(b"PK\x03\x04") {
         return Err(io::ErrorKind::InvalidData.into());

@@ -3,14 +3,14 @@
 //! The crate gets a local header rebuilt from the trusted facts of our listing, followed by the entry's own data.
 //! So it works the same for listed and for recovered entries, and a lying header in the file has no say.
 
-use std::io::{Cursor, Read, Seek, SeekFrom};
+use std::io::{Cursor, Read};
 
 use casetrace_model::Diagnostic;
 use zip::read::{ZipReadOptions, read_zipfile_from_stream_with_options};
 use zip::result::ZipError;
 
-use super::Source;
 use super::fields::{BIT_DESCRIPTOR, BIT_ENCRYPTED, Listed};
+use super::{Source, seek_to};
 
 /// Code of the diagnostic for a password that does not fit.
 pub(super) const WRONG_PASSWORD: &str = "ZipWrongPassword";
@@ -22,9 +22,7 @@ pub(super) fn with_reader<T>(
     password: Option<&[u8]>,
     f: impl FnOnce(&mut dyn Read) -> T,
 ) -> Result<T, Diagnostic> {
-    source
-        .seek(SeekFrom::Start(listed.data_at))
-        .map_err(|e| unreadable(listed, &e.kind().to_string()))?;
+    seek_to(source, listed.data_at).map_err(|e| unreadable(listed, &e.kind().to_string()))?;
     let mut stream = Cursor::new(local_header(listed)).chain(source.by_ref().take(listed.stored));
     let mut options = ZipReadOptions::new()
         .password(password)

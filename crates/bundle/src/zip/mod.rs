@@ -11,7 +11,7 @@ mod entry;
 mod fields;
 mod recover;
 
-use std::io::BufReader;
+use std::io::{self, BufReader, Seek};
 
 use casetrace_model::{Diagnostic, ReadSeek, Severity};
 
@@ -25,6 +25,15 @@ pub(crate) use fields::dos_modified;
 use fields::{Listed, Trouble};
 
 pub(crate) type Source = BufReader<Box<dyn ReadSeek + Send>>;
+
+/// Goes to `at` without throwing the buffer away, as most steps are short.
+fn seek_to(source: &mut Source, at: u64) -> io::Result<()> {
+    let here = source.stream_position()?;
+    match i64::try_from(i128::from(at) - i128::from(here)) {
+        Ok(by) => source.seek_relative(by),
+        Err(_) => Err(io::ErrorKind::InvalidInput.into()),
+    }
+}
 
 /// Adds the entries of a zip archive.
 pub(crate) fn expand(builder: &mut Builder<'_>, index: usize) -> Result<(), OpenError> {

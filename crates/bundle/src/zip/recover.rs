@@ -3,13 +3,13 @@
 //! Local headers are found by signature and believed if they look sane. An entry written as a stream has no size in
 //! its header; it reaches to the next header, and the decompressor finds its true end.
 
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read};
 
 use casetrace_model::Diagnostic;
 
-use super::Source;
 use super::directory::Listing;
 use super::fields::{BIT_DESCRIPTOR, Listed, Zip64Needs, le_u16, le_u32, le_u64};
+use super::{Source, seek_to};
 
 /// The search starts small, as the next header is mostly right there, and doubles up to this.
 const MAX_WINDOW: u64 = 256 << 10;
@@ -47,7 +47,7 @@ pub(super) fn list(source: &mut Source, len: u64, max: usize, comment: Vec<u8>) 
 
 fn read_header(source: &mut Source, at: u64, len: u64) -> io::Result<Option<Listed>> {
     let mut fixed = [0; HEADER];
-    source.seek(SeekFrom::Start(at))?;
+    seek_to(source, at)?;
     source.read_exact(&mut fixed)?;
     let u16_at = |at| le_u16(&fixed, at).unwrap_or_default();
     let u32_at = |at| le_u32(&fixed, at).unwrap_or_default();
@@ -108,7 +108,7 @@ fn measure_stream(source: &mut Source, entry: &mut Listed, len: u64) -> io::Resu
             continue;
         };
         let mut descriptor = vec![0; usize::try_from(size).unwrap_or_default()];
-        source.seek(SeekFrom::Start(at))?;
+        seek_to(source, at)?;
         source.read_exact(&mut descriptor)?;
         let (stored, expanded) = match wide {
             true => (le_u64(&descriptor, 8), le_u64(&descriptor, 16)),
@@ -129,7 +129,7 @@ fn measure_stream(source: &mut Source, entry: &mut Listed, len: u64) -> io::Resu
 
 /// Offset of the next of `signatures` at or after `from`.
 fn next_signature(source: &mut Source, from: u64, signatures: &[[u8; 4]]) -> io::Result<Option<u64>> {
-    source.seek(SeekFrom::Start(from))?;
+    seek_to(source, from)?;
     let mut window = Vec::new();
     let mut start = from;
     let mut step = 512;
