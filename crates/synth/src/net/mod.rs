@@ -8,6 +8,7 @@ mod frame;
 pub mod http;
 pub mod kerberos;
 pub mod ldap;
+pub mod quic;
 mod tcp;
 pub mod tls;
 mod wire;

@@ -7,7 +7,7 @@ use super::world::{self, CLIENT, DC, DSREGCMD, LSASS, PROXY, PROXY_NAME, PROXY_P
 use crate::event::{Event, Provider, Value};
 use crate::moment::Moment;
 use crate::net::dns::{self, Answer};
-use crate::net::{Tcp, http, kerberos, ldap, tls};
+use crate::net::{Tcp, http, kerberos, ldap, quic, tls};
 
 /// DNS client provider.
 pub const DNS_CLIENT: Provider = Provider {
@@ -175,6 +175,20 @@ impl Case {
         tcp.handshake();
         handshake(&mut tcp, host, how);
         tcp.now()
+    }
+
+    /// A QUIC hello sent three times to a network that drops UDP; browsers then take TCP.
+    pub fn quic_unanswered(&mut self, at: Moment, host: &str, who: Who) {
+        let from = self.local();
+        let hello = tls::ClientHello::new(host)
+            .alpn(&["h3"])
+            .versions(&[tls::TLS13])
+            .grease();
+        let packet = quic::initial(&crate::bytes::noise(host, 8), &hello);
+        for ms in [0, 300, 900] {
+            self.wire
+                .udp(at.plus_ms(ms), from, world::https(host), &packet, true, who.pid);
+        }
     }
 
     /// Lookup and a working TLS 1.3 exchange.

@@ -136,10 +136,22 @@ pub fn name_resolution(host: &str) -> String {
     )
 }
 
+/// The first lines of `Connect-AzAccount -Debug`.
+fn connect_az_head(id: &Identity, at: Moment) -> String {
+    let clock = id.local(at, "%-I:%M:%S %p");
+    format!(
+        "DEBUG: Got version 3.0.0 of Az.Accounts\nDEBUG: {clock} - ConnectAzureRmAccountCommand begin processing with ParameterSet 'UserWithSubscriptionId'.\nDEBUG: {clock} - [InteractiveUserAuthenticator] Calling InteractiveBrowserCredential.AuthenticateAsync with TenantId:'', Scopes:'https://management.core.windows.net//.default', AuthorityHost:'https://login.microsoftonline.com/', RedirectUri:'http://localhost:8400/'\n"
+    )
+}
+
+/// `Connect-AzAccount -Debug` that ends with `error` before any token came.
+pub fn connect_az_refused(id: &Identity, at: Moment, error: &str) -> String {
+    format!("{}\nConnect-AzAccount: {error}\n", connect_az_head(id, at))
+}
+
 /// `Connect-AzAccount -Debug` of Az.Accounts on PowerShell 7: sign-in, then the first Resource Manager call.
 /// `arm` is the text after the request block: a response block or an exception.
 pub fn connect_az(id: &Identity, at: Moment, arm: &str) -> String {
-    let clock = id.local(at, "%-I:%M:%S %p");
     let correlation = guid_for(&format!("azps {}", at.0));
     let msal = |ms: i64, text: &str| {
         let stamp = at.plus_ms(ms).format("%Y-%m-%d %H:%M:%SZ", 0);
@@ -147,9 +159,7 @@ pub fn connect_az(id: &Identity, at: Moment, arm: &str) -> String {
             "DEBUG: False MSAL 4.61.3.0 MSAL.NetCore .NET 8.0.4 Microsoft Windows 10.0.22631 [{stamp} - {correlation}] {text}\n"
         )
     };
-    let mut out = format!(
-        "DEBUG: Got version 3.0.0 of Az.Accounts\nDEBUG: {clock} - ConnectAzureRmAccountCommand begin processing with ParameterSet 'UserWithSubscriptionId'.\nDEBUG: {clock} - [InteractiveUserAuthenticator] Calling InteractiveBrowserCredential.AuthenticateAsync with TenantId:'', Scopes:'https://management.core.windows.net//.default', AuthorityHost:'https://login.microsoftonline.com/', RedirectUri:'http://localhost:8400/'\n"
-    );
+    let mut out = connect_az_head(id, at);
     out += &msal(900, "=== InteractiveParameters Data ===");
     out += &msal(9_000, "Fetched access token from host login.microsoftonline.com.");
     out += &msal(9_010, "=== Token Acquisition finished successfully:");

@@ -6,7 +6,8 @@ use crate::scenario::network::{Block, Gate, Handshake};
 use crate::scenario::world::{self, AZ, PWSH};
 use crate::text::Encoding;
 use crate::text::cli::{
-    AzLogin, CERTIFICATE_VERIFY_FAILED, PROXY_407, connect_az, connect_mg, name_resolution,
+    AzLogin, CERTIFICATE_VERIFY_FAILED, PROXY_407, connect_az, connect_az_refused, connect_mg,
+    name_resolution,
 };
 
 const LOGIN: &str = "login.microsoftonline.com";
@@ -86,11 +87,8 @@ fn second_factor() -> Bundle {
         "Conditional access wants a second factor that the password flow can't give.",
     );
     let t = story.case.at(200);
-    let text = connect_az(
-        &story.case.id,
-        t,
-        "Connect-AzAccount: UsernamePasswordCredential authentication failed: AADSTS50076: Due to a configuration change made by your administrator, or because you moved to a new location, you must use multi-factor authentication. Trace ID: 00001111-aaaa-2222-bbbb-3333cccc4444 Correlation ID: 11112222-bbbb-3333-cccc-4444dddd5555 Timestamp: 2026-03-02 01:03:24Z\n",
-    );
+    let error = "UsernamePasswordCredential authentication failed: AADSTS50076: Due to a configuration change made by your administrator, or because you moved to a new location, you must use multi-factor authentication. Trace ID: 00001111-aaaa-2222-bbbb-3333cccc4444 Correlation ID: 11112222-bbbb-3333-cccc-4444dddd5555 Timestamp: 2026-03-02 01:03:24Z";
+    let text = connect_az_refused(&story.case.id, t, error);
     let story = story
         .root("CLI-06")
         .allow(&["PRT-09"])
@@ -160,7 +158,7 @@ fn broker_window() -> Bundle {
     );
     let text = connect_mg(
         story.case.at(200),
-        "DEBUG: MsalUiRequiredException, ErrorCode: failed_to_acquire_token_silently_from_broker\nConnect-MgGraph: InteractiveBrowserCredential authentication failed: \n",
+        "DEBUG: MsalUiRequiredException, ErrorCode: failed_to_acquire_token_silently_from_broker\n\nConnect-MgGraph: InteractiveBrowserCredential authentication failed: \n",
     );
     let story = story
         .first("CLI-09", Likely)

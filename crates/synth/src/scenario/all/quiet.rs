@@ -36,6 +36,7 @@ pub(super) fn bundles() -> Vec<Bundle> {
         unrelated_web(),
         unrelated_text(),
         wpad_not_used(),
+        quic_dropped(),
     ]
 }
 
@@ -322,4 +323,25 @@ fn wpad_not_used() -> Bundle {
     .absent(&NOTHING)
     .absent(&["PXY-05", "PXY-07"])
     .authlogs()
+}
+
+fn quic_dropped() -> Bundle {
+    Story::joined(
+        "quiet-quic-dropped",
+        "The network drops QUIC; the browser goes on over TCP, as it should.",
+    )
+    .with(|case| {
+        for (n, host) in ["www.office.com", LOGIN, "www.bing.com"].into_iter().enumerate() {
+            let t = case.at(100 + 20 * n as i64);
+            case.lookup(t, host);
+            case.quic_unanswered(t.plus_ms(30), host, EDGE);
+            case.tls(t.plus_ms(330), host, EDGE, &Handshake::Modern);
+        }
+    })
+    .allow(&["TLS-08"])
+    .absent(&NOTHING)
+    .capture_and(
+        "notes.txt",
+        Encoding::Utf8.encode("Pages load slowly the first time.\n"),
+    )
 }
