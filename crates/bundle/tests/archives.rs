@@ -163,7 +163,7 @@ fn a_folder_and_its_zip_hold_the_same() {
         passwords: vec![],
         work_dir: dir.path().join("work"),
     };
-    let folder = open(&[root.clone()], &options, &mut |_| {}).unwrap();
+    let folder = open(std::slice::from_ref(&root), &options, &mut |_| {}).unwrap();
     assert!(!dir.path().join("work").exists());
     let zipped = open_one("u.zip", zip(&entries));
     let leaves = |case: &casetrace_bundle::Case, prefix: &str| -> Vec<(String, String)> {

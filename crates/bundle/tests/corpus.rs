@@ -1,5 +1,9 @@
 //! The public sample bundles, if they are there.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "tests; they say when they are skipped"
+)]
 
 use std::path::PathBuf;
 

@@ -52,6 +52,7 @@ static LITERALS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
     words.dedup();
     AhoCorasick::builder()
         .ascii_case_insensitive(true)
+        .kind(Some(aho_corasick::AhoCorasickKind::DFA))
         .build(words)
         .ok()
 });

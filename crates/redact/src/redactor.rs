@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use aho_corasick::{AhoCorasick, MatchKind};
 
 use casetrace_model::{Row, Text};
 
@@ -87,12 +89,40 @@ pub struct Redactor {
     mode: Mode,
     naming: Naming,
     /// Names (lower case) given to [`learn`](Self::learn), with their pseudonyms.
-    learned: BTreeMap<String, String>,
+    learned: Known,
     mapping: Mutex<BTreeMap<String, String>>,
 }
 
 /// Names that one row tells about itself, lower case, with their pseudonyms.
-type Known = BTreeMap<String, String>;
+///
+/// The search over them is built when the first text needs it, and then serves all texts of the row.
+#[derive(Default)]
+struct Known {
+    names: BTreeMap<String, String>,
+    search: OnceLock<Option<AhoCorasick>>,
+}
+
+impl Known {
+    fn insert(&mut self, name: String, new: String) {
+        self.names.insert(name, new);
+        self.search = OnceLock::new();
+    }
+
+    fn words(&self) -> impl Iterator<Item = (&String, &String)> {
+        self.names.iter().filter(|(name, _)| name.len() >= MIN_NAME)
+    }
+
+    fn search(&self) -> Option<&AhoCorasick> {
+        let build = || {
+            AhoCorasick::builder()
+                .ascii_case_insensitive(true)
+                .match_kind(MatchKind::LeftmostLongest)
+                .build(self.words().map(|(name, _)| name))
+                .ok()
+        };
+        self.search.get_or_init(build).as_ref()
+    }
+}
 
 impl Redactor {
     /// Pseudonyms depend on `key` only. Keep the key out of everything that is handed on: who has it can test guesses.
@@ -100,7 +130,7 @@ impl Redactor {
         Self {
             mode,
             naming: Naming::new(key),
-            learned: BTreeMap::new(),
+            learned: Known::default(),
             mapping: Mutex::new(BTreeMap::new()),
         }
     }
@@ -132,7 +162,7 @@ impl Redactor {
     pub fn redact_row(&self, row: &mut Row) {
         match self.mode {
             Mode::None => {}
-            Mode::Secrets => self.row_texts(row, &Known::new()),
+            Mode::Secrets => self.row_texts(row, &Known::default()),
             Mode::Identity => {
                 let known = self.known_of(row);
                 self.columns(row);
@@ -145,7 +175,7 @@ impl Redactor {
     pub fn redact_text<'a>(&self, text: &'a str) -> Cow<'a, str> {
         match self.mode {
             Mode::None => Cow::Borrowed(text),
-            _ => self.text(text, &Known::new()),
+            _ => self.text(text, &Known::default()),
         }
     }
 
@@ -200,7 +230,7 @@ impl Redactor {
     }
 
     fn identities(&self, text: &str, known: &Known) -> Option<String> {
-        let by_guid = |guid: &str| known.get(&guid.to_ascii_lowercase()).cloned();
+        let by_guid = |guid: &str| known.names.get(&guid.to_ascii_lowercase()).cloned();
         let mut out = identity::text(&self.naming, text, &by_guid);
         for names in [known, &self.learned] {
             if let Some(new) = replace_words(&out, names) {
@@ -299,7 +329,7 @@ impl Redactor {
 
     /// What a row's own columns and fields name, to be found again in its texts.
     fn known_of(&self, row: &Row) -> Known {
-        let mut known = Known::new();
+        let mut known = Known::default();
         let columns = [
             (&row.host, Identity::Host),
             (&row.server_name, Identity::Host),
@@ -394,15 +424,10 @@ fn secret_member(name: &str, value: &str) -> Option<String> {
 
 /// Replaces whole words, whatever their case; `None` if none occurs.
 fn replace_words(text: &str, names: &Known) -> Option<String> {
-    if names.is_empty() {
+    if names.names.is_empty() {
         return None;
     }
-    let words: Vec<&String> = names.keys().filter(|name| name.len() >= MIN_NAME).collect();
-    let search = aho_corasick::AhoCorasick::builder()
-        .ascii_case_insensitive(true)
-        .match_kind(aho_corasick::MatchKind::LeftmostLongest)
-        .build(&words)
-        .ok()?;
+    let search = names.search()?;
     let mut out = String::new();
     let mut done = 0;
     for found in search.find_iter(text) {
@@ -412,10 +437,7 @@ fn replace_words(text: &str, names: &Known) -> Option<String> {
         if before.is_some_and(joins) || after.is_some_and(joins) {
             continue;
         }
-        let Some(new) = words
-            .get(found.pattern().as_usize())
-            .and_then(|word| names.get(*word))
-        else {
+        let Some((_, new)) = names.words().nth(found.pattern().as_usize()) else {
             continue;
         };
         out.push_str(text.get(done..found.start()).unwrap_or_default());
