@@ -67,17 +67,18 @@ fn has_user_info(text: &str) -> bool {
     text.contains("://") && text.contains('@')
 }
 
-/// True if there is a run of base64 characters that is worth decoding.
+/// True if there is a run of base64 characters that is worth decoding; GUIDs and other hex is not.
 pub(crate) fn may_hold_base64(text: &str) -> bool {
-    let mut run = 0;
+    let (mut run, mut hex_only) = (0, true);
     for byte in text.bytes() {
-        if is_base64(byte) {
-            run += 1;
-            if run >= MIN_BASE64 {
-                return true;
-            }
-        } else {
-            run = 0;
+        if !is_base64(byte) {
+            (run, hex_only) = (0, true);
+            continue;
+        }
+        run += 1;
+        hex_only &= byte.is_ascii_hexdigit() || byte == b'-';
+        if run >= MIN_BASE64 && !hex_only {
+            return true;
         }
     }
     false
