@@ -115,28 +115,34 @@ pub fn decode(input: Box<dyn ReadSeek + Send>, options: &Options, sink: &mut dyn
     let mut total = Tally::default();
     let mut bad_checksums = 0;
     let mut done_bytes = container::HEADER_BYTES;
-    pool::in_order(
-        options.threads,
-        || container.next_chunk(),
-        || Worker::new(reading.clone()),
-        |worker, raw| match raw {
-            Ok(raw) => worker.decode(raw),
-            Err(diagnostic) => unread(diagnostic),
-        },
-        |decoded: Decoded| {
-            decoded
-                .diagnostics
-                .into_iter()
-                .for_each(|diagnostic| remarks.say(diagnostic, sink));
-            decoded.rows.into_iter().for_each(|row| sink.row(row));
-            total.merge(decoded.tally);
-            inspection.lost.buffers += decoded.bad_chunks;
-            inspection.lost.bytes += decoded.bytes_lost;
-            bad_checksums += decoded.bad_checksums;
-            done_bytes += container::CHUNK_BYTES;
-            sink.progress(done_bytes);
-        },
-    );
+    let mut take = |decoded: Decoded, sink: &mut dyn Sink| {
+        decoded
+            .diagnostics
+            .into_iter()
+            .for_each(|diagnostic| remarks.say(diagnostic, sink));
+        decoded.rows.into_iter().for_each(|row| sink.row(row));
+        total.merge(decoded.tally);
+        inspection.lost.buffers += decoded.bad_chunks;
+        inspection.lost.bytes += decoded.bytes_lost;
+        bad_checksums += decoded.bad_checksums;
+        done_bytes += container::CHUNK_BYTES;
+        sink.progress(done_bytes);
+    };
+    if options.threads > 1 {
+        pool::in_order(
+            options.threads,
+            || container.next_chunk(),
+            || Worker::new(reading.clone()),
+            |worker, raw| raw.map_or_else(unread, |raw| worker.decode(raw, None)),
+            |decoded| take(decoded, sink),
+        );
+    } else {
+        let mut worker = Worker::new(reading);
+        while let Some(raw) = container.next_chunk() {
+            let decoded = raw.map_or_else(unread, |raw| worker.decode(raw, Some(&mut |row| sink.row(row))));
+            take(decoded, sink);
+        }
+    }
     conclude(&container, &total, bad_checksums, &remarks, sink);
     total.into_inspection(&mut inspection);
     inspection

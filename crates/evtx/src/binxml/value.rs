@@ -92,14 +92,17 @@ impl Value<'_> {
 
 /// Appends UTF-16LE text up to its first NUL; characters that XML does not allow show as `_`, as Windows does.
 pub(super) fn utf16(bytes: &[u8], out: &mut String) -> Option<()> {
-    if bytes.len() % 2 != 0 {
+    if !bytes.len().is_multiple_of(2) {
         return None;
     }
     let mut rest = bytes;
-    out.reserve(bytes.len() / 2);
-    while let Some((block, tail)) = rest.split_first_chunk::<{ 2 * BLOCK }>() {
-        let Some(text) = plain_block(block) else { break };
-        out.push_str(std::str::from_utf8(&text).ok()?);
+    while !rest.is_empty() {
+        let (block, tail) = rest.split_at(rest.len().min(2 * BLOCK));
+        let mut text = [0; BLOCK];
+        let Some(text) = plain_block(block, &mut text) else {
+            break;
+        };
+        out.push_str(std::str::from_utf8(text).ok()?);
         rest = tail;
     }
     let units = rest.chunks_exact(2).map(|pair| match pair {
@@ -116,18 +119,18 @@ pub(super) fn utf16(bytes: &[u8], out: &mut String) -> Option<()> {
     Some(())
 }
 
-/// Units that are narrowed at a time.
-const BLOCK: usize = 8;
+/// Units that are narrowed at a time; most texts are shorter.
+const BLOCK: usize = 128;
 
-/// The text of a block of printable ASCII.
-fn plain_block(block: &[u8; 2 * BLOCK]) -> Option<[u8; BLOCK]> {
-    let mut text = [0; BLOCK];
-    let mut plain = true;
-    for (to, pair) in text.iter_mut().zip(block.as_chunks::<2>().0) {
-        *to = pair[0];
-        plain &= pair[1] == 0 && matches!(pair[0], b' '..=b'~');
-    }
-    plain.then_some(text)
+/// The text of a block if it is printable ASCII all through.
+fn plain_block<'t>(block: &[u8], text: &'t mut [u8; BLOCK]) -> Option<&'t [u8]> {
+    let units = block.as_chunks::<2>().0;
+    // One pass without early end, so that several units are narrowed at once.
+    let odd = text.iter_mut().zip(units).fold(0_u8, |odd, (to, [low, high])| {
+        *to = *low;
+        odd | high | u8::from(low.wrapping_sub(b' ') > b'~' - b' ')
+    });
+    if odd == 0 { text.get(..units.len()) } else { None }
 }
 
 /// Appends an ANSI string if all of it is ASCII; other code pages are the crate's work.
