@@ -136,9 +136,14 @@ fn escape_into(out: &mut String, text: &str) {
     out.reserve(text.len() + 2);
     out.push('"');
     // Most texts need nothing; a pass without early end is several bytes at a time.
-    if !text.bytes().fold(false, |found, byte| {
-        found | (byte < 0x20) | matches!(byte, b'"' | b'\\' | 0x7f)
-    }) {
+    let special = text.bytes().fold(0_u8, |found, byte| {
+        found
+            | u8::from(byte < 0x20)
+            | u8::from(byte == b'"')
+            | u8::from(byte == b'\\')
+            | u8::from(byte == 0x7f)
+    });
+    if special == 0 {
         out.push_str(text);
         out.push('"');
         return;
