@@ -63,6 +63,12 @@ pub const TPM_WMI: Provider = provider(
     "7d5387b0-cbe0-11da-a94d-0800200c9a66",
     "System",
 );
+/// Security audit.
+pub const SECURITY: Provider = provider(
+    "Microsoft-Windows-Security-Auditing",
+    "54849625-5478-4994-a5ba-3e3b0328c30d",
+    "Security",
+);
 /// Kerberos client.
 pub const KERBEROS: Provider = provider(
     "Microsoft-Windows-Security-Kerberos",
@@ -174,7 +180,8 @@ pub fn udr_301(at: Moment, exit: u32, code: &str, message: &str, request: &str) 
         )
 }
 
-/// 358 (Hello will start) or 360 (will not): answers to the prerequisites in manifest order.
+/// 358 (Hello will start) or 360 (will not): answers to the prerequisites in manifest order. The last one answers
+/// "is not connected via Remote Desktop", so `Yes` is good there too.
 pub fn udr_hello(id: u16, at: Moment, answers: [&str; 6]) -> Event {
     let names = [
         "DeviceIsJoined",
@@ -500,6 +507,28 @@ pub fn schannel_alert(at: Moment, sent: bool, code: u32) -> Event {
     } else {
         event
     }
+}
+
+/// 5157: the filtering platform blocked an outbound connection.
+pub fn wfp_block(at: Moment, pid: u32, image: &str, destination: &str) -> Event {
+    Event::new(SECURITY, 5157, at)
+        .level(0)
+        .keywords(0x8010_0000_0000_0000)
+        .process(4, 8)
+        .field("ProcessID", Value::U64(u64::from(pid)))
+        .field(
+            "Application",
+            format!(r"\device\harddiskvolume3\windows\system32\{image}").as_str(),
+        )
+        .field("Direction", "%%14593")
+        .field("SourceAddress", "192.0.2.42")
+        .field("SourcePort", "50311")
+        .field("DestAddress", destination)
+        .field("DestPort", "443")
+        .field("Protocol", 6u32)
+        .field("FilterRTID", Value::U64(78_112))
+        .field("LayerName", "%%14611")
+        .field("LayerRTID", Value::U64(48))
 }
 
 /// Everyday System records: policy applied, clock synchronised.

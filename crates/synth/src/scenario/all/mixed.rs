@@ -51,7 +51,7 @@ fn name_and_token() -> Bundle {
         case.log(udr_hello(
             360,
             t.plus_s(20),
-            ["Yes", "No", "Yes", "Yes", "Yes", "No"],
+            ["Yes", "No", "Yes", "Yes", "Yes", "Yes"],
         ));
     })
     .dsreg(|d| {

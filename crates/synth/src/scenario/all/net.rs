@@ -1,8 +1,10 @@
 //! Names, paths and clocks.
 
-use super::story::{ATTEMPT, Possible, Story};
+use super::story::{ATTEMPT, Story};
+use crate::bytes::guid_for;
 use crate::moment::Moment;
 use crate::net::{Tcp, http, kerberos};
+use crate::scenario::events::{aad_1025, aad_1084, wfp_block};
 use crate::scenario::network::Block;
 use crate::scenario::world::{self, LSASS};
 use crate::scenario::{Bundle, Case};
@@ -14,6 +16,7 @@ pub(super) fn bundles() -> Vec<Bundle> {
         name_server_silent(),
         sinkhole(),
         icmp_prohibited(),
+        host_firewall(),
         clock_wrong(),
         large_segments_lost(),
     ]
@@ -57,6 +60,7 @@ fn sinkhole() -> Bundle {
 }
 
 fn icmp_prohibited() -> Bundle {
+    let correlation = guid_for("icmp");
     Story::joined(
         "net-icmp-prohibited",
         "A router forbids the way to the token endpoint and says so.",
@@ -66,12 +70,43 @@ fn icmp_prohibited() -> Bundle {
             let t = case.at(ATTEMPT + 20 * n);
             case.lookup(t, LOGIN);
             case.blocked(t.plus_ms(30), world::https(LOGIN), LSASS, Block::Icmp);
+            let uri = format!("https://{LOGIN}/common/oauth2/token");
+            case.log(aad_1025(t.plus_s(2), 12029, "POST", &uri, &correlation));
+            case.log(aad_1084(t.plus_s(2).plus_ms(4), 0x8007_2efd, &correlation));
         }
     })
-    .allow(&["PRT-05", "FW-01", "NET-02", "DISC-04", "CLI-01"])
-    .also("FW-01", super::story::Likely)
-    .absent(&["DNS-01", "TLS-03"])
-    .nettrace()
+    .root("PRT-05")
+    .from("Authlogs/Nettrace.etl", "etl", "tcp.connect")
+    .allow(&["FW-01", "NET-02", "PXY-05"])
+    .absent(&["DNS-01", "TLS-03", "PRT-03"])
+    .authlogs()
+}
+
+fn host_firewall() -> Bundle {
+    let story = Story::joined(
+        "fw-host-firewall",
+        "The computer's own firewall blocks lsass; the audit log names process and address.",
+    );
+    let mut story = story.with(|case| {
+        for second in [ATTEMPT, ATTEMPT + 40] {
+            let t = case.at(second);
+            case.lookup(t, LOGIN);
+            case.blocked(t.plus_ms(30), world::https(LOGIN), LSASS, Block::Drop);
+            case.log(wfp_block(
+                t.plus_ms(31),
+                LSASS.pid,
+                LSASS.image,
+                &world::address(LOGIN).to_string(),
+            ));
+        }
+    });
+    let log = story.case.evtx("Security");
+    story = story.beside("Security.evtx", log);
+    story
+        .first("FW-01", super::story::Likely)
+        .allow(&["NET-02", "PRT-05", "PXY-05"])
+        .absent(&["DNS-01", "TLS-03"])
+        .nettrace()
 }
 
 /// The computer's clock is nine minutes fast: Kerberos refuses it and every Date header disagrees.
@@ -140,7 +175,7 @@ fn large_segments_lost() -> Bundle {
             tcp.client_rst();
         }
     })
-    .also("NET-01", Possible)
+    .also("NET-01", super::story::Likely)
     .allow(&["NET-02", "TLS-03", "PRT-05"])
     .absent(&["DNS-01", "TLS-01"])
     .nettrace()

@@ -33,7 +33,7 @@ fn hardware() -> Bundle {
     })
     .with(|case| {
         let t = case.at(ATTEMPT);
-        case.log(udr_hello(360, t, ["Yes", "Yes", "Yes", "Yes", "No", "No"]));
+        case.log(udr_hello(360, t, ["Yes", "Yes", "Yes", "Yes", "No", "Yes"]));
         case.log(
             Event::new(HELLO, 7202, t.plus_ms(-20))
                 .level(2)
@@ -64,7 +64,7 @@ fn key_refused() -> Bundle {
         case.log(udr_hello(
             358,
             t.plus_s(-20),
-            ["Yes", "Yes", "Yes", "Yes", "Yes", "No"],
+            ["Yes", "Yes", "Yes", "Yes", "Yes", "Yes"],
         ));
         case.log(udr(302, 4, t));
         case.log(udr_301(
@@ -92,7 +92,7 @@ fn tpm() -> Bundle {
         case.log(udr_hello(
             358,
             t.plus_s(-20),
-            ["Yes", "Yes", "Yes", "Yes", "Yes", "No"],
+            ["Yes", "Yes", "Yes", "Yes", "Yes", "Yes"],
         ));
         case.log(
             udr(310, 2, t)

@@ -246,12 +246,12 @@ fn hello_provisioned() -> Bundle {
         case.log(udr_hello(
             360,
             case.at(30),
-            ["Yes", "Yes", "Yes", "No", "Yes", "No"],
+            ["Yes", "Yes", "Yes", "No", "Yes", "Yes"],
         ));
         case.log(udr_hello(
             358,
             case.at(200),
-            ["Yes", "Yes", "Yes", "Yes", "Yes", "No"],
+            ["Yes", "Yes", "Yes", "Yes", "Yes", "Yes"],
         ));
         let key = crate::event::Value::Guid("22223333-cccc-4444-dddd-5555eeee6666".into());
         let done = udr(300, 4, case.at(230))

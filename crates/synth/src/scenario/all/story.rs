@@ -10,7 +10,7 @@ use crate::scenario::world::SYSTEM;
 use crate::scenario::{Bundle, Case, Confidence, Expected, Finding};
 use crate::text::Dsregcmd;
 
-pub(super) use Confidence::{Likely, Possible, Proved};
+pub(super) use Confidence::{Likely, Proved};
 
 /// HRESULTs the stories use.
 pub(super) mod code {
