@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use casetrace_model::{JsonObject, Outcome, Row, Source, Text, TsSource, find_guids};
+use memchr::memmem::Finder;
 use regex::Regex;
 
 use super::Run;
@@ -11,13 +12,13 @@ use crate::lines::floor_boundary;
 use crate::output::{Output, correlation, push_codes};
 use crate::table::rows;
 
-static ERRORS: LazyLock<Vec<(&str, Outcome, String)>> = LazyLock::new(|| {
+static ERRORS: LazyLock<Vec<(&str, Outcome, Finder<'static>)>> = LazyLock::new(|| {
     rows::<3>(include_str!("../../../../../pipelines/text/cli_errors.tsv"))
         .map(|[class, outcome, phrase]| {
             (
                 class,
                 Outcome::parse(outcome).unwrap_or(Outcome::Failure),
-                phrase.to_lowercase(),
+                Finder::new(&phrase.to_lowercase()).into_owned(),
             )
         })
         .collect()
@@ -54,7 +55,7 @@ impl Run {
         let lower = text.to_lowercase();
         let found = ERRORS
             .iter()
-            .find(|(_, _, phrase)| lower.contains(phrase.as_str()));
+            .find(|(_, _, phrase)| phrase.find(lower.as_bytes()).is_some());
         let (class, outcome) = match found {
             _ if sts => ("aadsts", Outcome::Failure),
             Some((class, outcome, _)) => (*class, *outcome),

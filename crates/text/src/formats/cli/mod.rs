@@ -7,6 +7,7 @@ mod http;
 use std::sync::LazyLock;
 
 use casetrace_model::{JsonObject, Outcome, Row, Source, Text, TsSource, normalise_guid};
+use memchr::memmem::Finder;
 
 use crate::lines::floor_boundary;
 use crate::output::Output;
@@ -15,8 +16,11 @@ use crate::table::rows;
 use failure::Failure;
 pub(crate) use http::Http;
 
-static PHASES: LazyLock<Vec<[&str; 3]>> =
-    LazyLock::new(|| rows::<3>(include_str!("../../../../../pipelines/text/cli_phases.tsv")).collect());
+static PHASES: LazyLock<Vec<([&str; 3], Finder<'static>)>> = LazyLock::new(|| {
+    rows::<3>(include_str!("../../../../../pipelines/text/cli_phases.tsv"))
+        .map(|row| (row, Finder::new(row[2])))
+        .collect()
+});
 
 /// `https://host:port/path` → host, lower case.
 pub(crate) fn url_host(url: &str) -> Option<Text> {
@@ -114,7 +118,10 @@ impl Run {
 
     /// Looks an entry up in the phase table and writes a `cli.phase` row for each new step.
     pub(crate) fn phase(&mut self, line: u64, text: &str, out: &mut Output<'_>) {
-        let Some([phase, outcome, phrase]) = PHASES.iter().find(|row| text.contains(row[2])) else {
+        let found = PHASES
+            .iter()
+            .find(|(_, phrase)| phrase.find(text.as_bytes()).is_some());
+        let Some(([phase, outcome, phrase], _)) = found else {
             return;
         };
         self.phase = phase;

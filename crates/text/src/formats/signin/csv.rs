@@ -5,7 +5,7 @@ use std::io::BufRead;
 use casetrace_model::Diagnostic;
 
 use super::columns;
-use super::rows::SignIn;
+use super::rows::{self, SignIn};
 use crate::format::{Head, score};
 use crate::lines::Utf8;
 use crate::output::Output;
@@ -31,7 +31,7 @@ const RECORD_LIMIT: usize = 1 << 20;
 
 pub(crate) fn read(text: &mut Utf8<'_>, out: &mut Output<'_>) {
     let mut parser = Parser::default();
-    let mut headers: Vec<String> = Vec::new();
+    let mut names: Vec<String> = Vec::new();
     let mut first_line = 1;
     let mut line = 1;
     while let Ok(block) = text.fill_buf()
@@ -42,7 +42,7 @@ pub(crate) fn read(text: &mut Utf8<'_>, out: &mut Output<'_>) {
             line += u64::from(byte == b'\n');
             if parser.take(byte) {
                 let fields = parser.finish();
-                deliver(&mut headers, fields, first_line, &mut parser, out);
+                deliver(&mut names, fields, first_line, &mut parser, out);
                 first_line = line;
             } else if parser.size() > RECORD_LIMIT {
                 let message =
@@ -57,9 +57,9 @@ pub(crate) fn read(text: &mut Utf8<'_>, out: &mut Output<'_>) {
     }
     if parser.size() > 0 {
         let fields = parser.finish();
-        deliver(&mut headers, fields, first_line, &mut parser, out);
+        deliver(&mut names, fields, first_line, &mut parser, out);
     }
-    if headers.is_empty() {
+    if names.is_empty() {
         out.diagnostic(Diagnostic::warning(
             "SigninNoHeader",
             "The export has no header line; nothing could be read.",
@@ -69,7 +69,7 @@ pub(crate) fn read(text: &mut Utf8<'_>, out: &mut Output<'_>) {
 
 /// The first record names the columns, the others are sign-ins.
 fn deliver(
-    headers: &mut Vec<String>,
+    names: &mut Vec<String>,
     fields: Vec<String>,
     line: u64,
     parser: &mut Parser,
@@ -78,28 +78,29 @@ fn deliver(
     if fields.iter().all(|field| field.trim().is_empty()) {
         return;
     }
-    if !headers.is_empty() {
-        let mut row = SignIn::default();
-        for (i, value) in fields.iter().enumerate() {
-            row.push(headers.get(i).map_or("", String::as_str), value);
+    if !names.is_empty() {
+        let values = names
+            .iter()
+            .cloned()
+            .zip(fields.into_iter().map(|value| value.trim().to_owned()));
+        return SignIn {
+            values: values.collect(),
         }
-        row.emit(line, out);
-        return;
+        .emit(line, out);
     }
-    *headers = fields;
-    if let [only] = headers.as_slice() {
-        for separator in [b';', b'\t'] {
-            if only.contains(char::from(separator)) {
-                let all: Vec<String> = only
-                    .split(char::from(separator))
-                    .map(|cell| cell.trim_matches('"').to_owned())
-                    .collect();
-                *headers = all;
-                parser.separator = separator;
-                return;
-            }
-        }
+    let mut headers = fields;
+    if let [only] = headers.as_slice()
+        && let Some(separator) = [b';', b'\t']
+            .into_iter()
+            .find(|separator| only.contains(char::from(*separator)))
+    {
+        parser.separator = separator;
+        headers = only
+            .split(char::from(separator))
+            .map(|cell| cell.trim_matches('"').to_owned())
+            .collect();
     }
+    *names = rows::names(&headers);
     out.config(
         line,
         "signin_export",

@@ -17,23 +17,13 @@ pub(super) struct SignIn {
 const MAX_COLUMNS: usize = 400;
 
 impl SignIn {
-    /// Adds a value; a header that occurs twice is numbered.
-    pub(super) fn push(&mut self, header: &str, value: &str) {
-        if self.values.len() >= MAX_COLUMNS {
-            return;
+    /// Adds a value under its JSON path.
+    pub(super) fn push(&mut self, path: &str, value: &str) {
+        if self.values.len() < MAX_COLUMNS {
+            let known = self.values.iter().map(|(name, _)| name.as_str());
+            let name = numbered(path, known);
+            self.values.push((name, value.trim().to_owned()));
         }
-        let name = columns::name(header).unwrap_or_else(|| header.trim());
-        let repeats = self
-            .values
-            .iter()
-            .filter(|(known, _)| known == name || known.starts_with(&format!("{name}#")))
-            .count();
-        let name = if repeats > 0 {
-            format!("{name}#{}", repeats + 1)
-        } else {
-            name.to_owned()
-        };
-        self.values.push((name, value.trim().to_owned()));
     }
 
     fn get(&self, name: &str) -> Option<&str> {
@@ -96,6 +86,26 @@ impl SignIn {
             _ => Outcome::Unknown,
         }
     }
+}
+
+/// The normalised name of a header, numbered if it was there before.
+pub(super) fn numbered<'a>(header: &str, before: impl Iterator<Item = &'a str>) -> String {
+    let name = columns::name(header).unwrap_or_else(|| header.trim());
+    let same = |known: &&str| known.split_once('#').map_or(*known, |(plain, _)| plain) == name;
+    match before.filter(same).count() {
+        0 => name.to_owned(),
+        n => format!("{name}#{}", n + 1),
+    }
+}
+
+/// Names of all columns of a table.
+pub(super) fn names(headers: &[String]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for header in headers.iter().take(MAX_COLUMNS) {
+        let name = numbered(header, names.iter().map(String::as_str));
+        names.push(name);
+    }
+    names
 }
 
 trait TrimId {
