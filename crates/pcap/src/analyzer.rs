@@ -1,6 +1,6 @@
 //! Packets in, rows out: routing to shards, and what needs the whole picture.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use casetrace_model::{Diagnostic, Inspection, Limits, Packet, Row, Sink, Source, Text};
@@ -10,6 +10,16 @@ use crate::emit::{Emit, Seen};
 use crate::net::addr::FlowKey;
 use crate::net::{self, Body, Opener, Skip};
 use crate::shard::{SHARDS, Shard, Unit, What};
+
+/// Certificate issuers, and domains of each, that are counted.
+const MAX_ISSUERS: usize = 1000;
+const MAX_DOMAINS: usize = 100;
+
+/// The last two labels of a name; good enough to tell unrelated names apart.
+fn domain(name: &str) -> Text {
+    let start = name.rmatch_indices('.').nth(1).map_or(0, |(at, _)| at + 1);
+    Text::new(name.get(start..).unwrap_or(name))
+}
 
 /// How packets are decoded.
 #[derive(Debug, Clone, Copy)]
@@ -245,6 +255,7 @@ fn shard_of(key: FlowKey) -> u8 {
 pub(crate) struct Finisher {
     pub(crate) inspection: Inspection,
     resolved: HashMap<Text, Text>,
+    issuers: HashMap<Text, HashSet<Text>>,
     processes: Option<ProcessLookup>,
     kinds: BTreeMap<Text, u64>,
     wants_rows: bool,
@@ -255,6 +266,7 @@ impl Finisher {
         Self {
             inspection: Inspection::default(),
             resolved: HashMap::new(),
+            issuers: HashMap::new(),
             processes: None,
             kinds: BTreeMap::new(),
             wants_rows: sink.wants_rows(),
@@ -286,10 +298,32 @@ impl Finisher {
                 row.fields.push_str(",\"name_source\":\"dns\"}");
             }
         }
+        if row.kind == "tls.certificate" {
+            self.issuer_domains(&mut row);
+        }
         if let (Some(lookup), Some(pid)) = (&self.processes, row.pid) {
             row.process = lookup(pid, row.ts_ns.unwrap_or(0));
         }
         sink.row(row);
+    }
+
+    /// How many unrelated domains the issuer has signed for: an inspecting proxy signs for all of them.
+    fn issuer_domains(&mut self, row: &mut Row) {
+        let (Some(issuer), Some(name)) = (&row.cert_issuer, &row.server_name) else {
+            return;
+        };
+        if self.issuers.len() >= MAX_ISSUERS && !self.issuers.contains_key(issuer) {
+            return;
+        }
+        let domains = self.issuers.entry(issuer.clone()).or_default();
+        if domains.len() < MAX_DOMAINS {
+            domains.insert(domain(name));
+        }
+        if row.fields.ends_with('}') {
+            row.fields.pop();
+            row.fields
+                .push_str(&format!(",\"issuer_domains\":{}}}", domains.len()));
+        }
     }
 
     /// Takes what one unit brought about.

@@ -159,8 +159,11 @@ impl App {
                 data,
             ) {
                 Step::Stay => Round::Consumed,
-                Step::Tunnel(tunnel, used) => {
+                Step::Tunnel(tunnel, used, ahead) => {
                     self.enter(info, tunnel);
+                    if !ahead.is_empty() {
+                        self.data(shared, info, true, seen, &ahead);
+                    }
                     Round::Again { used }
                 }
                 Step::Lost => {

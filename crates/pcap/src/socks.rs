@@ -13,8 +13,8 @@ use crate::net::addr::Addr;
 pub(crate) enum Step {
     /// More SOCKS to come.
     Stay,
-    /// The tunnel is open; so many bytes of the current ones were SOCKS.
-    Tunnel(Tunnel, usize),
+    /// The tunnel is open; so many bytes of the current ones were SOCKS, and these the client sent ahead.
+    Tunnel(Tunnel, usize, Vec<u8>),
     /// Not SOCKS, or refused.
     Lost,
 }
@@ -49,6 +49,7 @@ struct Request {
 
 /// Handshakes are short; more than this is something else.
 const MAX_PENDING: usize = 1024;
+const MAX_AHEAD: usize = 64 << 10;
 
 /// True if `data` can be a client's first bytes.
 pub(crate) fn looks_right(data: &[u8]) -> bool {
@@ -70,7 +71,14 @@ impl Socks {
         };
         let before = buf.len();
         buf.extend_from_slice(data);
-        if buf.len() > MAX_PENDING && self.phase != Phase::Reply {
+        // Bytes sent ahead of the reply belong to the protocol inside; a hello is enough of them.
+        if buf.len()
+            > if self.phase == Phase::Reply {
+                MAX_AHEAD
+            } else {
+                MAX_PENDING
+            }
+        {
             return Step::Lost;
         }
         if from_client {
@@ -215,7 +223,11 @@ impl Socks {
             proxy: addr.with_port(port),
             target: host_name(&host),
         };
-        Step::Tunnel(tunnel, len.saturating_sub(before))
+        Step::Tunnel(
+            tunnel,
+            len.saturating_sub(before),
+            std::mem::take(&mut self.client),
+        )
     }
 
     /// The connection is over.

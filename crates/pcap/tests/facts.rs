@@ -363,6 +363,48 @@ fn kerberos_errors_and_directory_keywords() {
     );
 }
 
+#[test]
+fn dhcp_offers_a_proxy_script() {
+    let mut message = vec![2, 1, 6, 0];
+    message.resize(236, 0);
+    message.extend([99, 130, 83, 99, 53, 1, 5, 252, 24]);
+    message.extend(b"http://wpad.corp/wpad.da");
+    message.push(255);
+    let mut wire = Wire::new();
+    wire.udp(
+        start(),
+        address("10.1.0.1:67"),
+        address("10.1.0.5:68"),
+        &message,
+        false,
+        0,
+    );
+    let rows = rows_of(&wire);
+    let row = one(&rows, "dhcp.option");
+    assert_eq!(
+        (field(row, "option"), field(row, "value")),
+        (252.into(), "http://wpad.corp/wpad.da".into())
+    );
+}
+
+#[test]
+fn tls_behind_socks_is_seen_even_when_sent_ahead() {
+    let mut wire = Wire::new();
+    let mut tcp = Tcp::new(&mut wire, start(), address(CLIENT), address("10.1.0.80:1080"));
+    tcp.handshake()
+        .client(&[4, 1, 1, 187, 0, 0, 0, 1, 0, b'a', b'.', b'b', 0]);
+    tcp.client(&tls::ClientHello::new("a.b").record())
+        .server(&[0, 90, 0, 0, 0, 0, 0, 0]);
+    tcp.server(&handshake(&tls::server_hello(0x0303, 0xc030, None)));
+    let rows = rows_of(&wire);
+    let hello = one(&rows, "tls.client_hello");
+    assert_eq!(
+        (hello.outcome, hello.proxy.as_deref()),
+        (Some(Outcome::Success), Some("10.1.0.80:1080"))
+    );
+    assert_eq!(one(&rows, "socks.request").server_name.as_deref(), Some("a.b"));
+}
+
 fn mixed() -> Wire {
     let mut wire = Wire::new();
     for i in 0..40_u16 {

@@ -19,6 +19,9 @@ use record::{Found, Records};
 /// Silence of this length after a ClientHello counts as a timeout.
 pub(crate) const SILENCE_NS: i64 = 5_000_000_000;
 
+/// A client that hangs up after this long without an answer gave up waiting.
+const GAVE_UP_NS: i64 = 900_000_000;
+
 /// One TLS session over TCP.
 #[derive(Default)]
 pub(crate) struct Tls {
@@ -322,9 +325,9 @@ impl State {
         let Some(pending) = self.pending.take() else {
             return;
         };
-        let waited = |now_ns: i64| now_ns - pending.seen.ts_ns >= SILENCE_NS;
+        let waited = |now_ns: i64, at_least: i64| now_ns - pending.seen.ts_ns >= at_least;
         let outcome = match end {
-            // A client that waited long and then hung up met silence; the hang-up is only its consequence.
+            // A client that waited and then hung up met silence; the hang-up is only its consequence.
             End::Reset {
                 by_client: true,
                 now_ns,
@@ -332,10 +335,11 @@ impl State {
             | End::Closed {
                 by_client: true,
                 now_ns,
-            } if waited(now_ns) => Outcome::Timeout,
+            } if waited(now_ns, GAVE_UP_NS) => Outcome::Timeout,
+            End::Closed { by_client: true, .. } => Outcome::Unknown,
             End::Reset { .. } => Outcome::Reset,
             End::Closed { .. } => Outcome::Refused,
-            End::Idle { now_ns, answered } if answered && waited(now_ns) => Outcome::Timeout,
+            End::Idle { now_ns, answered } if answered && waited(now_ns, SILENCE_NS) => Outcome::Timeout,
             End::Idle { .. } => Outcome::Unknown,
         };
         let detail = match end {
@@ -351,8 +355,8 @@ impl State {
 impl Pending {
     fn finish(mut self, cx: &mut Cx<'_>, outcome: Outcome, detail: Option<&str>) {
         self.row.outcome = Some(outcome);
-        let key = match outcome {
-            Outcome::Reset | Outcome::Refused => "ended_by",
+        let key = match detail {
+            Some("client" | "server") => "ended_by",
             _ => "answer",
         };
         if let Some(detail) = detail {
