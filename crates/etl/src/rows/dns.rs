@@ -66,7 +66,7 @@ pub(crate) fn row(event: &Row, fact: DnsFact) -> Row {
     };
     let mut row = like(event, kind);
     row.server_name = Some(Text::from(fact.name.trim_end_matches('.').to_ascii_lowercase()));
-    let mut fields = JsonObject::new().str("protocol", "dns");
+    let mut fields = JsonObject::with_capacity(120).str("protocol", "dns");
     if let Some(number) = fact.query_type {
         fields.push_str("qtype", &type_name(number));
     }

@@ -219,7 +219,7 @@ impl Follower {
         }
         row.content_type = media_type(head);
         row.message = format!("{} {}", request.method, row.url.as_deref().unwrap_or_default());
-        let mut fields = JsonObject::new().str("version", &head.version);
+        let mut fields = JsonObject::with_capacity(600).str("version", &head.version);
         fields.push_raw("headers", &head.to_json(self.masked));
         let authorization = head
             .get("proxy-authorization")
@@ -269,7 +269,7 @@ fn response(event: &Row, head: &Head, request: Option<&Request>, masked: bool) -
         row.url.as_deref().unwrap_or_default()
     );
     row.message.truncate(row.message.trim_end().len());
-    let mut fields = JsonObject::new()
+    let mut fields = JsonObject::with_capacity(600)
         .str("version", &head.version)
         .str("reason", &head.reason);
     fields.push_raw("headers", &head.to_json(masked));
