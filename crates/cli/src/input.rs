@@ -48,7 +48,7 @@ pub(crate) fn language(lang: Lang) -> Language {
 
 fn passwords(path: &Path) -> Result<Vec<Secret>, Failure> {
     let text = fs::read_to_string(path).map_err(|error| Failure::io(&path.display().to_string(), &error))?;
-    Ok(text.lines().map(|line| line.trim_end_matches('\r')).filter(|line| !line.is_empty()).map(Secret::new).collect())
+    Ok(text.lines().map(|line| line.trim_end_matches('\r')).filter(|line| !line.is_empty()).map(|line| Secret::new(line.to_owned())).collect())
 }
 
 /// All files of the wanted endings in `folder`, decoded, in name order.

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::read::InputFile;
 
 /// Version of the file's layout.
-pub const SCHEMA_VERSION: u32 = 1;
+pub(crate) const SCHEMA_VERSION: u32 = 1;
 
 /// How reading a member ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

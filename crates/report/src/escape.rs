@@ -5,7 +5,7 @@
 ///
 /// Control characters (terminal escapes among them) and bidirectional overrides become `�`, line breaks a blank, and every
 /// character that could start markup gets a backslash or an entity.
-pub fn markdown(text: &str) -> String {
+pub(crate) fn markdown(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 8);
     let mut at_start = true;
     for ch in text.chars() {
@@ -34,7 +34,7 @@ pub fn markdown(text: &str) -> String {
 }
 
 /// Text for a code span: shown as it is, so only the fence and line ends matter.
-pub fn code(text: &str) -> String {
+pub(crate) fn code(text: &str) -> String {
     let clean: String = text
         .chars()
         .filter(|ch| *ch != '\r')
@@ -63,7 +63,7 @@ fn is_invisible(ch: char) -> bool {
 }
 
 /// Cuts at a character boundary and says so.
-pub fn shorten(text: &str, max_chars: usize) -> String {
+pub(crate) fn shorten(text: &str, max_chars: usize) -> String {
     if text.chars().count() <= max_chars {
         return text.to_owned();
     }

@@ -9,11 +9,11 @@ const LABELS: &str = include_str!("../../../reports/labels.toml");
 
 /// The words of one language.
 #[derive(Debug, Clone)]
-pub struct Labels(BTreeMap<String, String>);
+pub(crate) struct Labels(BTreeMap<String, String>);
 
 impl Labels {
     /// Reads the built-in words.
-    pub fn load(lang: Lang) -> Self {
+    pub(crate) fn load(lang: Lang) -> Self {
         let all: BTreeMap<String, BTreeMap<String, String>> = toml::from_str(LABELS).unwrap_or_default();
         Self(all.get(match lang {
             Lang::En => "en",
@@ -22,12 +22,12 @@ impl Labels {
     }
 
     /// The word for `key`; the key itself if there is none, so that a gap is seen and harmless.
-    pub fn get<'a>(&'a self, key: &'a str) -> &'a str {
+    pub(crate) fn get<'a>(&'a self, key: &'a str) -> &'a str {
         self.0.get(key).map_or(key, String::as_str)
     }
 
     /// All words, for the templates.
-    pub fn all(&self) -> &BTreeMap<String, String> {
+    pub(crate) fn all(&self) -> &BTreeMap<String, String> {
         &self.0
     }
 }

@@ -48,9 +48,9 @@ pub(crate) fn run(args: &Convert, out: &mut dyn Write) -> Result<(), Failure> {
     let part = tempfile::NamedTempFile::new_in(folder).map_err(|error| Failure::io(&output_name, &error))?;
 
     let mut input = BufReader::with_capacity(1 << 20, file);
-    let mut sink = Counting { writer: PcapngWriter::new(BufWriter::new(part)), packets: 0 };
+    let mut sink = Counting { writer: PcapngWriter::new(BufWriter::new(part))?, packets: 0 };
     let mut remarks = Remarks::default();
-    let inspection =
+    let casetrace_etl::Decoded { inspection, .. } =
         casetrace_etl::decode(&mut input, &casetrace_etl::Options::default(), &mut remarks, Some(&mut sink));
     let written = sink.writer.finish().map_err(|error| Failure::io(&output_name, &error))?;
     let part = written.into_inner().map_err(|error| Failure::io(&output_name, error.error()))?;

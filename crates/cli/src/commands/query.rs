@@ -56,7 +56,7 @@ fn write(mut frame: DataFrame, format: QueryFormat, out: &mut dyn Write) -> Resu
 
 fn table(frame: &DataFrame, out: &mut dyn Write) -> Result<(), Failure> {
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(frame.get_column_names().iter().map(|name| name.as_str()));
     for row in 0..frame.height().min(MAX_TABLE_ROWS) {
         table.add_row(frame.columns().iter().map(|column| {

@@ -39,13 +39,13 @@ fn list(pack: &RulePack, common: &Common, json: bool, out: &mut dyn Write) -> Re
         let rules: Vec<_> = pack
             .rules()
             .iter()
-            .map(|rule| json!({ "id": rule.id(), "title": rule.title(lang), "family": rule.family(), "severity": rule.severity().as_str() }))
+            .map(|rule| json!({ "id": rule.id, "title": rule.title.get(lang), "family": rule.family, "severity": rule.severity.as_str() }))
             .collect();
         serde_json::to_writer_pretty(&mut *out, &rules)?;
         return Ok(writeln!(out)?);
     }
     for rule in pack.rules() {
-        writeln!(out, "{:<9} {:<9} {}", rule.id(), rule.severity().as_str(), rule.title(lang))?;
+        writeln!(out, "{:<9} {:<9} {}", rule.id, rule.severity.as_str(), rule.title.get(lang))?;
     }
     Ok(())
 }

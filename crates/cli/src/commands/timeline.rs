@@ -76,8 +76,8 @@ fn write(timeline: &Timeline, columns: &[ColumnId], format: RowFormat, out: &mut
         RowFormat::L2tcsv => write_l2tcsv(timeline, out)?,
         RowFormat::Parquet => return Ok(()),
     };
-    if written.skipped > 0 {
-        tracing::warn!(rows = written.skipped, "Rows without a time were left out; this format needs one.");
+    if written.left_out > 0 {
+        tracing::warn!(rows = written.left_out, "Rows without a time were left out; this format needs one.");
     }
     Ok(())
 }
