@@ -302,3 +302,39 @@ fn threads_change_nothing() {
         assert!(one.1.rows == two.1.rows, "{file}: rows differ");
     }
 }
+
+/// Files all of whose events have a layout, with the number of their rows.
+const EXACT: &[(&str, usize)] = &[
+    ("AMSITrace.etl", 19),
+    ("ShutdownPerfDiagLogger.etl", 60),
+    ("krabs_powershell.etl", 112),
+    ("pv_SelfDescribingSingleEvent.etl", 1),
+    ("pv_primitive-types.etl", 5),
+    ("s4_WindowsUpdate.etl", 80),
+    ("s4_waasmedic.etl", 17),
+    ("sonde_test.etl", 9),
+    ("tx_CrossMachineHTTP.etl", 3396),
+    ("tx_KernelNetwork.etl", 8923),
+    ("tx_WsRm01.etl", 70),
+];
+
+#[test]
+fn events_fit_their_layouts_to_the_last_byte() {
+    let Some(root) = corpus() else { return };
+    let mut wrong = Vec::new();
+    for (file, rows) in EXACT {
+        let mut out = Collected::default();
+        let mut input = fs::File::open(root.join(file)).unwrap();
+        decode(&mut input, &Options::default(), &mut out, None);
+        let misfits = out.rows.iter().filter(|row| {
+            ["\"_cut\":", "\"_rest\":", "\"_schema\":"]
+                .iter()
+                .any(|mark| row.fields.contains(mark))
+        });
+        let misfits = misfits.count();
+        if out.rows.len() != *rows || misfits > 0 {
+            wrong.push(format!("{file}: {} rows, {misfits} do not fit", out.rows.len()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
