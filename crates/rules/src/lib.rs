@@ -26,9 +26,11 @@ mod pack;
 mod plan;
 mod quality;
 mod rule;
+mod sigma;
 mod source;
 mod template;
 mod words;
+mod yaml;
 
 pub use case::CaseResult;
 pub use engine::Context;
@@ -39,5 +41,6 @@ pub use findings::{
 pub use pack::{Loaded, RulePack};
 pub use quality::InventoryMember;
 pub use rule::Rule;
+pub use sigma::{Imported, import_sigma};
 pub use source::SourceKind;
 pub use words::{Audience, Confidence, Lang, Localized, Phase, Role, Severity, Status, Whose};

@@ -3,8 +3,6 @@
 //! Values come from the case and are hostile until shown otherwise: control and direction characters become blanks, long
 //! values are cut. Texts have no markup, so a value can't add any; writers escape the whole text for their format.
 
-use std::fmt::Write as _;
-
 use casetrace_timeline::{ColumnId, Timeline, read_members};
 
 use casetrace_model::Value;
@@ -159,13 +157,17 @@ fn plain(value: &str) -> String {
 
 /// The same with another limit.
 pub(crate) fn plain_to(value: &str, limit: usize) -> String {
-    let mut out = String::new();
-    let mut chars = value.trim().chars().map(|c| if is_harmful(c) { ' ' } else { c });
-    out.extend(chars.by_ref().take(limit));
-    if chars.next().is_some() {
-        let _ = write!(out, "…");
+    // Cut first: values can be long.
+    let clean: String = value
+        .trim()
+        .chars()
+        .take(limit + 1)
+        .map(|c| if is_harmful(c) { ' ' } else { c })
+        .collect();
+    match clean.char_indices().nth(limit) {
+        Some((end, _)) => format!("{}…", clean.get(..end).unwrap_or_default().trim_end()),
+        None => clean.trim().to_owned(),
     }
-    out
 }
 
 /// Controls, and characters that reorder or hide text.

@@ -89,28 +89,26 @@ impl Outcomes {
     }
 }
 
-#[derive(Debug, Clone, PartialEq)]
-enum Scalar {
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Scalar<'a> {
     Null,
-    Text(String),
+    Text(&'a str),
     Number(f64),
 }
 
-fn scalar(expr: &Expr, known: &Known<'_>) -> Option<Scalar> {
+fn scalar<'a>(expr: &'a Expr, known: &Known<'a>) -> Option<Scalar<'a>> {
     match expr {
         Expr::Nested(inner) => scalar(inner, known),
         Expr::Identifier(ident) => match ident.value.as_str() {
-            "kind" => Some(Scalar::Text(known.kind.to_owned())),
-            "provider" => known
-                .provider
-                .map(|p| p.map_or(Scalar::Null, |p| Scalar::Text(p.to_owned()))),
+            "kind" => Some(Scalar::Text(known.kind)),
+            "provider" => known.provider.map(|p| p.map_or(Scalar::Null, Scalar::Text)),
             "event_id" => known
                 .event_id
                 .map(|id| id.map_or(Scalar::Null, |id| Scalar::Number(f64::from(id)))),
             _ => None,
         },
         Expr::Value(ValueWithSpan { value, .. }) => match value {
-            Value::SingleQuotedString(text) => Some(Scalar::Text(text.clone())),
+            Value::SingleQuotedString(text) => Some(Scalar::Text(text)),
             Value::Number(number, _) => number.parse().ok().map(Scalar::Number),
             Value::Null => Some(Scalar::Null),
             _ => None,
@@ -131,7 +129,10 @@ pub(crate) fn outcomes(expr: &Expr, known: &Known<'_>) -> Outcomes {
             left,
             op: BinaryOperator::And,
             right,
-        } => outcomes(left, known).and(outcomes(right, known)),
+        } => match outcomes(left, known) {
+            Outcomes::FALSE => Outcomes::FALSE,
+            left => left.and(outcomes(right, known)),
+        },
         Expr::BinaryOp {
             left,
             op: BinaryOperator::Or,
@@ -173,7 +174,7 @@ fn null_test(expr: &Expr, known: &Known<'_>) -> Outcomes {
     }
 }
 
-fn compare(a: &Scalar, op: &BinaryOperator, b: &Scalar) -> Outcomes {
+fn compare(a: &Scalar<'_>, op: &BinaryOperator, b: &Scalar<'_>) -> Outcomes {
     let order = match (a, b) {
         (Scalar::Null, _) | (_, Scalar::Null) => return Outcomes::NULL,
         (Scalar::Text(a), Scalar::Text(b)) => Some(a.cmp(b)),
@@ -209,13 +210,14 @@ fn like(expr: &Expr, pattern: &Expr, known: &Known<'_>, fold_case: bool) -> Outc
     match (scalar(expr, known), scalar(pattern, known)) {
         (Some(Scalar::Null), _) | (_, Some(Scalar::Null)) => Outcomes::NULL,
         (Some(Scalar::Text(text)), Some(Scalar::Text(pattern))) => {
-            let (text, pattern) = if fold_case {
-                (text.to_lowercase(), pattern.to_lowercase())
-            } else {
-                (text, pattern)
+            let chars = |text: &str| -> Vec<char> {
+                if fold_case {
+                    text.to_lowercase().chars().collect()
+                } else {
+                    text.chars().collect()
+                }
             };
-            let chars: Vec<char> = pattern.chars().collect();
-            Outcomes::of(Some(like_matches(&text.chars().collect::<Vec<_>>(), &chars)))
+            Outcomes::of(Some(like_matches(&chars(text), &chars(pattern))))
         }
         _ => Outcomes::ANY,
     }

@@ -4,11 +4,11 @@
 //! most are never true there and cost nothing, many are always true. Only for the others are frames made, in
 //! blocks, with the columns they read; members of `fields` are parsed last, once a row for all conditions.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use polars::prelude::{
     BooleanChunked, DataFrame, Expr, Float64Chunked, Int64Chunked, IntoColumn, IntoLazy, NewChunkedArray,
-    PlSmallStr, PolarsResult, StringChunked,
+    PlHashMap, PlSmallStr, PolarsResult, StringChunked,
 };
 use rayon::prelude::*;
 
@@ -36,10 +36,53 @@ struct Group<'a> {
 
 type Hits = (usize, Result<Vec<u32>, SqlError>);
 
+/// A condition that has to be tested, and whether its cheap part is known to hold.
+type Open = (usize, bool);
+
+/// Conditions that can be true for a kind, and for a kind and provider; most are ruled out there, once for all
+/// event ids.
+struct Candidates<'c, 'k> {
+    conditions: &'c [&'c Condition],
+    by_kind: PlHashMap<&'k str, Vec<usize>>,
+    by_provider: PlHashMap<(&'k str, Option<&'k str>), Vec<usize>>,
+}
+
+impl<'c, 'k> Candidates<'c, 'k> {
+    fn new(conditions: &'c [&'c Condition]) -> Self {
+        Self {
+            conditions,
+            by_kind: PlHashMap::default(),
+            by_provider: PlHashMap::default(),
+        }
+    }
+
+    fn of(&mut self, known: &Known<'k>) -> &[usize] {
+        let conditions = self.conditions;
+        let possible =
+            |i: &usize, known: &Known<'_>| conditions.get(*i).is_some_and(|c| c.decide(known) != Some(false));
+        let of_kind = self.by_kind.entry(known.kind).or_insert_with(|| {
+            let known = Known {
+                provider: None,
+                event_id: None,
+                ..*known
+            };
+            (0..conditions.len()).filter(|i| possible(i, &known)).collect()
+        });
+        let key = (known.kind, known.provider.flatten());
+        self.by_provider.entry(key).or_insert_with(|| {
+            let known = Known {
+                event_id: None,
+                ..*known
+            };
+            of_kind.iter().copied().filter(|i| possible(i, &known)).collect()
+        })
+    }
+}
+
 impl<'a> Scan<'a> {
     /// Groups the rows.
     pub fn new(timeline: &'a Timeline) -> Self {
-        let mut place: HashMap<(u32, u32, Option<u64>), usize> = HashMap::new();
+        let mut place: PlHashMap<(u32, u32, Option<u64>), usize> = PlHashMap::default();
         let mut groups: Vec<Group<'a>> = Vec::new();
         let columns = [
             ColumnId::of("kind"),
@@ -78,35 +121,40 @@ impl<'a> Scan<'a> {
     /// For each condition the rows that match, ascending; or why it could not be evaluated.
     pub fn run(&self, conditions: &[&Condition]) -> Vec<Result<Vec<u32>, SqlError>> {
         let mut out: Vec<Result<Vec<u32>, SqlError>> = conditions.iter().map(|_| Ok(Vec::new())).collect();
-        let mut tasks = Vec::new();
+        let mut candidates = Candidates::new(conditions);
+        // Groups that leave the same conditions open are tested together.
+        let mut open_rows: BTreeMap<Vec<Open>, Vec<u32>> = BTreeMap::new();
         for group in &self.groups {
             let mut open = Vec::new();
-            for (i, condition) in conditions.iter().enumerate() {
+            for i in candidates.of(&group.known) {
+                let Some(condition) = conditions.get(*i) else {
+                    continue;
+                };
                 match condition.decide(&group.known) {
                     Some(false) => {}
-                    Some(true) => merge(&mut out, i, Ok(group.rows.clone())),
-                    None => open.push(i),
+                    Some(true) => merge(&mut out, *i, Ok(group.rows.clone())),
+                    None => open.push((*i, condition.decide_cheap(&group.known) == Some(true))),
                 }
             }
             if !open.is_empty() {
-                tasks.extend(
-                    group
-                        .rows
-                        .chunks(BLOCK_ROWS)
-                        .map(|rows| (&group.known, rows, open.clone())),
-                );
+                open_rows.entry(open).or_default().extend(&group.rows);
             }
         }
+        open_rows
+            .par_iter_mut()
+            .for_each(|(_, rows)| rows.sort_unstable());
+        let tasks: Vec<(&[Open], &[u32])> = open_rows
+            .iter()
+            .flat_map(|(open, rows)| rows.chunks(BLOCK_ROWS).map(|rows| (open.as_slice(), rows)))
+            .collect();
         let found: Vec<Vec<Hits>> = tasks
             .into_par_iter()
-            .map(|(known, rows, open)| self.block(conditions, known, rows, &open))
+            .map(|(open, rows)| self.block(conditions, rows, open))
             .collect();
         for (i, hits) in found.into_iter().flatten() {
             merge(&mut out, i, hits);
         }
-        for rows in out.iter_mut().flatten() {
-            rows.sort_unstable();
-        }
+        out.par_iter_mut().flatten().for_each(|rows| rows.sort_unstable());
         out
     }
 
@@ -123,14 +171,14 @@ impl<'a> Scan<'a> {
         sum
     }
 
-    fn block(&self, conditions: &[&Condition], known: &Known<'_>, rows: &[u32], open: &[usize]) -> Vec<Hits> {
+    fn block(&self, conditions: &[&Condition], rows: &[u32], open: &[Open]) -> Vec<Hits> {
         let mut out = Vec::new();
         let of = |i: &usize| conditions.get(*i).copied();
-        let (free, to_test): (Vec<usize>, Vec<usize>) = open
-            .iter()
-            .copied()
-            .partition(|i| of(i).is_some_and(|c| c.decide_cheap(known) == Some(true)));
-        let mut survivors: Vec<(usize, Vec<u32>)> = free.into_iter().map(|i| (i, rows.to_vec())).collect();
+        let (free, to_test): (Vec<Open>, Vec<Open>) =
+            open.iter().copied().partition(|(_, cheap_holds)| *cheap_holds);
+        let mut survivors: Vec<(usize, Vec<u32>)> =
+            free.into_iter().map(|(i, _)| (i, rows.to_vec())).collect();
+        let to_test: Vec<usize> = to_test.into_iter().map(|(i, _)| i).collect();
         let cheap: Vec<(usize, &Condition)> = to_test.iter().filter_map(|i| Some((*i, of(i)?))).collect();
         let columns = cheap
             .iter()

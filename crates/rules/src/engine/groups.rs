@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use casetrace_model::Value;
 use casetrace_timeline::{ColumnId, Timeline};
 
+use crate::engine::scope::{comparable, compatible};
 use crate::rule::{About, Evidence, Rule};
 use crate::template::Key;
 use crate::words::Role;
@@ -72,10 +73,8 @@ impl Interner {
             Some(code) => match self.codes.get(&(*column, code)) {
                 Some(id) => *id,
                 None => {
-                    // Names of computers and users don't depend on case.
-                    let id = timeline
-                        .text(*column, row)
-                        .map_or(0, |text| self.intern(&text.to_lowercase()));
+                    let text = timeline.text(*column, row);
+                    let id = text.map_or(0, |text| self.intern(&comparable(column.name(), text)));
                     self.codes.insert((*column, code), id);
                     id
                 }
@@ -192,15 +191,5 @@ fn merge(rule: &Rule, keys: Vec<(Vec<u32>, Vec<Vec<u32>>)>, interner: &Interner)
 pub(crate) fn scope_fits(timeline: &Timeline, rule: &Rule, anchors: &[u32], row: u32) -> bool {
     rule.scope
         .iter()
-        .all(|column| match timeline.value(*column, row) {
-            Value::Null => true,
-            value => {
-                let mut known = anchors
-                    .iter()
-                    .map(|a| timeline.value(*column, *a))
-                    .filter(|v| *v != Value::Null)
-                    .peekable();
-                known.peek().is_none() || known.any(|v| v == value)
-            }
-        })
+        .all(|column| anchors.is_empty() || anchors.iter().any(|a| compatible(timeline, *column, *a, row)))
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use casetrace_model::Value;
 use casetrace_timeline::{ColumnId, Timeline};
 
+use crate::engine::scope::compatible;
 use crate::rule::{Direction, Link};
 use crate::template::Key;
 
@@ -127,13 +128,5 @@ impl Search<'_> {
 
     fn same_artifact(&self, a: u32, b: u32) -> bool {
         ColumnId::of("artifact").is_some_and(|c| self.timeline.code(c, a) == self.timeline.code(c, b))
-    }
-}
-
-/// True if two rows agree in a column, or one does not know it.
-fn compatible(timeline: &Timeline, column: ColumnId, a: u32, b: u32) -> bool {
-    match (timeline.value(column, a), timeline.value(column, b)) {
-        (Value::Null, _) | (_, Value::Null) => true,
-        (a, b) => a == b,
     }
 }

@@ -7,6 +7,7 @@ pub(crate) mod groups;
 mod hits;
 mod judge;
 mod rank;
+pub(crate) mod scope;
 mod write_up;
 
 use std::collections::BTreeSet;
@@ -117,20 +118,15 @@ fn of_rule(
             let Matcher::Present(id) = evidence.matcher else {
                 return Vec::new();
             };
-            let rows = matches.get(id).cloned().unwrap_or_default();
-            evidence
-                .links
-                .iter()
-                .filter(|_| !rows.is_empty())
-                .fold(rows.clone(), |rows, link| {
-                    hits::linked(
-                        timeline,
-                        &rule.scope,
-                        rows,
-                        link,
-                        matches.get(link.condition).map(Vec::as_slice).unwrap_or_default(),
-                    )
-                })
+            let mut rows = matches.get(id).cloned().unwrap_or_default();
+            for link in &evidence.links {
+                if rows.is_empty() {
+                    break;
+                }
+                let companions = matches.get(link.condition).map(Vec::as_slice).unwrap_or_default();
+                rows = hits::linked(timeline, &rule.scope, rows, link, companions);
+            }
+            rows
         })
         .collect();
     let (groups, mut cut) = groups::group(timeline, rule, &hits);

@@ -1,5 +1,6 @@
 //! What explains what, and what to read first.
 
+use crate::engine::scope::comparable;
 use crate::findings::Finding;
 use crate::pack::matches_id;
 use crate::rule::Rule;
@@ -70,7 +71,12 @@ fn explains(rules: &[Rule], cause: &Finding, effect: &Finding) -> bool {
 }
 
 fn share_host(a: &Finding, b: &Finding) -> bool {
-    a.hosts.is_empty() || b.hosts.is_empty() || a.hosts.iter().any(|h| b.hosts.contains(h))
+    let same = |x: &String| {
+        b.hosts
+            .iter()
+            .any(|y| comparable("host", x) == comparable("host", y))
+    };
+    a.hosts.is_empty() || b.hosts.is_empty() || a.hosts.iter().any(same)
 }
 
 fn share_time(a: &Finding, b: &Finding) -> bool {

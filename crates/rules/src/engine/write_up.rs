@@ -7,6 +7,7 @@ use casetrace_timeline::{ColumnId, Timeline};
 
 use crate::engine::groups::Group;
 use crate::engine::judge::Verdict;
+use crate::engine::scope::comparable;
 use crate::findings::{EvidenceItem, Finding, NextStep};
 use crate::rule::{About, Evidence, Phrase, Rule};
 use crate::template::{Key, plain_to};
@@ -186,10 +187,14 @@ fn as_written(timeline: &Timeline, rule: &Rule, verdict: &Verdict, known: &str) 
                 (About::Key(key), _) | (About::Rule, Some(key)) => key,
                 _ => return None,
             };
+            let column = match key {
+                Key::Column(column) => column.name(),
+                Key::Member(_) => "",
+            };
             rows.iter()
                 .take(LOOKUP_ROWS)
                 .filter_map(|r| key.value(timeline, *r))
-                .find(|v| v.to_lowercase() == known.to_lowercase())
+                .find(|v| comparable(column, v) == comparable(column, known))
         })
 }
 
