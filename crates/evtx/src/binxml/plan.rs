@@ -404,7 +404,12 @@ fn number_names(steps: &mut [Step]) -> Option<()> {
         *name = Rc::clone(new);
     }
     for step in steps {
-        if let Step::Field { name, alone, .. } = step {
+        // Only a slot can hold a list.
+        if let Step::Field {
+            name, alone, text, ..
+        } = step
+            && matches!(text.as_slice(), [Piece::Slot(_)])
+        {
             *alone = renamed.iter().filter(|other| other.starts_with(&**name)).count() == 1;
         }
     }
