@@ -118,7 +118,11 @@ fn sid(value: &str) -> Option<Text> {
 
 fn port(value: &str) -> Option<u16> {
     let of_socket = || value.parse::<std::net::SocketAddr>().map(|socket| socket.port());
-    value.parse().or_else(|_| of_socket()).ok().filter(|port| *port != 0)
+    value
+        .parse()
+        .or_else(|_| of_socket())
+        .ok()
+        .filter(|port| *port != 0)
 }
 
 /// An address as text, also out of `address:port`; IPv4 in IPv6 dress (`::ffff:192.0.2.1`) is shown as IPv4.
