@@ -50,6 +50,8 @@ const TICK_NS: i64 = 10_000_000_000;
 /// Times outside 1823 to 2116 are damage; they are moved to the edge so that differences of times can't overflow.
 const MIN_NS: i64 = i64::MIN / 2;
 const MAX_NS: i64 = i64::MAX / 2;
+/// Two packets in a row that are further apart do not move the clock.
+const AGREED_NS: u64 = 86_400_000_000_000;
 /// Address-to-name pairs remembered from DNS answers.
 const MAX_RESOLVED: usize = 50_000;
 
@@ -65,6 +67,8 @@ pub(crate) struct Router {
     last_tick_ns: Option<i64>,
     backwards: u64,
     last_ns: i64,
+    /// Time as far as two packets in a row agree on it: one damaged time must not age every conversation.
+    clock_ns: i64,
 }
 
 impl Router {
@@ -80,11 +84,12 @@ impl Router {
             last_tick_ns: None,
             backwards: 0,
             last_ns: i64::MIN,
+            clock_ns: 0,
         }
     }
 
     pub(crate) fn now_ns(&self) -> i64 {
-        self.span.map_or(0, |(_, last)| last.clamp(MIN_NS, MAX_NS))
+        self.clock_ns
     }
 
     /// Hands over a tick if one is due, then the packet's unit with its payload.
@@ -164,23 +169,27 @@ impl Router {
         });
         // A second back is a step of the clock, not mere reordering.
         self.backwards += u64::from(packet.ts_ns < self.last_ns.saturating_sub(1_000_000_000));
+        let agreed = packet.ts_ns.abs_diff(self.last_ns) < AGREED_NS || self.packets == 1;
+        if agreed {
+            self.clock_ns = packet.ts_ns.clamp(MIN_NS, MAX_NS);
+        }
         self.last_ns = packet.ts_ns;
     }
 
     fn tick(&mut self, packet: &Packet<'_>) -> Option<Unit> {
         let due = match self.last_tick_ns {
             None => {
-                self.last_tick_ns = Some(packet.ts_ns);
+                self.last_tick_ns = Some(self.clock_ns);
                 false
             }
-            Some(last) => packet.ts_ns.saturating_sub(last) > TICK_NS,
+            Some(last) => self.clock_ns.saturating_sub(last) > TICK_NS,
         };
         if !due {
             return None;
         }
-        self.last_tick_ns = Some(packet.ts_ns);
+        self.last_tick_ns = Some(self.clock_ns);
         let seen = Seen {
-            ts_ns: packet.ts_ns.clamp(MIN_NS, MAX_NS),
+            ts_ns: self.clock_ns,
             record: packet.record,
         };
         let nobody = (net::addr::Addr::default(), 0);

@@ -65,6 +65,18 @@ impl App {
         matches!(self, Self::Done)
     }
 
+    /// Bytes kept for this connection, about; small fixed parts of others are not worth counting.
+    pub(crate) fn held(&self) -> usize {
+        match self {
+            Self::Tls(tls) => tls.held(),
+            Self::Http(http) => http.held(),
+            Self::Ldap(ldap) => ldap.held(),
+            Self::Dns(_) | Self::Kerberos(_) | Self::Socks(_) => 2048,
+            Self::Detect(Some(_)) => 256,
+            Self::Detect(None) | Self::Watched(_) | Self::Done => 0,
+        }
+    }
+
     /// Takes stream bytes in order; true if client and server were mixed up so far.
     pub(crate) fn data(
         &mut self,

@@ -75,6 +75,10 @@ impl Joiner {
         (&self.buf, self.seen)
     }
 
+    pub(crate) fn held(&self) -> usize {
+        self.buf.capacity()
+    }
+
     pub(crate) fn clear(&mut self) {
         self.buf = Vec::new();
     }

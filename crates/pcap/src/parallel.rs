@@ -252,15 +252,18 @@ fn merge(outputs: Vec<Output>, finisher: &mut Finisher, sink: &mut dyn Sink) {
     let mut queues = Vec::new();
     for output in outputs {
         names.extend(output.resolved);
-        queues.push(output.rows.into_iter().peekable());
+        queues.push(output.rows.into_iter());
     }
     names.sort_by_key(|(place, _, _)| *place);
     let mut names = names.into_iter().peekable();
     loop {
+        // Looked at in place: rows are too large to be moved for a comparison.
+        let first =
+            |rows: &std::vec::IntoIter<(Place, Row)>| rows.as_slice().first().map(|(place, _)| *place);
         let next = queues
-            .iter_mut()
+            .iter()
             .enumerate()
-            .filter_map(|(i, q)| Some((q.peek()?.0, i)))
+            .filter_map(|(i, rows)| Some((first(rows)?, i)))
             .min();
         let Some((place, at)) = next else { break };
         // Names count from the packet that brought them, as they do on one thread.

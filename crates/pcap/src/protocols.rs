@@ -38,13 +38,14 @@ fn endpoints(port: u16, transport: &'static str) -> FlowInfo {
 /// `cut` is the size of the pieces the bytes arrive in (0 counts as 1).
 pub fn connection(port: u16, client: &[u8], server: &[u8], cut: usize) -> Vec<Row> {
     let mut out = Emit::new(Source::Pcap);
-    let (mut certificates, mut waiting_bytes) = (CertificateCache::default(), 0);
+    let (mut certificates, mut waiting_bytes, mut given_up) = (CertificateCache::default(), 0, 0);
     let max_waiting_bytes = Limits::default().max_stream_bytes;
     let mut shared = Shared {
         out: &mut out,
         certificates: &mut certificates,
         waiting_bytes: &mut waiting_bytes,
         max_waiting_bytes,
+        given_up: &mut given_up,
     };
     let (mut info, mut app) = (endpoints(port, "tcp"), App::default());
     let mut client_side = true;

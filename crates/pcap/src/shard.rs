@@ -58,7 +58,7 @@ pub(crate) enum What {
     Tick,
 }
 
-/// Passes through the number a [`FlowKey`] computes itself.
+/// Passes through the number a [`FlowKey`] computes itself; other keys get a quick mix.
 #[derive(Default)]
 pub(crate) struct SpreadHasher(u64);
 
@@ -67,9 +67,12 @@ impl Hasher for SpreadHasher {
         self.0
     }
     fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
+        let (words, rest) = bytes.as_chunks::<8>();
+        let mut mix =
+            |word: u64| self.0 = (self.0.rotate_left(23) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        words.iter().for_each(|word| mix(u64::from_le_bytes(*word)));
+        rest.iter().for_each(|byte| mix(u64::from(*byte)));
+        self.0 ^= self.0 >> 29;
     }
     fn write_u64(&mut self, value: u64) {
         self.0 = value;
@@ -166,6 +169,7 @@ impl Shard {
             certificates,
             waiting_bytes,
             max_waiting_bytes,
+            evicted,
             ..
         } = self;
         let Some(Some(flow)) = slots.get_mut(at as usize) else {
@@ -181,6 +185,7 @@ impl Shard {
             certificates,
             waiting_bytes,
             max_waiting_bytes: *max_waiting_bytes,
+            given_up: evicted,
         };
         flow.segment(&mut shared, &arrival);
     }
@@ -230,6 +235,7 @@ impl Shard {
             certificates,
             waiting_bytes,
             max_waiting_bytes,
+            evicted,
             ..
         } = self;
         let mut shared = Shared {
@@ -237,6 +243,7 @@ impl Shard {
             certificates,
             waiting_bytes,
             max_waiting_bytes: *max_waiting_bytes,
+            given_up: evicted,
         };
         flow.finish(&mut shared, now_ns);
     }

@@ -35,7 +35,8 @@ impl UdpFlows {
     pub(crate) fn new(max: usize) -> Self {
         Self {
             flows: SpreadMap::default(),
-            max,
+            // A hello in pieces weighs more than a connection that is past its handshake.
+            max: (max / 8).max(16),
             evicted: 0,
         }
     }

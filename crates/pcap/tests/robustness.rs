@@ -225,6 +225,60 @@ fn protocols_survive_noise_behind_a_good_start() {
 }
 
 #[test]
+fn protocols_that_keep_too_much_are_given_up_and_counted() {
+    // Hellos that never end, in many connections.
+    let mut wire = Wire::new();
+    let hello = tls::ClientHello::new("a.example").pad_to(1400).record();
+    for i in 0..300_u16 {
+        let client = SocketAddr::from(([10, 1, 0, 5], 20_000 + i));
+        let start = Moment::at("2026-03-02T01:16:11Z").plus_ms(i64::from(i));
+        Tcp::new(&mut wire, start, client, address("10.1.0.9:443"))
+            .handshake()
+            .client(&hello[..1200]);
+    }
+    let mut options = Options::default();
+    options.limits.max_stream_bytes = 64 << 10;
+    let mut out = Collected::default();
+    decode(&mut Pcap::default().write(&wire).as_slice(), &options, &mut out);
+    assert!(
+        out.diagnostics.iter().any(|d| d.code == "ConversationsEvicted"),
+        "{:?}",
+        out.diagnostics
+    );
+    assert_eq!(out.rows.iter().filter(|r| r.kind == "tcp.connect").count(), 300);
+    assert_eq!(
+        out.rows.iter().filter(|r| r.kind == "tls.client_hello").count(),
+        300,
+        "cut hellos are shown"
+    );
+}
+
+#[test]
+fn one_damaged_time_does_not_age_the_capture() {
+    let mut wire = wire();
+    let rows = |wire: &Wire| survive(&Pcap::default().write(wire), 1).rows;
+    let kinds = |rows: &[casetrace_model::Row]| {
+        rows.iter()
+            .map(|r| (r.kind.clone(), r.outcome))
+            .collect::<Vec<_>>()
+    };
+    let mut before = kinds(&rows(&wire));
+    let late = Moment::at("2090-01-01T00:00:00Z");
+    wire.udp(
+        late,
+        address("10.1.0.5:53"),
+        address("10.1.0.6:9999"),
+        b"x",
+        true,
+        1,
+    );
+    let mut after = kinds(&rows(&wire));
+    before.sort();
+    after.sort();
+    assert_eq!(before, after);
+}
+
+#[test]
 fn long_streams_of_nothing_stay_cheap() {
     // A megabyte of one byte in each direction: no protocol, no rows, no growth.
     for byte in [0_u8, 0x16, 0x30, b'G', 0x80, 5, 4] {

@@ -1,7 +1,7 @@
 //! DNS and its relatives: queries paired with their answers.
 //!
 //! Source: RFC 1035, 6762 (mDNS), 4795 (LLMNR), 1002 (NBNS). A query's row waits for the answer or for silence.
-//! Limits: 4,096 open queries a shard; the oldest is written as unanswered when there are more.
+//! Limits: 1,024 open queries a shard; the oldest is written as unanswered when there are more.
 
 pub(crate) mod message;
 pub(crate) mod tcp;
@@ -17,7 +17,7 @@ use message::{Message, Protocol};
 
 /// Resolvers have given up after this long.
 const TIMEOUT_NS: i64 = 15_000_000_000;
-const MAX_OPEN: usize = 4096;
+const MAX_OPEN: usize = 1024;
 
 /// Who asked, over which port, under which number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -41,9 +41,11 @@ pub(crate) enum End {
 pub(crate) struct Shared<'a> {
     pub(crate) out: &'a mut Emit,
     pub(crate) certificates: &'a mut CertificateCache,
-    /// Bytes waiting for reassembly in all flows of the shard.
+    /// Bytes waiting for reassembly, and kept by protocols, in all flows of the shard.
     pub(crate) waiting_bytes: &'a mut usize,
     pub(crate) max_waiting_bytes: usize,
+    /// Conversations whose protocol was given up for lack of room.
+    pub(crate) given_up: &'a mut u64,
 }
 
 /// A TCP segment on its way to its flow.
@@ -101,6 +103,8 @@ pub(crate) struct Flow {
     closed: Option<Closed>,
     icmp: Option<Text>,
     app: App,
+    /// Bytes the protocol keeps, as counted in the shard's total.
+    held: usize,
     ended: bool,
 }
 
@@ -131,6 +135,7 @@ impl Flow {
             closed: None,
             icmp: None,
             app: App::default(),
+            held: 0,
             ended: false,
         }
     }
@@ -188,6 +193,26 @@ impl Flow {
             self.fin(shared, arrival);
         }
         self.last_ns = self.last_ns.max(seen.ts_ns);
+        self.account(shared, seen.ts_ns);
+    }
+
+    /// Counts what the protocol keeps; over the ceiling, the conversation that asks for more is given up.
+    fn account(&mut self, shared: &mut Shared<'_>, now_ns: i64) {
+        let held = self.app.held();
+        *shared.waiting_bytes = (*shared.waiting_bytes + held).saturating_sub(self.held);
+        self.held = held;
+        if held > 0 && *shared.waiting_bytes > shared.max_waiting_bytes {
+            self.end_app(
+                shared,
+                End::Idle {
+                    now_ns,
+                    answered: false,
+                },
+            );
+            *shared.waiting_bytes = shared.waiting_bytes.saturating_sub(held);
+            self.held = 0;
+            *shared.given_up += 1;
+        }
     }
 
     fn syn(&mut self, arrival: &Arrival<'_>) {
@@ -313,6 +338,7 @@ impl Flow {
         for half in &mut self.halves {
             half.drop_waiting(shared.waiting_bytes);
         }
+        *shared.waiting_bytes = shared.waiting_bytes.saturating_sub(self.held);
         self.connect_row(shared, now_ns);
     }
 }

@@ -16,7 +16,7 @@ use head::Head;
 use rows::Request;
 
 /// Requests waiting for their response on one connection.
-const MAX_PIPELINED: usize = 128;
+const MAX_PIPELINED: usize = 64;
 
 /// What the connection turns into.
 #[derive(Debug, PartialEq, Eq)]
@@ -200,6 +200,18 @@ impl Http {
         if reply.request.as_ref().is_some_and(|r| r.kerberos) {
             crate::kerberos::proxied(cx, false, reply.seen, reply.sample.raw());
         }
+    }
+
+    /// Bytes kept, about.
+    pub(crate) fn held(&self) -> usize {
+        let body = |sample: &Sample| sample.raw().len();
+        let bodies = self.reply.as_ref().map_or(0, |r| 2048 + body(&r.sample));
+        let request = self.request_body.as_ref().map_or(0, |b| body(&b.sample));
+        1024 + self.client.buf.capacity()
+            + self.server.buf.capacity()
+            + self.waiting.len() * 512
+            + bodies
+            + request
     }
 
     /// Bytes are missing; `lost` is how many, if that is known.

@@ -105,6 +105,11 @@ impl Ldap {
         })
     }
 
+    /// Bytes kept, about.
+    pub(crate) fn held(&self) -> usize {
+        512 + self.client.held() + self.server.held() + self.open.len() * 512
+    }
+
     /// One UDP message.
     pub(crate) fn datagram(&mut self, cx: &mut Cx<'_>, from_client: bool, seen: Seen, data: &[u8]) -> bool {
         if !looks_right(data) {

@@ -1,7 +1,7 @@
 //! QUIC handshakes: the ClientHello and ServerHello inside Initial packets.
 //!
 //! Source: RFC 9000, 9001, 9369. Versions 1, 2 and drafts 23 to 34 are opened; others are named. CRYPTO frames are
-//! joined by offset over packets, in any order. Limits: 64 KiB and 256 pieces of a hello.
+//! joined by offset over packets, in any order. Limits: 16 KiB and 64 pieces of a hello.
 
 mod crypto;
 mod packet;
@@ -13,8 +13,8 @@ use crate::tls::{hello, ja::hex, rows};
 use crypto::Keys;
 use packet::{Frame, Frames, Kind, LongHeader};
 
-const MAX_HELLO: usize = 64 << 10;
-const MAX_PIECES: usize = 256;
+const MAX_HELLO: usize = 16 << 10;
+const MAX_PIECES: usize = 64;
 
 /// One QUIC conversation.
 #[derive(Default)]
@@ -77,6 +77,8 @@ impl Quic {
     pub(crate) fn datagram(&mut self, cx: &mut Cx<'_>, from_client: bool, seen: Seen, data: &[u8]) {
         self.server_seen |= !from_client;
         if self.hello_done && self.server_done {
+            self.client.parts = Vec::new();
+            self.server.parts = Vec::new();
             return;
         }
         let mut rest = data;

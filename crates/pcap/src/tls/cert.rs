@@ -4,6 +4,8 @@
 //! (`C=US, O=Example, CN=host`). What the parser refuses still gives its hash and size.
 
 use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
+use std::sync::Arc;
 
 use casetrace_model::{JsonObject, Text, time};
 use sha2::{Digest, Sha256};
@@ -11,6 +13,7 @@ use x509_parser::asn1_rs::Tag;
 use x509_parser::prelude::*;
 
 use super::ja::hex;
+use crate::shard::SpreadHasher;
 
 /// Alternative names kept of one certificate.
 const MAX_NAMES: usize = 100;
@@ -204,27 +207,27 @@ impl Certificate {
 /// Certificates parsed before, by content.
 #[derive(Default)]
 pub(crate) struct CertificateCache {
-    known: HashMap<Vec<u8>, Certificate>,
+    known: HashMap<Vec<u8>, Arc<Certificate>, BuildHasherDefault<SpreadHasher>>,
 }
 
 impl CertificateCache {
-    pub(crate) fn get(&mut self, der: &[u8]) -> Certificate {
+    pub(crate) fn get(&mut self, der: &[u8]) -> Arc<Certificate> {
         if let Some(found) = self.known.get(der) {
-            return found.clone();
+            return Arc::clone(found);
         }
         if self.known.len() >= MAX_CACHED {
             self.known.clear();
         }
-        let parsed = parse_certificate(der);
+        let parsed = Arc::new(parse_certificate(der));
         if der.len() <= 8192 {
-            self.known.insert(der.to_vec(), parsed.clone());
+            self.known.insert(der.to_vec(), Arc::clone(&parsed));
         }
         parsed
     }
 }
 
 /// A chain as a JSON list.
-pub(crate) fn chain_json(chain: &[Certificate]) -> String {
+pub(crate) fn chain_json(chain: &[Arc<Certificate>]) -> String {
     let mut out = String::from("[");
     for (i, certificate) in chain.iter().enumerate() {
         if i > 0 {

@@ -72,14 +72,17 @@ pub(crate) fn ja4(hello: &ClientHello, transport: char) -> String {
         alpn_tag(hello)
     );
     out.push('_');
-    out.push_str(&short_hash(&hex_list(&ciphers)));
-    let mut rest = hex_list(&hashed);
-    if !rest.is_empty() && !hello.signature_algorithms.is_empty() {
-        rest.push('_');
-        rest.push_str(&hex_list(&hello.signature_algorithms));
+    let mut text = String::with_capacity(512);
+    hex_list(&mut text, &ciphers);
+    push_short_hash(&mut out, &text);
+    text.clear();
+    hex_list(&mut text, &hashed);
+    if !text.is_empty() && !hello.signature_algorithms.is_empty() {
+        text.push('_');
+        hex_list(&mut text, &hello.signature_algorithms);
     }
     out.push('_');
-    out.push_str(&short_hash(&rest));
+    push_short_hash(&mut out, &text);
     out
 }
 
@@ -122,38 +125,37 @@ fn alpn_tag(hello: &ClientHello) -> String {
     [digit(first >> 4), digit(last & 15)].iter().collect()
 }
 
-fn hex_list(values: &[u16]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut out = String::with_capacity(values.len() * 5);
+fn hex_list(out: &mut String, values: &[u16]) {
     for (i, value) in values.iter().enumerate() {
         if i > 0 {
             out.push(',');
         }
-        for shift in [12, 8, 4, 0] {
-            out.push(char::from(DIGITS[usize::from(value >> shift & 15)]));
-        }
+        push_hex(out, &value.to_be_bytes());
     }
-    out
 }
 
-fn short_hash(text: &str) -> String {
+/// The first twelve digits of a SHA-256, or twelve zeros for an empty text.
+fn push_short_hash(out: &mut String, text: &str) {
     if text.is_empty() {
-        return "0".repeat(12);
+        out.push_str("000000000000");
+    } else if let Some(start) = Sha256::digest(text.as_bytes()).first_chunk::<6>() {
+        push_hex(out, start);
     }
-    let mut out = hex(&Sha256::digest(text.as_bytes()));
-    out.truncate(12);
-    out
 }
 
 /// Lower-case hex.
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut out = String::with_capacity(bytes.len() * 2);
+    push_hex(&mut out, bytes);
+    out
+}
+
+fn push_hex(out: &mut String, bytes: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     for byte in bytes {
         out.push(char::from(DIGITS[usize::from(byte >> 4)]));
         out.push(char::from(DIGITS[usize::from(byte & 15)]));
     }
-    out
 }
 
 #[cfg(test)]

@@ -101,6 +101,12 @@ impl Tls {
         }
     }
 
+    /// Bytes kept, about.
+    pub(crate) fn held(&self) -> usize {
+        let waiting = if self.state.pending.is_some() { 4096 } else { 512 };
+        waiting + self.client.held() + self.server.held()
+    }
+
     fn done(&self) -> bool {
         let over = |side: &Records| side.lost || side.protected;
         let quiet = self.state.client_data && self.state.server_data;

@@ -134,6 +134,11 @@ impl Records {
         }
     }
 
+    /// Bytes kept for messages that are not complete.
+    pub(crate) fn held(&self) -> usize {
+        self.joiner.held() + self.message.capacity()
+    }
+
     /// Gives up this direction.
     pub(crate) fn stop(&mut self) {
         self.lost = true;

@@ -1,5 +1,7 @@
 //! TLS messages as rows.
 
+use std::sync::Arc;
+
 use casetrace_model::{JsonObject, Outcome, Row, Text};
 
 use super::cert::{Certificate, chain_json};
@@ -138,7 +140,12 @@ fn tunnel_mark(cx: &Cx<'_>, fields: JsonObject) -> JsonObject {
     }
 }
 
-pub(crate) fn certificate(cx: &Cx<'_>, chain: &[Certificate], seen: Seen, server_name: Option<&Text>) -> Row {
+pub(crate) fn certificate(
+    cx: &Cx<'_>,
+    chain: &[Arc<Certificate>],
+    seen: Seen,
+    server_name: Option<&Text>,
+) -> Row {
     let mut row = cx.row("tls.certificate", seen, false);
     row.server_name = server_name.cloned();
     fill_certificate(&mut row, chain);
@@ -153,7 +160,7 @@ pub(crate) fn certificate(cx: &Cx<'_>, chain: &[Certificate], seen: Seen, server
     row
 }
 
-fn fill_certificate(row: &mut Row, chain: &[Certificate]) {
+fn fill_certificate(row: &mut Row, chain: &[Arc<Certificate>]) {
     let Some(leaf) = chain.first() else { return };
     row.cert_subject.clone_from(&leaf.subject);
     row.cert_issuer.clone_from(&leaf.issuer);
@@ -162,8 +169,8 @@ fn fill_certificate(row: &mut Row, chain: &[Certificate]) {
     row.cert_sha256 = Some(leaf.sha256.clone());
 }
 
-fn certificate_fields(chain: &[Certificate], side: &str) -> JsonObject {
-    let self_signed = chain.first().is_some_and(Certificate::self_signed);
+fn certificate_fields(chain: &[Arc<Certificate>], side: &str) -> JsonObject {
+    let self_signed = chain.first().is_some_and(|leaf| leaf.self_signed());
     let mut fields = JsonObject::new()
         .str("side", side)
         .bool("self_signed", self_signed);
@@ -173,7 +180,7 @@ fn certificate_fields(chain: &[Certificate], side: &str) -> JsonObject {
 
 pub(crate) fn client_certificate(
     cx: &Cx<'_>,
-    chain: &[Certificate],
+    chain: &[Arc<Certificate>],
     seen: Seen,
     server_name: Option<&Text>,
 ) -> Row {
