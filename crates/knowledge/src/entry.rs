@@ -108,7 +108,7 @@ impl Entry {
             query: query.to_owned(),
             kind: if fact.is_event { Kind::Event } else { Kind::Code },
             namespace: fact.namespace.clone(),
-            code: fact.code.clone(),
+            code: crate::query::shown(fact),
             symbol: fact.symbol.clone(),
             meaning: fact.meaning.clone(),
             phase: fact.phase.clone(),

@@ -139,6 +139,14 @@ impl Knowledge {
                 .map(|(fact, _)| fact.symbol.as_str())
                 .find(|s| !s.is_empty());
         }
+        if let Query::Scoped { namespace, value } = query::read(error_code) {
+            let of_space = |fact: &&Fact| fact.namespace == namespace && !fact.is_event;
+            return self
+                .at(value)
+                .filter(of_space)
+                .map(|fact| fact.symbol.as_str())
+                .find(|s| !s.is_empty());
+        }
         let facts = self.named(&error_code.to_ascii_uppercase());
         facts
             .into_iter()

@@ -137,6 +137,14 @@ fn number(text: &str) -> Option<(u32, bool)> {
     ))
 }
 
+/// The code as people write it.
+pub(crate) fn shown(fact: &Fact) -> Text {
+    match fact.namespace.as_str() {
+        "aadsts" => Text::from(format!("AADSTS{}", fact.code)),
+        _ => fact.code.clone(),
+    }
+}
+
 /// Other spellings of a fact's number: decimal of an HRESULT, HRESULT and ADAL form of a Win32 number.
 pub(crate) fn spellings(fact: &Fact) -> Vec<Text> {
     let Some(value) = fact.value.filter(|_| !fact.is_event) else {

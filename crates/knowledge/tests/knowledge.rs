@@ -117,6 +117,7 @@ fn the_unknown_is_said_to_be_unknown() {
         "{:?}",
         entry.suggestions
     );
+    assert_eq!(first("50126").code, "AADSTS50126");
     let entry = first("AADSTS123456789");
     assert!(
         entry
@@ -156,6 +157,11 @@ fn symbols_for_the_timeline() {
         Some("ERROR_WINHTTP_NAME_NOT_RESOLVED")
     );
     assert_eq!(knowledge.symbol("0xc000006d"), Some("STATUS_LOGON_FAILURE"));
+    assert_eq!(knowledge.symbol("AADSTS50126"), Some("InvalidUserNameOrPassword"));
+    assert_eq!(
+        knowledge.symbol("KDC_ERR_PREAUTH_FAILED"),
+        Some("KDC_ERR_PREAUTH_FAILED")
+    );
     assert_eq!(knowledge.symbol("nonsense"), None);
 }
 
