@@ -363,6 +363,71 @@ fn kerberos_errors_and_directory_keywords() {
     );
 }
 
+/// A DER element with a one- or three-byte length.
+fn der(tag: u8, body: &[u8]) -> Vec<u8> {
+    let len = body.len() as u16;
+    let head = if len < 128 {
+        vec![tag, len as u8]
+    } else {
+        [&[tag, 0x82][..], &len.to_be_bytes()].concat()
+    };
+    [head, body.to_vec()].concat()
+}
+
+#[test]
+fn kerberos_through_the_kdc_proxy_is_seen_in_clear_http() {
+    let wrap = |message: &[u8]| der(0x30, &der(0xa0, &der(4, &kerberos::framed(message))));
+    let (asked, answered) = (
+        wrap(&kerberos::as_req("CONTOSO.COM", "user", true)),
+        wrap(&kerberos::error("CONTOSO.COM", &["krbtgt"], 24, start())),
+    );
+    let mut wire = Wire::new();
+    let mut tcp = Tcp::new(&mut wire, start(), address(CLIENT), address("10.1.0.9:80"));
+    let kind = "Content-Type: application/kerberos";
+    let length = |body: &[u8]| format!("Content-Length: {}", body.len());
+    tcp.handshake().client(&http::raw(
+        "POST /KdcProxy HTTP/1.1",
+        &["Host: kdc", kind, &length(&asked)],
+        &asked,
+    ));
+    tcp.server(&http::raw(
+        "HTTP/1.1 200 OK",
+        &[kind, &length(&answered)],
+        &answered,
+    ));
+    let rows = rows_of(&wire);
+    assert_eq!(one(&rows, "kerberos.request").user.as_deref(), Some("user"));
+    let error = one(&rows, "kerberos.error");
+    assert_eq!(error.error_code.as_deref(), Some("KDC_ERR_PREAUTH_FAILED"));
+    assert_eq!(field(error, "transport"), "https_proxy");
+}
+
+#[test]
+fn compressed_pages_are_looked_into() {
+    use std::io::Write;
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    packer
+        .write_all(b"<html><title>Sign in</title>AADSTS90002</html>")
+        .unwrap();
+    let page = packer.finish().unwrap();
+    let mut wire = Wire::new();
+    let mut tcp = Tcp::new(&mut wire, start(), address(CLIENT), address("10.1.0.9:80"));
+    tcp.handshake()
+        .client(&http::raw("GET / HTTP/1.1", &["Host: a"], b""));
+    let length = format!("Content-Length: {}", page.len());
+    tcp.server(&http::raw(
+        "HTTP/1.1 400 Bad Request",
+        &["Content-Encoding: gzip", &length],
+        &page,
+    ));
+    let rows = rows_of(&wire);
+    let row = one(&rows, "http.response");
+    assert_eq!(
+        (row.error_code.as_deref(), field(row, "html_title")),
+        (Some("AADSTS90002"), "Sign in".into())
+    );
+}
+
 #[test]
 fn dhcp_offers_a_proxy_script() {
     let mut message = vec![2, 1, 6, 0];
