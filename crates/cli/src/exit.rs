@@ -19,8 +19,6 @@ const TRY_AGAIN: u8 = 75;
 pub(crate) enum Failure {
     /// The caller asked for something that can't be; a hint is part of the text.
     Usage(String),
-    /// The input is permanently unreadable.
-    Unreadable(String),
     /// The environment failed; the same call may work later.
     TryAgain(String),
     /// Our own fault, or an output that can't be written.
@@ -36,7 +34,6 @@ impl Failure {
     pub(crate) fn code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Usage(_) => USAGE,
-            Self::Unreadable(_) => UNREADABLE,
             Self::TryAgain(_) => TRY_AGAIN,
             Self::Internal(_) => INTERNAL,
             Self::BrokenPipe => 0,
@@ -47,7 +44,7 @@ impl Failure {
     /// What to tell the user; nothing for a broken pipe or a designed code.
     pub(crate) fn message(&self) -> Option<&str> {
         match self {
-            Self::Usage(text) | Self::Unreadable(text) | Self::TryAgain(text) | Self::Internal(text) => Some(text),
+            Self::Usage(text) | Self::TryAgain(text) | Self::Internal(text) => Some(text),
             Self::BrokenPipe | Self::Code(_) => None,
         }
     }

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use casetrace_model::{Collected, Text};
-use jiff::tz::{Offset, TimeZone};
+use jiff::tz::TimeZone;
 use serde_json::Value;
 
 /// What the texts of a case say about the PC.
@@ -60,7 +60,7 @@ impl Gatherer {
         let mut hosts = self.hosts.into_iter();
         let host = hosts.next().filter(|_| hosts.next().is_none()).map(Text::from);
         let zone = self.zones.iter().find_map(|(zone, artifact)| {
-            Some((parse_zone(zone)?, Text::from(format!("{zone} from {artifact}"))))
+            Some((casetrace_text::zone(zone)?, Text::from(format!("{zone} from {artifact}"))))
         });
         CaseContext { host, zone, year: self.years.last().copied() }
     }
@@ -70,36 +70,10 @@ fn year_of(ts_ns: i64) -> Option<i16> {
     casetrace_model::time::to_rfc3339(ts_ns).get(..4)?.parse().ok()
 }
 
-/// `UTC+09:00`, `(UTC+09:00) Osaka, Sapporo, Tokyo`, `+09:00` or a zone name.
-fn parse_zone(text: &str) -> Option<TimeZone> {
-    let text = text.trim();
-    if let Ok(zone) = TimeZone::get(text) {
-        return Some(zone);
-    }
-    let at = text.find(['+', '-', '−'])?;
-    let sign = if text.get(at..)?.starts_with('+') { 1 } else { -1 };
-    let digits: String = text.get(at..)?.chars().skip(1).take_while(|c| c.is_ascii_digit() || *c == ':').collect();
-    let (hours, minutes) = digits.split_once(':').unwrap_or((&digits, "0"));
-    let seconds = hours.parse::<i32>().ok()?.checked_mul(3600)? + minutes.parse::<i32>().ok()?.checked_mul(60)?;
-    Offset::from_seconds(sign * seconds).ok().map(TimeZone::fixed)
-}
-
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use casetrace_model::{JsonObject, Row, Source};
-
-    #[test]
-    fn zones_are_read_in_every_spelling() {
-        for text in ["UTC+09:00", "(UTC+09:00) Osaka, Sapporo, Tokyo", "+09:00", "Asia/Tokyo"] {
-            let zone = parse_zone(text).unwrap();
-            let offset = zone.to_offset(jiff::Timestamp::UNIX_EPOCH);
-            assert_eq!(offset.seconds(), 9 * 3600, "{text}");
-        }
-        assert!(parse_zone("Tokyo").is_none());
-        assert!(parse_zone("UTC+99999999999:00").is_none());
-    }
 
     #[test]
     fn two_computers_give_no_host() {

@@ -33,6 +33,16 @@ pub(crate) fn row(row: &mut Row, knowledge: &Knowledge) {
     if row.context.is_none() {
         row.context = context(row);
     }
+    if let Some(host) = row.host.take() {
+        row.host = Some(short_host(&host));
+    }
+}
+
+/// Sources name the same PC with and without its domain, in any case; only the short name joins them.
+fn short_host(name: &str) -> Text {
+    let is_address = name.parse::<std::net::IpAddr>().is_ok();
+    let short = if is_address { name } else { name.split('.').next().unwrap_or(name) };
+    Text::from(short.to_ascii_uppercase())
 }
 
 fn context(row: &Row) -> Option<Context> {
@@ -60,6 +70,12 @@ mod tests {
         of_sid.user_sid = Some(Text::from("S-1-5-18"));
         assert_eq!(context(&of_sid), Some(Context::System));
         assert_eq!(context(&Row::new(Source::Evtx, "event", 1)), None);
+    }
+
+    #[test]
+    fn hosts_join_whatever_their_dress() {
+        assert_eq!(short_host("pc042.corp.contoso.com"), short_host("PC042"));
+        assert_eq!(short_host("192.0.2.1"), "192.0.2.1");
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub struct InputFile {
 /// Everything that was read.
 #[derive(Debug)]
 pub struct CaseRows {
-    /// Case name: that of the first input.
+    /// Case name: that of the first file or folder.
     pub name: String,
     /// The inputs.
     pub inputs: Vec<InputFile>,
@@ -269,9 +269,13 @@ fn assemble(
         }));
         members.push(line);
     }
-    let name = inputs.first().map_or_else(|| "case".to_owned(), |input| input.path.clone());
-    let name = redactor.redact_text(&name).into_owned();
+    let name = redactor.redact_text(case_name(&inputs)).into_owned();
     CaseRows { name, inputs, members, inspections, timeline: builder.finish() }
+}
+
+/// The file or folder that was named first; inputs in a folder carry its name in front.
+fn case_name(inputs: &[InputFile]) -> &str {
+    inputs.first().and_then(|input| input.path.split('/').next()).unwrap_or("case")
 }
 
 fn inventory_line(member: &Member, case: &Case, fate: &Fate) -> InventoryMember {

@@ -1,7 +1,7 @@
 //! The way out for all formats: masks, cuts, counts, and turns wall-clock times into instants.
 
 use casetrace_model::{
-    Context, Diagnostic, Inspection, JsonObject, Row, Sink, Source, Text, TsSource, find_guids,
+    Context, Diagnostic, Inspection, JsonObject, Row, Severity, Sink, Source, Text, TsSource, find_guids,
 };
 
 use crate::Options;
@@ -174,7 +174,8 @@ impl<'a> Output<'a> {
             ));
         }
         if self.local_unknown > 0 {
-            self.sink.diagnostic(Diagnostic::warning(
+            self.sink.diagnostic(Diagnostic::new(
+                Severity::Info,
                 "TextZoneUnknown",
                 format!(
                     "{} lines carry local times and the bundle names no time zone; they have no instant. State the zone of the computer.",

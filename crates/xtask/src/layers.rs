@@ -37,7 +37,6 @@ pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
             "casetrace-report",
         ],
     ),
-    ("casetrace-batch", &["casetrace-model", "casetrace-pipeline", "casetrace-timeline", "casetrace-report"]),
 ];
 
 /// Crates at the top, which may use everything.

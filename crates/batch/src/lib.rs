@@ -1,1 +1,0 @@
-//! Scheduled work over a case share: jobs, leases, publication.

@@ -1,0 +1,104 @@
+//! Running the command, and holding its findings against a bundle's label.
+
+#![allow(dead_code, reason = "each test file uses a part")]
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+/// The workspace's root.
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Runs the command in `folder`.
+pub(crate) fn run(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_casetrace")).current_dir(folder).args(arguments).output().unwrap()
+}
+
+/// Standard output as text.
+pub(crate) fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// Reads a JSON file.
+pub(crate) fn json(path: &Path) -> Value {
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+fn texts(value: &Value) -> Vec<&str> {
+    value.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+}
+
+const CONFIDENCES: [&str; 3] = ["proved", "likely", "possible"];
+
+fn strength(confidence: &str) -> usize {
+    CONFIDENCES.iter().position(|c| *c == confidence).unwrap_or(CONFIDENCES.len())
+}
+
+/// Everything in which `findings` differ from the label, a sentence each.
+pub(crate) fn differences(expected: &Value, findings: &Value) -> Vec<String> {
+    let found: Vec<&Value> = findings["findings"].as_array().unwrap().iter().collect();
+    let mut wrong = Vec::new();
+    for wanted in expected["findings"].as_array().unwrap() {
+        wrong.extend(missing(wanted, &found));
+    }
+    for id in texts(&expected["refuted"]) {
+        if !found.iter().any(|f| f["rule_id"] == id && f["status"] == "refuted") {
+            wrong.push(format!("{id} is not refuted"));
+        }
+    }
+    for id in texts(&expected["absent"]) {
+        if let Some(f) = found.iter().find(|f| f["rule_id"] == id && f["status"] == "active" && f["severity"] != "info") {
+            wrong.push(format!("{id} is there ({})", f["confidence"].as_str().unwrap()));
+        }
+    }
+    for id in texts(&expected["data_quality"]) {
+        if !findings["data_quality"].as_array().unwrap().iter().any(|q| q["id"] == id) {
+            wrong.push(format!("{id} is not among the remarks on data quality"));
+        }
+    }
+    wrong.extend(unexpected(expected, &found));
+    wrong
+}
+
+fn missing(wanted: &Value, found: &[&Value]) -> Vec<String> {
+    let id = wanted["rule_id"].as_str().unwrap();
+    let of_rule: Vec<&&Value> = found.iter().filter(|f| f["rule_id"] == id).collect();
+    let matching = of_rule.iter().find(|f| f["confidence"] == wanted["confidence"] && f["status"] == wanted["status"]);
+    let Some(finding) = matching else {
+        let got: Vec<String> = of_rule.iter().map(|f| format!("{} {}", f["status"], f["confidence"])).collect();
+        return vec![format!("{id} {} {} is missing; got {got:?}", wanted["status"], wanted["confidence"])];
+    };
+    let mut wrong = Vec::new();
+    if wanted["rank"].is_u64() && finding["rank"] != wanted["rank"] {
+        wrong.push(format!("{id} has rank {} instead of {}", finding["rank"], wanted["rank"]));
+    }
+    let all_evidence: Vec<&Value> = of_rule.iter().flat_map(|f| f["evidence"].as_array().unwrap()).collect();
+    for evidence in wanted["evidence"].as_array().into_iter().flatten() {
+        let cited = all_evidence.iter().any(|e| {
+            e["artifact"].as_str().unwrap().ends_with(evidence["artifact"].as_str().unwrap())
+                && e["source"] == evidence["source"]
+                && e["kind"] == evidence["kind"]
+        });
+        if !cited {
+            wrong.push(format!("{id} does not cite {} ({})", evidence["artifact"], evidence["kind"]));
+        }
+    }
+    wrong
+}
+
+fn unexpected(expected: &Value, found: &[&Value]) -> Vec<String> {
+    let Some(limit) = expected["others_below"].as_str() else { return Vec::new() };
+    let mut known: Vec<&str> = texts(&expected["allowed"]);
+    known.extend(expected["findings"].as_array().unwrap().iter().filter_map(|f| f["rule_id"].as_str()));
+    found
+        .iter()
+        .filter(|f| f["status"] == "active" && f["severity"] != "info")
+        .filter(|f| !known.contains(&f["rule_id"].as_str().unwrap()))
+        .filter(|f| strength(f["confidence"].as_str().unwrap()) <= strength(limit))
+        .map(|f| format!("{} {} was not expected", f["rule_id"].as_str().unwrap(), f["confidence"].as_str().unwrap()))
+        .collect()
+}

@@ -1,0 +1,68 @@
+//! The labelled scenario set: every rule family, noise, several failures at once, quiet bundles.
+//!
+//! Prints the confusion table; run with `-- --nocapture` to see it.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::print_stdout, reason = "the table is the result")]
+
+mod common;
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use casetrace_knowledge::Lang;
+use casetrace_pipeline::{Secret, Settings, Silent, analyze};
+use casetrace_rules::RulePack;
+use casetrace_synth::scenario::Bundle;
+use casetrace_synth::scenario::all::scenarios;
+
+fn judge(bundle: &Bundle, pack: &RulePack) -> Vec<String> {
+    let work = tempfile::tempdir().unwrap();
+    let mut inputs: Vec<PathBuf> = Vec::new();
+    let upload = work.path().join("upload");
+    for file in &bundle.files {
+        let path = upload.join(&file.name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, &file.data).unwrap();
+    }
+    inputs.push(upload);
+    let mut settings = Settings::new().unwrap();
+    settings.jobs = 1;
+    settings.work_dir = work.path().to_path_buf();
+    settings.passwords =
+        bundle.passwords.iter().flat_map(|text| text.lines()).map(|line| Secret::new(line.to_owned())).collect();
+    let result = analyze(&inputs, &settings, pack, Lang::En, &Silent).unwrap();
+    let expected = serde_json::from_str(&bundle.expected.json()).unwrap();
+    common::differences(&expected, &serde_json::to_value(&result.findings).unwrap())
+}
+
+#[test]
+fn every_bundle_is_judged_as_labelled() {
+    let loaded = RulePack::builtin();
+    assert!(loaded.errors.is_empty(), "{:?}", loaded.errors);
+    let bundles = scenarios();
+    let next = AtomicUsize::new(0);
+    let wrong = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                while let Some(bundle) = bundles.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let differences = judge(bundle, &loaded.pack);
+                    if !differences.is_empty() {
+                        wrong.lock().unwrap().push((bundle.name, differences));
+                    }
+                }
+            });
+        }
+    });
+    let mut wrong = wrong.into_inner().unwrap();
+    wrong.sort();
+    let findings: usize = bundles.iter().map(|b| b.expected.findings.len()).sum();
+    println!("{} bundles, {findings} expected findings, {} bundles judged otherwise", bundles.len(), wrong.len());
+    for (name, differences) in &wrong {
+        println!("  {name}: {}", differences.join("; "));
+    }
+    assert!(wrong.is_empty());
+}
