@@ -282,11 +282,23 @@ impl Dsregcmd {
             )
     }
 
-    /// Adds the diagnostics of a failed PRT request to SSO State.
+    /// Adds the diagnostics of a failed request for the cloud's PRT to SSO State. They stand below its own fields and
+    /// above the federation server's.
     #[must_use]
-    pub fn prt_failure(self, kind: &str, fields: &[(&str, &str)]) -> Self {
-        self.all("SSO State", &[("AzureAdPrt", "NO"), (kind, "PRESENT")])
-            .all("SSO State", fields)
+    pub fn prt_failure(mut self, kind: &str, fields: &[(&str, &str)]) -> Self {
+        self = self.set("SSO State", "AzureAdPrt", "NO");
+        let Some((_, sso)) = self.sections.iter_mut().find(|(title, _)| title == "SSO State") else {
+            return self;
+        };
+        let at = sso
+            .iter()
+            .position(|(name, _)| name == "AzureAdPrtAuthority")
+            .map_or(sso.len(), |i| i + 1);
+        let owned = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let mut block = vec![owned(kind, "PRESENT")];
+        block.extend(fields.iter().map(|(name, value)| owned(name, value)));
+        sso.splice(at..at, block);
+        self
     }
 
     /// The printed output, lines ending in LF.

@@ -1,6 +1,6 @@
 //! Azure CLI, Az PowerShell, Microsoft Graph PowerShell.
 
-use super::story::{Likely, Story};
+use super::story::{Likely, Proved, Story};
 use crate::scenario::Bundle;
 use crate::scenario::network::{Block, Gate, Handshake};
 use crate::scenario::world::{self, AZ, PWSH};
@@ -59,7 +59,7 @@ fn proxy_wants_password() -> Bundle {
         .with(|case| {
             case.via_proxy(case.at(200), LOGIN, AZ, &Gate::Denied(2), &Handshake::Modern);
         })
-        .root("CLI-04")
+        .also("CLI-04", Proved)
         .from("az-login-debug.txt", "text", "cli.error")
         .allow(&["PXY-01"])
         .absent(&["TLS-01", "CLI-02", "CLI-01", "DNS-01"])
@@ -121,7 +121,7 @@ fn page_instead_of_json() -> Bundle {
         .line("az_command_data_logger: exit code: 1")
         .text();
     let story = story
-        .root("CLI-13")
+        .first("CLI-13", Likely)
         .allow(&["PXY-02"])
         .absent(&["TLS-01", "CLI-01", "CLI-05"]);
     text_only(story, "az-login-debug.txt", &text)

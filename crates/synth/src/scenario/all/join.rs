@@ -139,17 +139,17 @@ fn throttled() -> Bundle {
     story(
         "join-throttled",
         "Too many devices register at once; the service throttles.",
-        "0x801c0025",
-        "Throttled",
+        "0x801c03f2",
+        "DirectoryError",
         message,
     )
     .with(|case| {
         let t = case.at(ATTEMPT);
-        let body = answer("ServiceError", "Throttled", message, "DeviceJoin", t);
-        refused(case, t, 0x801c_0025, 429, &body);
+        let body = answer("DirectoryError", "DirectoryError", message, "DeviceJoin", t);
+        refused(case, t, 0x801c_03f2, 400, &body);
     })
     .root("JOIN-03")
-    .allow(&["DISC-09"])
+    .absent(&["JOIN-01"])
     .authlogs()
 }
 

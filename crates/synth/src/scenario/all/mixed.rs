@@ -60,7 +60,7 @@ fn name_and_token() -> Bundle {
     })
     .root("DNS-01")
     .from("Authlogs/Nettrace.etl", "etl", "dns.response")
-    .allow(&["PRT-01", "PRT-05", "PIN-01", "DISC-03"])
+    .allow(&["PRT-01", "PRT-05", "PIN-01", "DISC-03", "DISC-07", "JOIN-09"])
     .absent(&["PRT-03", "TLS-01", "DISC-01"])
     .authlogs()
 }

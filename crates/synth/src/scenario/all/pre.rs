@@ -50,7 +50,7 @@ fn no_controller() -> Bundle {
             ("DRS Connectivity Test", "SKIPPED"),
             ("Token acquisition Test", "SKIPPED"),
         ],
-        &[("Error Phase", "pre-check"), ("Client ErrorCode", "0x801c0019")],
+        &[("Error Phase", "pre-check"), ("Client ErrorCode", "0x8007054b")],
     )
     .with(|case| {
         let t = case.at(ATTEMPT);

@@ -1,6 +1,6 @@
 //! Primary refresh token after the join.
 
-use super::story::{ATTEMPT, Likely, Story};
+use super::story::{ATTEMPT, Likely, Proved, Story};
 use crate::bytes::guid_for;
 use crate::event::Value;
 use crate::scenario::Bundle;
@@ -149,7 +149,7 @@ fn device_disabled() -> Bundle {
             "FAILED. Device is either disabled or deleted",
         )
     })
-    .root("PRT-06")
+    .also("PRT-06", Proved)
     .allow(&["JOIN-05", "TLS-05"])
     .absent(&["PRT-03"])
     .authlogs()

@@ -320,7 +320,9 @@ fn wpad_not_used() -> Bundle {
         case.works(case.at(ATTEMPT).plus_s(1), DRS, DSREGCMD);
         case.works(case.at(100), LOGIN, LSASS);
     })
-    .absent(&NOTHING)
+    .absent(&[
+        "PXY-01", "PXY-04", "DNS-01", "TLS-01", "DISC-01", "PRT-01", "TIME-01",
+    ])
     .absent(&["PXY-05", "PXY-07"])
     .authlogs()
 }

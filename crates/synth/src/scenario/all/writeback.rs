@@ -108,9 +108,10 @@ fn missing_root() -> Bundle {
             case.logs.extend(events);
         }
     })
-    .root("WB-03")
+    .root("TLS-02")
+    .also("WB-03", Proved)
     .from("Application.evtx", "evtx", "event")
-    .allow(&["TLS-02", "WB-02"])
+    .allow(&["WB-02"])
     .absent(&["TLS-01", "DNS-01", "WB-01"])
     .server_files()
 }
