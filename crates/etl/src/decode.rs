@@ -99,6 +99,11 @@ fn decode_open(
         clock: reader.clock(),
         options,
     });
+    let mut packets = packets;
+    if let Some(sink) = packets.as_deref_mut() {
+        let names = processes.clone();
+        sink.processes(std::sync::Arc::new(move |pid, ts_ns| names.name_at(pid, ts_ns).cloned()));
+    }
     let mut decoder = packets
         .map(|sink| PacketDecoder::new(sink, &interfaces, &components, &processes, &found.counts.packets));
     if two_passes {

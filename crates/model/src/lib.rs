@@ -34,7 +34,7 @@ pub use guid::{find_guids, normalise_guid};
 pub use inspection::{Inspection, Lost, ProviderCount};
 pub use json::JsonObject;
 pub use limits::Limits;
-pub use packet::{Direction, Packet, PacketSink};
+pub use packet::{Direction, Packet, PacketSink, ProcessLookup};
 pub use row::{Context, Level, Outcome, Row, Source, TsSource, Value};
 pub use sink::{Collected, CountOnly, ReadSeek, Sink};
 

@@ -33,11 +33,18 @@ pub struct Packet<'a> {
     pub comment: Option<&'a str>,
 }
 
+/// Tells the image name of a process id at a time (nanoseconds since 1970).
+pub type ProcessLookup = std::sync::Arc<dyn Fn(u32, i64) -> Option<crate::Text> + Send + Sync>;
+
 /// Where packets go.
 pub trait PacketSink {
     /// Announces an interface before its first packet. Numbers are dense from 0.
     fn interface(&mut self, number: u32, link_type: u16, name: &str, description: &str) {
         let _ = (number, link_type, name, description);
+    }
+    /// Lends the process names of the source before the first packet.
+    fn processes(&mut self, lookup: ProcessLookup) {
+        let _ = lookup;
     }
     /// Takes one packet.
     fn packet(&mut self, packet: &Packet<'_>);

@@ -107,6 +107,9 @@ impl PacketSink for PacketFeed<'_, '_> {
     fn interface(&mut self, number: u32, link_type: u16, name: &str, description: &str) {
         self.analyzer.interface(number, link_type, name, description);
     }
+    fn processes(&mut self, lookup: casetrace_model::ProcessLookup) {
+        self.analyzer.set_processes(move |pid, ts_ns| lookup(pid, ts_ns));
+    }
     fn packet(&mut self, packet: &Packet<'_>) {
         self.analyzer.packet(packet, &mut self.sink);
     }
