@@ -71,7 +71,7 @@ mod windows {
     use crate::Guid;
     use crate::decode::{Decoded, decode_with};
     use crate::options::Options;
-    use crate::schema::{Count, Field, FieldKind, In, Length, Origin, Out, Schema, ValueMap};
+    use crate::schema::{Count, Field, FieldKind, In, Length, Origin, Out, Schema, ValueMap, ValueType};
 
     /// Kinds of events that are asked for; a trace has hundreds.
     const MAX_KINDS: usize = 100_000;
@@ -173,7 +173,7 @@ mod windows {
         let flat = schema
             .fields
             .iter()
-            .all(|field| matches!(field.kind, FieldKind::Value { .. }));
+            .all(|field| matches!(field.kind, FieldKind::Value(_)));
         flat.then(|| schema.finish())
     }
 
@@ -200,12 +200,12 @@ mod windows {
                 entries,
             })
         });
-        let kind = FieldKind::Value {
+        let kind = FieldKind::Value(ValueType {
             input: In::from_tdh(types.in_type as u16)?,
             output: Out::from_tdh(types.out_type as u16),
             length,
             map,
-        };
+        });
         Some(Field {
             name: property.name.trim().into(),
             kind,

@@ -141,56 +141,68 @@ impl NdisCapture {
     ) {
         let keywords = event.keywords();
         let direction = direction_of(keywords);
-        let open_key = OpenKey {
+        let truncated = keywords & keyword::TRUNCATED != 0 || !fragment.whole;
+        let place = OpenKey {
             processor: event.processor,
             miniport: fragment.miniport,
             lower: fragment.lower,
             sent: direction == Some(Direction::Out),
         };
-        let (start, end) = (keywords & keyword::START != 0, keywords & keyword::END != 0);
-        if start && end {
-            let remark = self.take_remark(event.processor, fragment.miniport);
-            let packet = Single {
-                ts_ns,
-                ordinal: event.ordinal,
-                direction,
-                truncated: keywords & keyword::TRUNCATED != 0 || !fragment.whole,
-            };
-            self.single(event, packet, fragment.bytes, key, &remark, out);
-            return;
-        }
-        if start {
-            let remark = self.take_remark(event.processor, fragment.miniport);
-            let packet = OpenPacket {
-                ts_ns,
-                ordinal: event.ordinal,
-                pid: event.pid(),
-                tid: event.tid(),
-                link: key.link(),
-                direction,
-                truncated: keywords & keyword::TRUNCATED != 0,
-                data: fragment.bytes.to_vec(),
-                remark,
-            };
-            if self.open.len() < MAX_OPEN && self.open.insert(open_key, packet).is_some() {
-                self.torn_fragments += 1;
+        match (keywords & keyword::START != 0, keywords & keyword::END != 0) {
+            (true, true) => {
+                let remark = self.take_remark(event.processor, fragment.miniport);
+                let packet = Single {
+                    ts_ns,
+                    ordinal: event.ordinal,
+                    direction,
+                    truncated,
+                };
+                self.single(event, packet, fragment.bytes, key, &remark, out);
             }
-            return;
+            (true, false) => {
+                let packet = OpenPacket {
+                    ts_ns,
+                    ordinal: event.ordinal,
+                    pid: event.pid(),
+                    tid: event.tid(),
+                    link: key.link(),
+                    direction,
+                    truncated,
+                    data: fragment.bytes.to_vec(),
+                    remark: self.take_remark(event.processor, fragment.miniport),
+                };
+                self.begin(place, packet);
+            }
+            (false, end) => {
+                if let Some(packet) = self.go_on(place, fragment.bytes, truncated, end) {
+                    self.note_for_switch(packet.ts_ns, &packet.data);
+                    deliver(packet, key, out);
+                }
+            }
         }
-        let Some(packet) = self.open.get_mut(&open_key) else {
+    }
+
+    /// Opens a packet; one that was open at the same place lost its end.
+    fn begin(&mut self, place: OpenKey, packet: OpenPacket) {
+        let room = self.open.len() < MAX_OPEN || self.open.contains_key(&place);
+        if !room || self.open.insert(place, packet).is_some() {
             self.torn_fragments += 1;
-            return;
+        }
+    }
+
+    /// Appends to an open packet; the packet if this was its end.
+    fn go_on(&mut self, place: OpenKey, bytes: &[u8], truncated: bool, end: bool) -> Option<OpenPacket> {
+        let Some(packet) = self.open.get_mut(&place) else {
+            self.torn_fragments += 1;
+            return None;
         };
-        if packet.data.len() + fragment.bytes.len() <= MAX_PACKET {
-            packet.data.extend_from_slice(fragment.bytes);
+        packet.truncated |= truncated;
+        if packet.data.len() + bytes.len() <= MAX_PACKET {
+            packet.data.extend_from_slice(bytes);
         } else {
             packet.truncated = true;
         }
-        packet.truncated |= keywords & keyword::TRUNCATED != 0;
-        if end && let Some(packet) = self.open.remove(&open_key) {
-            self.note_for_switch(packet.ts_ns, &packet.data);
-            deliver(packet, key, out);
-        }
+        if end { self.open.remove(&place) } else { None }
     }
 
     fn single(

@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock};
 
 use casetrace_model::Text;
 
-use super::{Count, Field, FieldKind, In, Length, Origin, Out, Schema, ValueMap};
+use super::{Count, Field, FieldKind, In, Length, Origin, Out, Schema, ValueMap, ValueType};
 use crate::Guid;
 
 static TABLE: LazyLock<Table> =
@@ -176,12 +176,12 @@ fn field(
     let (input, output, length) = storage(kind, length)?;
     Some(Field {
         name: Text::new_static(name),
-        kind: FieldKind::Value {
+        kind: FieldKind::Value(ValueType {
             input,
             output,
             length,
             map,
-        },
+        }),
         count,
     })
 }
@@ -259,10 +259,10 @@ mod tests {
         assert!(table.find(guid, 7, 0, 20000).is_none());
         assert!(matches!(
             new.fields[1].kind,
-            FieldKind::Value {
+            FieldKind::Value(ValueType {
                 length: Length::Field(0),
                 ..
-            }
+            })
         ));
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use casetrace_model::Text;
 
-use super::{Count, Field, FieldKind, In, Length, Origin, Out, Schema, ValueMap};
+use super::{Count, Field, FieldKind, In, Length, Origin, Out, Schema, ValueMap, ValueType};
 use crate::Guid;
 use crate::bytes::{u8_at, u16_at, u32_at, utf16_until_nul};
 
@@ -117,12 +117,12 @@ fn field(info: &[u8], property: &[u8], provider: Guid, maps: &Maps) -> Option<Fi
             0 => Length::None,
             n => Length::Fixed(n),
         };
-        FieldKind::Value {
+        FieldKind::Value(ValueType {
             input,
             output: Out::from_tdh(u16_at(property, 10)),
             length,
             map,
-        }
+        })
     };
     Some(Field {
         name: name.into(),

@@ -104,16 +104,17 @@ pub(crate) struct Field {
 
 #[derive(Debug, Clone)]
 pub(crate) enum FieldKind {
-    Value {
-        input: In,
-        output: Out,
-        length: Length,
-        map: Option<Arc<ValueMap>>,
-    },
-    Struct {
-        first: usize,
-        members: usize,
-    },
+    Value(ValueType),
+    Struct { first: usize, members: usize },
+}
+
+/// How one value is stored and shown.
+#[derive(Debug, Clone)]
+pub(crate) struct ValueType {
+    pub(crate) input: In,
+    pub(crate) output: Out,
+    pub(crate) length: Length,
+    pub(crate) map: Option<Arc<ValueMap>>,
 }
 
 /// How many of a field there are.

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use super::{Count, Field, FieldKind, In, Length, Origin, Out, Schema};
+use super::{Count, Field, FieldKind, In, Length, Origin, Out, Schema, ValueType};
 use crate::Guid;
 use crate::value::Values;
 
@@ -119,7 +119,7 @@ fn item(line: &str) -> Option<(Field, u16)> {
     let kind = kind.trim();
     let bare = kind.split('(').next().unwrap_or(kind);
     let (input, output) = storage(bare)?;
-    let kind = FieldKind::Value {
+    let kind = FieldKind::Value(ValueType {
         input,
         output,
         length: if input == In::Binary {
@@ -128,7 +128,7 @@ fn item(line: &str) -> Option<(Field, u16)> {
             Length::None
         },
         map: None,
-    };
+    });
     Some((
         Field {
             name: name.trim().into(),

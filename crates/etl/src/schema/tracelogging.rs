@@ -3,7 +3,7 @@
 //! Source: etl-format §4, checked there on 737 real events. Limits: structures nest at most [`MAX_DEPTH`] deep, a blob
 //! describes at most [`MAX_FIELDS`] fields.
 
-use super::{Count, Field, FieldKind, In, Length, Origin, Out, Schema};
+use super::{Count, Field, FieldKind, In, Length, Origin, Out, Schema, ValueType};
 use crate::bytes::Cursor;
 
 /// Nesting of structures; the format's own library stops at 8.
@@ -123,12 +123,12 @@ fn value_kind(number: u8, output: u8) -> Option<FieldKind> {
         4 if matches!(output, Out::Text | Out::Utf8) => In::Char8,
         _ => In::from_tdh(u16::from(number)).filter(|input| !matches!(input, In::Binary | In::Pointer))?,
     };
-    Some(FieldKind::Value {
+    Some(FieldKind::Value(ValueType {
         input,
         output,
         length: Length::None,
         map: None,
-    })
+    }))
 }
 
 fn out_type(number: u8) -> Out {

@@ -9,7 +9,7 @@ use super::format::{
 };
 use crate::Guid;
 use crate::bytes::{Cursor, push_utf16};
-use crate::schema::{Count, Field, FieldKind, In, Length, Out, Schema, ValueMap};
+use crate::schema::{Count, Field, FieldKind, In, Length, Out, Schema, ValueMap, ValueType};
 
 /// Elements of one list that are shown.
 const MAX_ELEMENTS: usize = 512;
@@ -90,63 +90,11 @@ impl<'a> Walk<'a> {
             Count::Prefixed => Some(u64::from(self.cursor.u16()?)),
         };
         match (&field.kind, count) {
-            (
-                FieldKind::Value {
-                    input,
-                    output,
-                    length,
-                    map,
-                },
-                None,
-            ) => {
-                self.value(index, *input, *output, *length, map.as_deref(), out)?;
+            (FieldKind::Value(value), None) => {
+                self.value(index, value, out)?;
                 Some(false)
             }
-            (
-                FieldKind::Value {
-                    input: In::Char16, ..
-                },
-                Some(n),
-            ) => {
-                let len = usize::try_from(n.saturating_mul(2)).ok()?;
-                push_utf16_text(&mut out.text, trim_nul16(self.cursor.take(len)?));
-                Some(false)
-            }
-            (FieldKind::Value { input: In::Char8, .. }, Some(n)) => {
-                push_ansi(
-                    &mut out.text,
-                    trim_nul8(self.cursor.take(usize::try_from(n).ok()?)?),
-                );
-                Some(false)
-            }
-            (
-                FieldKind::Value {
-                    input: In::U8,
-                    output,
-                    ..
-                },
-                Some(n),
-            ) if *output != Out::Boolean => {
-                let bytes = self.cursor.take(usize::try_from(n).ok()?)?;
-                push_hex(&mut out.text, bytes, self.settings.max_value / 2);
-                Some(false)
-            }
-            (
-                FieldKind::Value {
-                    input,
-                    output,
-                    length,
-                    map,
-                },
-                Some(n),
-            ) => {
-                self.list(n, out, |walk, out| {
-                    quoted(out, |out| {
-                        walk.value(index, *input, *output, *length, map.as_deref(), out)
-                    })
-                })?;
-                Some(true)
-            }
+            (FieldKind::Value(value), Some(n)) => self.values(index, value, n, out),
             (FieldKind::Struct { first, members }, None) => {
                 self.structure(*first, *members, out, depth)?;
                 Some(true)
@@ -214,31 +162,47 @@ impl<'a> Walk<'a> {
         Some(())
     }
 
-    fn value(
-        &mut self,
-        index: usize,
-        input: In,
-        output: Out,
-        length: Length,
-        map: Option<&ValueMap>,
-        out: &mut Values,
-    ) -> Option<()> {
-        let length = match length {
+    /// Several values of one field; characters and bytes make one text.
+    fn values(&mut self, index: usize, value: &ValueType, count: u64, out: &mut Values) -> Option<bool> {
+        let bytes_each = if value.input == In::Char16 { 2 } else { 1 };
+        let len = usize::try_from(count.saturating_mul(bytes_each)).ok();
+        match value.input {
+            In::Char16 => push_utf16_text(&mut out.text, trim_nul16(self.cursor.take(len?)?)),
+            In::Char8 => push_ansi(&mut out.text, trim_nul8(self.cursor.take(len?)?)),
+            In::U8 if value.output != Out::Boolean => {
+                push_hex(
+                    &mut out.text,
+                    self.cursor.take(len?)?,
+                    self.settings.max_value / 2,
+                );
+            }
+            _ => {
+                self.list(count, out, |walk, out| {
+                    quoted(out, |out| walk.value(index, value, out))
+                })?;
+                return Some(true);
+            }
+        }
+        Some(false)
+    }
+
+    fn value(&mut self, index: usize, value: &ValueType, out: &mut Values) -> Option<()> {
+        let stored = |out: &Values, place: u16| out.numbers.get(usize::from(place)).copied().unwrap_or(0);
+        let length = match value.length {
             Length::None => None,
             Length::Fixed(n) => Some(usize::from(n)),
-            Length::Field(place) => {
-                Some(usize::try_from(out.numbers.get(usize::from(place)).copied().unwrap_or(0)).ok()?)
-            }
+            Length::Field(place) => Some(usize::try_from(stored(out, place)).ok()?),
         };
-        if let Some(number) = self.number(input) {
+        if let Some(number) = self.number(value.input) {
             let number = number?;
             if let Some(slot) = out.numbers.get_mut(index) {
                 *slot = number.bits;
             }
-            push_mapped(&mut out.text, number, shown_as(input, output), map);
+            let output = shown_as(value.input, value.output);
+            push_mapped(&mut out.text, number, output, value.map.as_deref());
             return Some(());
         }
-        self.sized(input, output, length, &mut out.text)
+        self.sized(value.input, value.output, length, &mut out.text)
     }
 
     /// `None` if the type is no number, `Some(None)` if the payload ends.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use casetrace_model::Text;
 
 use super::{Manifest, RawEvent, RawField, RawProvider};
-use crate::schema::{Count, Field, FieldKind, In, Length, Origin, Out, Schema, ValueMap};
+use crate::schema::{Count, Field, FieldKind, In, Length, Origin, Out, Schema, ValueMap, ValueType};
 
 impl RawProvider {
     pub(super) fn build(&self, strings: &HashMap<String, String>, origin: Origin) -> Manifest {
@@ -120,12 +120,12 @@ fn flatten(level: &[RawField], maps: &HashMap<&str, Arc<ValueMap>>, fields: &mut
                         .map(Length::Fixed)
                         .unwrap_or_else(|_| place(text).map_or(Length::None, Length::Field)),
                 };
-                FieldKind::Value {
+                FieldKind::Value(ValueType {
                     input,
                     output,
                     length,
                     map: maps.get(raw.map.as_str()).cloned(),
-                }
+                })
             }
         };
         fields.push(Field {

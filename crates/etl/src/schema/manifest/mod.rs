@@ -285,7 +285,7 @@ fn raw_field(element: &BytesStart<'_>) -> RawField {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schema::{Count, FieldKind, Length};
+    use crate::schema::{Count, FieldKind, Length, ValueType};
 
     const SAMPLE: &str = r#"<instrumentationManifest><instrumentation><events>
         <provider name="P" guid="{11111111-2222-3333-4444-555555555555}">
@@ -319,12 +319,12 @@ mod tests {
         assert_eq!(schema.fields[2].count, Count::Field(0));
         assert!(matches!(
             schema.fields[5].kind,
-            FieldKind::Value {
+            FieldKind::Value(ValueType {
                 length: Length::Field(4),
                 ..
-            }
+            })
         ));
-        let FieldKind::Value { map: Some(map), .. } = &schema.fields[3].kind else {
+        let FieldKind::Value(ValueType { map: Some(map), .. }) = &schema.fields[3].kind else {
             panic!("no map")
         };
         assert_eq!(map.text(1).as_deref(), Some("One"));
