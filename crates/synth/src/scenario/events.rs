@@ -1,7 +1,8 @@
 //! Event-log records a case needs, with the field names and types of the real manifests.
 
+pub use super::certificates::capi2;
 use super::world::SYSTEM;
-use crate::event::{Element, Event, Provider, Value};
+use crate::event::{Event, Provider, Value};
 use crate::moment::Moment;
 
 const fn provider(name: &'static str, guid: &'static str, channel: &'static str) -> Provider {
@@ -344,122 +345,6 @@ impl PrtFailure<'_> {
             ("Server Error Description", self.description.to_owned()),
         ]
     }
-}
-
-/// CAPI2 90 (certificates), 11 (build chain) and 30 (verify policy) for a server, with the result of the latter. `subjects` is the
-/// chain, leaf first.
-pub fn capi2(
-    at: Moment,
-    host: &str,
-    process: &str,
-    subjects: &[&str],
-    result: u32,
-    text: &str,
-) -> Vec<Event> {
-    let task = format!(
-        "{{{}}}",
-        crate::bytes::guid_for(&format!("capi2 {host} {}", at.0)).to_uppercase()
-    );
-    let value = if result == 0 {
-        "0".to_owned()
-    } else {
-        format!("{result:X}")
-    };
-    let chain = |parent: Element| {
-        subjects.iter().fold(parent, |e, subject| {
-            let cert = Element::new("Certificate")
-                .attr(
-                    "fileRef",
-                    &format!(
-                        "{}.cer",
-                        crate::bytes::guid_for(subject).replace('-', "").to_uppercase()
-                    ),
-                )
-                .attr("subjectName", subject);
-            e.child(Element::new("ChainElement").child(cert))
-        })
-    };
-    let link = |seq: &str| {
-        Element::new("CorrelationAuxInfo")
-            .attr("TaskId", &task)
-            .attr("SeqNumber", seq)
-    };
-    let aux = || Element::new("EventAuxInfo").attr("ProcessName", process);
-    let leaf = Element::new("Certificate").attr("subjectName", subjects.first().copied().unwrap_or(host));
-    let status = Element::new("TrustStatus").child(
-        Element::new("ErrorStatus")
-            .attr("value", if result == 0x800b_0109 { "20" } else { "0" })
-            .attr(
-                "CERT_TRUST_IS_UNTRUSTED_ROOT",
-                if result == 0x800b_0109 { "true" } else { "false" },
-            ),
-    );
-    let outcome = || Element::new("Result").attr("value", &value).text(text);
-    let build = Element::new("CertGetCertificateChain")
-        .child(leaf.clone())
-        .child(chain(Element::new("CertificateChain").child(status)))
-        .child(aux())
-        .child(link("1"))
-        .child(outcome());
-    let verify = Element::new("CertVerifyCertificateChainPolicy")
-        .child(
-            Element::new("Policy")
-                .attr("type", "CERT_CHAIN_POLICY_SSL")
-                .attr("constant", "4"),
-        )
-        .child(leaf)
-        .child(chain(Element::new("CertificateChain")))
-        .child(
-            Element::new("SSLAdditionalPolicyInfo")
-                .attr("authType", "server")
-                .attr("serverName", host),
-        )
-        .child(
-            Element::new("Status")
-                .attr("chainIndex", "0")
-                .attr("elementIndex", "-1"),
-        )
-        .child(aux())
-        .child(link("2"))
-        .child(outcome());
-    let level = if result == 0 { 4 } else { 2 };
-    vec![
-        Event::new(CAPI2, 90, at.plus_ms(-1))
-            .user(SYSTEM)
-            .process(712, 2300)
-            .user_data(objects(subjects, process)),
-        Event::new(CAPI2, 11, at)
-            .level(level)
-            .user(SYSTEM)
-            .process(712, 2300)
-            .user_data(build),
-        Event::new(CAPI2, 30, at.plus_ms(2))
-            .level(level)
-            .user(SYSTEM)
-            .process(712, 2300)
-            .user_data(verify),
-    ]
-}
-
-/// UserData of CAPI2 90: each certificate of the chain with subject and issuer; the last one signs itself.
-fn objects(subjects: &[&str], process: &str) -> Element {
-    let named = |tag: &str, name: &str| Element::new(tag).child(Element::new("CN").text(name));
-    let mut list = Element::new("X509Objects");
-    for (index, subject) in subjects.iter().enumerate() {
-        let issuer = subjects.get(index + 1).unwrap_or(subject);
-        let file = format!(
-            "{}.cer",
-            crate::bytes::guid_for(subject).replace('-', "").to_uppercase()
-        );
-        let cert = Element::new("Certificate")
-            .attr("fileRef", &file)
-            .attr("subjectName", subject);
-        list = list.child(
-            cert.child(named("Subject", subject))
-                .child(named("Issuer", issuer)),
-        );
-    }
-    list.child(Element::new("EventAuxInfo").attr("ProcessName", process))
 }
 
 /// A classic Application-log event of password writeback: one text block.

@@ -6,10 +6,13 @@
 
 pub mod all;
 mod case;
+mod certificates;
 pub mod demo;
 pub mod events;
 mod expected;
+mod handshake;
 pub mod network;
+mod noise;
 pub mod pack;
 pub mod world;
 

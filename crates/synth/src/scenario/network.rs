@@ -1,13 +1,14 @@
-//! Network evidence: lookups, direct and proxied TLS exchanges, blocked hosts, and the noise of a normal machine.
+//! Network evidence: lookups, direct and proxied TLS exchanges, blocked hosts, kept apart from everyday noise.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::Case;
+pub use super::handshake::{Handshake, handshake};
 use super::world::{self, CLIENT, DC, DSREGCMD, LSASS, PROXY, PROXY_NAME, PROXY_PORT, SVCHOST, Who};
 use crate::event::{Event, Provider, Value};
 use crate::moment::Moment;
 use crate::net::dns::{self, Answer};
-use crate::net::{Tcp, http, kerberos, ldap, quic, tls};
+use crate::net::{Tcp, http, ldap, quic, tls};
 
 /// DNS client provider.
 pub const DNS_CLIENT: Provider = Provider {
@@ -27,29 +28,6 @@ pub const WINHTTP: Provider = Provider {
     guid: "7d44233d-3055-4b9c-ba64-0d47ca40a232",
     channel: "Microsoft-Windows-WinHttp/Diagnostic",
 };
-
-/// How a TLS handshake goes.
-#[derive(Debug, Clone)]
-pub enum Handshake {
-    /// TLS 1.3, then application data.
-    Modern,
-    /// TLS 1.2 with this chain, then application data.
-    Classic(Vec<Vec<u8>>),
-    /// TLS 1.2 with this chain, which the client refuses with this alert.
-    Refused(Vec<Vec<u8>>, u8),
-    /// The hello is acknowledged, then reset.
-    Reset,
-    /// The hello is acknowledged, then nothing.
-    Silence,
-    /// The server answers the hello with this alert.
-    ServerAlert(u8),
-    /// The client offers only this version; the server answers `protocol_version`.
-    OldVersion(u16),
-    /// The server asks for a client certificate and gets none.
-    NoClientCertificate(Vec<Vec<u8>>),
-    /// The server asks for a client certificate and gets this one.
-    ClientCertificate(Vec<Vec<u8>>, Vec<Vec<u8>>),
-}
 
 /// What the proxy answers to CONNECT.
 #[derive(Debug, Clone)]
@@ -76,7 +54,7 @@ pub enum Block {
 }
 
 impl Case {
-    fn local(&mut self) -> SocketAddr {
+    pub(super) fn local(&mut self) -> SocketAddr {
         let port = self.port();
         SocketAddr::new(IpAddr::V4(CLIENT), port)
     }
@@ -347,69 +325,6 @@ impl Case {
         self.wire.udp(at, from, kdc, request, true, LSASS.pid);
         self.wire.udp(at.plus_ms(2), kdc, from, reply, false, 0);
     }
-
-    /// What every machine does all the time: a password logon, WPAD search without result, connectivity probe,
-    /// telemetry, time, multicast names nobody answers.
-    pub fn noise(&mut self) {
-        let realm = self.id.domain.to_uppercase();
-        let t = self.at(7);
-        let service = ["krbtgt", realm.as_str()];
-        let preauth = kerberos::error(&realm, &service, kerberos::PREAUTH_REQUIRED, t.plus_ms(1));
-        self.kerberos(t, &kerberos::as_req(&realm, "user1", false), &preauth);
-        let reply = kerberos::as_rep(&realm, "user1");
-        self.kerberos(t.plus_ms(30), &kerberos::as_req(&realm, "user1", true), &reply);
-        let wpad = format!("wpad.{}", self.id.domain);
-        self.lookup_fails(self.at(21), &wpad, 3);
-        self.probe(self.at(24));
-        self.works(self.at(31), "settings-win.data.microsoft.com", SVCHOST);
-        self.works(self.at(64), "www.bing.com", world::EDGE);
-        self.lost_syn(self.at(80));
-        let (from, id) = (self.local(), self.dns_id());
-        let llmnr = SocketAddr::from(([224, 0, 0, 252], 5355));
-        for ms in [0, 410] {
-            self.wire.udp(
-                self.at(90).plus_ms(ms),
-                from,
-                llmnr,
-                &dns::query(id, "wpad", dns::A),
-                true,
-                2244,
-            );
-        }
-    }
-
-    /// The connectivity probe of Windows: plain HTTP with a known answer.
-    fn probe(&mut self, at: Moment) {
-        const HOST: &str = "www.msftconnecttest.com";
-        self.lookup(at, HOST);
-        let (from, ip) = (self.local(), IpAddr::V4(world::address(HOST)));
-        let mut tcp = Tcp::new(&mut self.wire, at.plus_ms(20), from, SocketAddr::new(ip, 80)).pid(2100);
-        let host = format!("Host: {HOST}");
-        tcp.handshake();
-        tcp.client(&http::request(
-            "GET",
-            "/connecttest.txt",
-            &["Connection: Close", "User-Agent: Microsoft NCSI", &host],
-            "",
-        ));
-        let date = format!("Date: {}", tcp.now().http_date());
-        tcp.server(&http::response(
-            200,
-            "OK",
-            &["Content-Type: text/plain", &date],
-            "Microsoft Connect Test",
-        ));
-        tcp.server_close();
-    }
-
-    /// A SYN that got lost once; the repeat is answered. Normal on any network.
-    fn lost_syn(&mut self, at: Moment) {
-        let from = self.local();
-        let server = world::https("www.bing.com");
-        let mut tcp = Tcp::new(&mut self.wire, at, from, server).pid(world::EDGE.pid);
-        tcp.unanswered(1).handshake();
-        handshake(&mut tcp, "www.bing.com", &Handshake::Modern);
-    }
 }
 
 /// 407 with a Negotiate challenge and a second CONNECT with a token on the same connection.
@@ -430,96 +345,4 @@ fn negotiate(tcp: &mut Tcp<'_>, target: &str, who: Who) {
         ["Proxy-Authorization: Negotiate YIIHKgYGKwYBBQUCoIIHHjCCBxqgMDAuBgkqhkiC9xIBAgIGCSqGSIb3EgECAg=="];
     tcp.client(&http::connect(target, who.agent, &token)).wait_ms(9);
     tcp.server(&http::connected());
-}
-
-/// Plays a handshake on an open connection and closes it.
-pub fn handshake(tcp: &mut Tcp<'_>, host: &str, how: &Handshake) {
-    let hello = tls::ClientHello::new(host).alpn(&["h2", "http/1.1"]);
-    match how {
-        Handshake::Modern => {
-            tcp.client(&hello.record());
-            let flight = [
-                tls::record(22, tls::TLS12, &tls::server_hello13(0x1302, 0x001d)),
-                tls::record(20, tls::TLS12, &[1]),
-                tls::application_data(host, 2_900),
-            ];
-            tcp.server(&flight.concat());
-            tcp.client(
-                &[
-                    tls::record(20, tls::TLS12, &[1]),
-                    tls::application_data("finished", 74),
-                ]
-                .concat(),
-            );
-            exchange(tcp, host);
-        }
-        Handshake::Classic(chain) => {
-            tcp.client(&hello.record()).server(&server_flight(chain, false));
-            tcp.client(
-                &[
-                    tls::record(22, tls::TLS12, &tls::client_key_exchange()),
-                    tls::finished(),
-                ]
-                .concat(),
-            );
-            tcp.server(&tls::finished());
-            exchange(tcp, host);
-        }
-        Handshake::Refused(chain, code) => {
-            tcp.client(&hello.record()).server(&server_flight(chain, false));
-            tcp.client(&tls::alert(2, *code)).client_close();
-        }
-        Handshake::Reset => {
-            tcp.client(&hello.record()).server_rst();
-        }
-        Handshake::Silence => {
-            tcp.client(&hello.record()).wait_ms(21_000).client_close();
-        }
-        Handshake::ServerAlert(code) => {
-            tcp.client(&hello.record())
-                .server(&tls::alert(2, *code))
-                .server_close();
-        }
-        Handshake::OldVersion(version) => {
-            let suites = [0xc014, 0xc013, 0x0035, 0x002f, 0x000a];
-            let old = hello.versions(&[*version]).ciphers(&suites);
-            tcp.client(&old.record())
-                .server(&tls::alert(2, tls::PROTOCOL_VERSION))
-                .server_close();
-        }
-        Handshake::NoClientCertificate(chain) => client_certificate(tcp, host, chain, &[]),
-        Handshake::ClientCertificate(chain, own) => client_certificate(tcp, host, chain, own),
-    }
-}
-
-fn server_flight(chain: &[Vec<u8>], ask_client: bool) -> Vec<u8> {
-    let mut messages = vec![
-        tls::server_hello(tls::TLS12, 0xc030, Some("h2")),
-        tls::certificate(chain),
-        tls::server_key_exchange(),
-    ];
-    if ask_client {
-        messages.push(tls::certificate_request());
-    }
-    messages.push(tls::server_hello_done());
-    tls::record(22, tls::TLS12, &messages.concat())
-}
-
-fn client_certificate(tcp: &mut Tcp<'_>, host: &str, chain: &[Vec<u8>], own: &[Vec<u8>]) {
-    let hello = tls::ClientHello::new(host).versions(&[tls::TLS12]);
-    tcp.client(&hello.record()).server(&server_flight(chain, true));
-    let mut messages = vec![tls::certificate(own), tls::client_key_exchange()];
-    if !own.is_empty() {
-        messages.push(tls::certificate_verify());
-    }
-    tcp.client(&[tls::record(22, tls::TLS12, &messages.concat()), tls::finished()].concat());
-    tcp.server(&tls::finished());
-    exchange(tcp, host);
-}
-
-fn exchange(tcp: &mut Tcp<'_>, host: &str) {
-    tcp.client(&tls::application_data(&format!("request {host}"), 420))
-        .wait_ms(60);
-    tcp.server(&tls::application_data(&format!("response {host}"), 3_300))
-        .client_close();
 }
