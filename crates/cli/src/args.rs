@@ -307,8 +307,14 @@ fn parse_size(text: &str) -> Result<u64, String> {
         Some((at, 't' | 'T')) => (&text[..at], 40),
         _ => (text, 0),
     };
-    let number: u64 = digits.trim().parse().map_err(|_| format!("{text:?} is no size; write 512M or 20G"))?;
-    number.checked_shl(shift).filter(|bytes| bytes >> shift == number).ok_or_else(|| format!("{text} is too large"))
+    let number: u64 = digits
+        .trim()
+        .parse()
+        .map_err(|_| format!("{text:?} is no size; write 512M or 20G"))?;
+    number
+        .checked_shl(shift)
+        .filter(|bytes| bytes >> shift == number)
+        .ok_or_else(|| format!("{text} is too large"))
 }
 
 fn parse_time(text: &str) -> Result<i64, String> {

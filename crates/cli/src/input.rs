@@ -48,7 +48,12 @@ pub(crate) fn language(lang: Lang) -> Language {
 
 fn passwords(path: &Path) -> Result<Vec<Secret>, Failure> {
     let text = fs::read_to_string(path).map_err(|error| Failure::io(&path.display().to_string(), &error))?;
-    Ok(text.lines().map(|line| line.trim_end_matches('\r')).filter(|line| !line.is_empty()).map(|line| Secret::new(line.to_owned())).collect())
+    Ok(text
+        .lines()
+        .map(|line| line.trim_end_matches('\r'))
+        .filter(|line| !line.is_empty())
+        .map(|line| Secret::new(line.to_owned()))
+        .collect())
 }
 
 /// All files of the wanted endings in `folder`, decoded, in name order.
@@ -58,14 +63,24 @@ fn texts(folder: &Path, endings: &[&str]) -> Result<Vec<String>, Failure> {
         .filter_map(Result::ok)
         .map(|entry| entry.path())
         .filter(|path| {
-            let ending = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
+            let ending = path
+                .extension()
+                .map(|e| e.to_string_lossy().to_ascii_lowercase())
+                .unwrap_or_default();
             endings.contains(&ending.as_str())
         })
-        .filter(|path| path.metadata().is_ok_and(|m| m.is_file() && m.len() <= MAX_SCHEMA_FILE))
+        .filter(|path| {
+            path.metadata()
+                .is_ok_and(|m| m.is_file() && m.len() <= MAX_SCHEMA_FILE)
+        })
         .collect();
     files.sort();
     if files.is_empty() {
-        return Err(Failure::Usage(format!("{}: no .{} files in this folder", folder.display(), endings.join(" or ."))));
+        return Err(Failure::Usage(format!(
+            "{}: no .{} files in this folder",
+            folder.display(),
+            endings.join(" or .")
+        )));
     }
     files
         .iter()
@@ -80,7 +95,10 @@ fn texts(folder: &Path, endings: &[&str]) -> Result<Vec<String>, Failure> {
 fn decode_text(bytes: &[u8]) -> String {
     match bytes {
         [0xff, 0xfe, rest @ ..] => {
-            let units: Vec<u16> = rest.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
+            let units: Vec<u16> = rest
+                .chunks_exact(2)
+                .map(|pair| u16::from_le_bytes([pair[0], pair[1]]))
+                .collect();
             String::from_utf16_lossy(&units)
         }
         [0xef, 0xbb, 0xbf, rest @ ..] => String::from_utf8_lossy(rest).into_owned(),

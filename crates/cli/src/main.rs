@@ -67,7 +67,9 @@ fn dispatch(cli: &Cli, out: &mut dyn Write) -> Result<(), Failure> {
             clap_complete::generate(*shell, &mut command, "casetrace", &mut &mut *out);
             Ok(())
         }
-        Command::Man => Ok(clap_mangen::Man::new(<Cli as clap::CommandFactory>::command()).render(&mut &mut *out)?),
+        Command::Man => {
+            Ok(clap_mangen::Man::new(<Cli as clap::CommandFactory>::command()).render(&mut &mut *out)?)
+        }
     }
 }
 
@@ -81,11 +83,19 @@ fn start_log(common: &Common) {
     };
     let filter = tracing_subscriber::filter::Targets::new().with_target("casetrace", level);
     let terminal = io::stderr().is_terminal();
-    let builder = tracing_subscriber::fmt().with_writer(io::stderr).with_max_level(level).with_ansi(terminal);
+    let builder = tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_max_level(level)
+        .with_ansi(terminal);
     use tracing_subscriber::layer::SubscriberExt;
     use tracing_subscriber::util::SubscriberInitExt;
     if terminal {
-        builder.without_time().with_target(false).finish().with(filter).init();
+        builder
+            .without_time()
+            .with_target(false)
+            .finish()
+            .with(filter)
+            .init();
     } else {
         builder.json().finish().with(filter).init();
     }
@@ -93,5 +103,13 @@ fn start_log(common: &Common) {
 
 /// Paths and names come from outside; control characters stay off the terminal.
 fn printable(text: &str) -> String {
-    text.chars().map(|ch| if ch.is_control() && ch != '\n' { '\u{fffd}' } else { ch }).collect()
+    text.chars()
+        .map(|ch| {
+            if ch.is_control() && ch != '\n' {
+                '\u{fffd}'
+            } else {
+                ch
+            }
+        })
+        .collect()
 }

@@ -44,7 +44,9 @@ pub(crate) fn file(path: &Path) -> Result<(String, String), Failure> {
     let failed = |error: &std::io::Error| Failure::io(&shown, error);
     let size = path.metadata().map_err(|error| failed(&error))?.len();
     if size > MAX_RULE_FILE {
-        return Err(Failure::Usage(format!("{shown}: {size} bytes is too large for a rule file")));
+        return Err(Failure::Usage(format!(
+            "{shown}: {size} bytes is too large for a rule file"
+        )));
     }
     let text = fs::read_to_string(path).map_err(|error| failed(&error))?;
     Ok((shown, text))

@@ -28,12 +28,21 @@ struct State {
 impl Display {
     /// Decides once: a bar only if a person looks at standard error and standard output is not a stream of results.
     pub(crate) fn new(quiet: bool, results_on_stdout: bool) -> Self {
-        let terminal = std::io::stderr().is_terminal() && !(results_on_stdout && std::io::stdout().is_terminal());
-        let target = if terminal && !quiet { ProgressDrawTarget::stderr_with_hz(8) } else { ProgressDrawTarget::hidden() };
+        let terminal =
+            std::io::stderr().is_terminal() && !(results_on_stdout && std::io::stdout().is_terminal());
+        let target = if terminal && !quiet {
+            ProgressDrawTarget::stderr_with_hz(8)
+        } else {
+            ProgressDrawTarget::hidden()
+        };
         Self {
             bar: ProgressBar::with_draw_target(None, target),
             log: !terminal && !quiet && !results_on_stdout,
-            state: Mutex::new(State { stage: None, total: 0, last_log: Instant::now() }),
+            state: Mutex::new(State {
+                stage: None,
+                total: 0,
+                last_log: Instant::now(),
+            }),
             done: AtomicU64::new(0),
         }
     }
@@ -44,7 +53,9 @@ impl Display {
     }
 
     fn log_now_and_then(&self) {
-        let Ok(mut state) = self.state.try_lock() else { return };
+        let Ok(mut state) = self.state.try_lock() else {
+            return;
+        };
         if state.last_log.elapsed() < LOG_EVERY {
             return;
         }
@@ -67,9 +78,12 @@ impl Progress for Display {
         self.bar.set_message("");
         if total > 0 {
             self.bar.set_length(total);
-            self.bar.set_style(style("{prefix:<18} {wide_bar} {bytes}/{total_bytes} {eta:>4} {msg:.dim}"));
+            self.bar.set_style(style(
+                "{prefix:<18} {wide_bar} {bytes}/{total_bytes} {eta:>4} {msg:.dim}",
+            ));
         } else {
-            self.bar.set_style(style("{prefix:<18} {spinner} {elapsed} {msg:.dim}"));
+            self.bar
+                .set_style(style("{prefix:<18} {spinner} {elapsed} {msg:.dim}"));
         }
         if self.log {
             tracing::debug!(total = %HumanBytes(total), "{}.", stage.label());
@@ -87,7 +101,14 @@ impl Progress for Display {
     fn detail(&self, name: &str) {
         // File names come from the upload: no control characters on the terminal.
         let clean: String = name.chars().filter(|ch| !ch.is_control()).collect();
-        let tail: String = clean.chars().rev().take(40).collect::<Vec<_>>().into_iter().rev().collect();
+        let tail: String = clean
+            .chars()
+            .rev()
+            .take(40)
+            .collect::<Vec<_>>()
+            .into_iter()
+            .rev()
+            .collect();
         self.bar.set_message(tail);
     }
 }

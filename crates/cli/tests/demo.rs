@@ -9,20 +9,35 @@ use std::path::Path;
 
 use common::{differences, json, root, run};
 
-const BUNDLES: [&str; 5] =
-    ["hybrid-join-407", "tls-inspection", "az-arm-blocked", "writeback-servicebus-blocked", "healthy"];
+const BUNDLES: [&str; 5] = [
+    "hybrid-join-407",
+    "tls-inspection",
+    "az-arm-blocked",
+    "writeback-servicebus-blocked",
+    "healthy",
+];
 
 fn analyze(bundle: &str, out: &Path, more: &[&str]) {
     let folder = root().join("fixtures/demo").join(bundle);
     let passwords = folder.join("passwords.txt");
     let upload = folder.join("upload");
-    let mut arguments = vec!["analyze", upload.to_str().unwrap(), "-q", "-o", out.to_str().unwrap()];
+    let mut arguments = vec![
+        "analyze",
+        upload.to_str().unwrap(),
+        "-q",
+        "-o",
+        out.to_str().unwrap(),
+    ];
     if passwords.exists() {
         arguments.extend(["--password-file", passwords.to_str().unwrap()]);
     }
     arguments.extend(more);
     let output = run(&root(), &arguments);
-    assert!(output.status.success(), "{bundle}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{bundle}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 #[test]
@@ -42,8 +57,16 @@ fn each_bundle_gives_its_finding_and_its_golden_report() {
         }
         let golden = fs::read_to_string(&golden).unwrap();
         // The fingerprint of the rules changes with every rule; the rest must not change unseen.
-        let stable = |text: &str| text.lines().filter(|l| !l.starts_with("- Tool: ")).collect::<Vec<_>>().join("\n");
-        assert!(stable(&report) == stable(&golden), "{bundle}: the report differs from reports/golden/{bundle}.md; look at it, then UPDATE_GOLDEN=1");
+        let stable = |text: &str| {
+            text.lines()
+                .filter(|l| !l.starts_with("- Tool: "))
+                .collect::<Vec<_>>()
+                .join("\n")
+        };
+        assert!(
+            stable(&report) == stable(&golden),
+            "{bundle}: the report differs from reports/golden/{bundle}.md; look at it, then UPDATE_GOLDEN=1"
+        );
     }
 }
 
@@ -55,8 +78,12 @@ fn the_root_cause_stands_on_two_kinds_of_source() {
         analyze(bundle, &out, &[]);
         let findings = json(&out.join("findings.json"));
         let first = &findings["findings"][0];
-        let sources: std::collections::BTreeSet<&str> =
-            first["evidence"].as_array().unwrap().iter().filter_map(|e| e["source"].as_str()).collect();
+        let sources: std::collections::BTreeSet<&str> = first["evidence"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|e| e["source"].as_str())
+            .collect();
         assert!(sources.len() >= 2, "{bundle}: {sources:?}");
     }
 }
@@ -72,12 +99,27 @@ fn threads_and_place_do_not_change_a_byte() {
     let moved = work.path().join("elsewhere/upload");
     copy(&root().join("fixtures/demo").join(bundle).join("upload"), &moved);
     let three = work.path().join("three");
-    let output = run(work.path(), &["analyze", moved.to_str().unwrap(), "-q", "-o", three.to_str().unwrap()]);
+    let output = run(
+        work.path(),
+        &[
+            "analyze",
+            moved.to_str().unwrap(),
+            "-q",
+            "-o",
+            three.to_str().unwrap(),
+        ],
+    );
     assert!(output.status.success());
     for name in ["findings.json", "timeline.parquet", "report.md", "inventory.json"] {
         let bytes = fs::read(one.join(name)).unwrap();
-        assert!(bytes == fs::read(two.join(name)).unwrap(), "{name} depends on --jobs");
-        assert!(bytes == fs::read(three.join(name)).unwrap(), "{name} depends on the place");
+        assert!(
+            bytes == fs::read(two.join(name)).unwrap(),
+            "{name} depends on --jobs"
+        );
+        assert!(
+            bytes == fs::read(three.join(name)).unwrap(),
+            "{name} depends on the place"
+        );
     }
 }
 

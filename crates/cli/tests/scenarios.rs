@@ -31,8 +31,12 @@ fn judge(bundle: &Bundle, pack: &RulePack) -> Vec<String> {
     let mut settings = Settings::new().unwrap();
     settings.jobs = 1;
     settings.work_dir = work.path().to_path_buf();
-    settings.passwords =
-        bundle.passwords.iter().flat_map(|text| text.lines()).map(|line| Secret::new(line.to_owned())).collect();
+    settings.passwords = bundle
+        .passwords
+        .iter()
+        .flat_map(|text| text.lines())
+        .map(|line| Secret::new(line.to_owned()))
+        .collect();
     let result = analyze(&inputs, &settings, pack, Lang::En, &Silent).unwrap();
     let expected = serde_json::from_str(&bundle.expected.json()).unwrap();
     common::differences(&expected, &serde_json::to_value(&result.findings).unwrap())
@@ -60,7 +64,11 @@ fn every_bundle_is_judged_as_labelled() {
     let mut wrong = wrong.into_inner().unwrap();
     wrong.sort();
     let findings: usize = bundles.iter().map(|b| b.expected.findings.len()).sum();
-    println!("{} bundles, {findings} expected findings, {} bundles judged otherwise", bundles.len(), wrong.len());
+    println!(
+        "{} bundles, {findings} expected findings, {} bundles judged otherwise",
+        bundles.len(),
+        wrong.len()
+    );
     for (name, differences) in &wrong {
         println!("  {name}: {}", differences.join("; "));
     }

@@ -16,10 +16,18 @@ fn inspect_counts_what_is_inside() {
     assert_eq!(output.status.code(), Some(0));
     let document: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
     let members = document["members"].as_array().unwrap();
-    let trace = members.iter().find(|m| m["path"].as_str().unwrap().ends_with("Nettrace.etl")).unwrap();
+    let trace = members
+        .iter()
+        .find(|m| m["path"].as_str().unwrap().ends_with("Nettrace.etl"))
+        .unwrap();
     assert_eq!(trace["kind"], "etl");
     assert!(trace["records"].as_u64().unwrap() > 100);
-    assert!(trace["counts"]["Microsoft-Windows-NDIS-PacketCapture"]["by_event"]["1001"].as_u64().unwrap() > 10);
+    assert!(
+        trace["counts"]["Microsoft-Windows-NDIS-PacketCapture"]["by_event"]["1001"]
+            .as_u64()
+            .unwrap()
+            > 10
+    );
 }
 
 #[test]
@@ -27,23 +35,56 @@ fn timeline_and_query_work_on_a_finished_case() {
     let work = tempfile::tempdir().unwrap();
     let case = work.path().join("case");
     let case = case.to_str().unwrap();
-    assert!(run(&root(), &["analyze", DEMO, "-q", "-o", case]).status.success());
+    assert!(
+        run(&root(), &["analyze", DEMO, "-q", "-o", case])
+            .status
+            .success()
+    );
 
-    let rows = stdout(&run(&root(), &["timeline", case, "--where", "http_status = 407", "--columns", "kind,proxy_auth"]));
+    let rows = stdout(&run(
+        &root(),
+        &[
+            "timeline",
+            case,
+            "--where",
+            "http_status = 407",
+            "--columns",
+            "kind,proxy_auth",
+        ],
+    ));
     assert!(rows.lines().count() >= 2, "{rows}");
-    assert!(rows.contains(r#"{"kind":"http.response","proxy_auth":"Negotiate,NTLM"}"#), "{rows}");
+    assert!(
+        rows.contains(r#"{"kind":"http.response","proxy_auth":"Negotiate,NTLM"}"#),
+        "{rows}"
+    );
 
     let sql = "SELECT rule_id FROM findings WHERE rank = 1";
     let csv = stdout(&run(&root(), &["query", case, sql, "--format", "csv"]));
     assert_eq!(csv.trim(), "rule_id\nPXY-01");
-    let counted = stdout(&run(&root(), &["query", case, "SELECT COUNT(*) AS n FROM timeline", "--format", "jsonl"]));
+    let counted = stdout(&run(
+        &root(),
+        &[
+            "query",
+            case,
+            "SELECT COUNT(*) AS n FROM timeline",
+            "--format",
+            "jsonl",
+        ],
+    ));
     assert!(counted.starts_with(r#"{"n":"#), "{counted}");
 
     let refused = run(&root(), &["query", case, "SELECT * FROM read_csv('/etc/passwd')"]);
     assert_eq!(refused.status.code(), Some(2));
 
     let again = work.path().join("ja.md");
-    assert!(run(&root(), &["report", case, "--lang", "ja", "-o", again.to_str().unwrap()]).status.success());
+    assert!(
+        run(
+            &root(),
+            &["report", case, "--lang", "ja", "-o", again.to_str().unwrap()]
+        )
+        .status
+        .success()
+    );
     assert!(fs::read_to_string(again).unwrap().contains("結論"));
 }
 
@@ -61,15 +102,37 @@ fn convert_writes_the_packets_or_says_why_there_are_none() {
     let work = tempfile::tempdir().unwrap();
     let trace = root().join("fixtures/demo/tls-inspection/upload/NetTrace.etl");
     let out = work.path().join("a.pcapng");
-    let output = run(&root(), &["convert", trace.to_str().unwrap(), "-o", out.to_str().unwrap()]);
-    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
-    assert_eq!(fs::read(&out).unwrap().get(..4), Some(&[0x0a, 0x0d, 0x0d, 0x0a][..]));
-    let rows = stdout(&run(&root(), &["timeline", out.to_str().unwrap(), "--where", "kind = 'tls.client_hello'"]));
+    let output = run(
+        &root(),
+        &["convert", trace.to_str().unwrap(), "-o", out.to_str().unwrap()],
+    );
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert_eq!(
+        fs::read(&out).unwrap().get(..4),
+        Some(&[0x0a, 0x0d, 0x0d, 0x0a][..])
+    );
+    let rows = stdout(&run(
+        &root(),
+        &[
+            "timeline",
+            out.to_str().unwrap(),
+            "--where",
+            "kind = 'tls.client_hello'",
+        ],
+    ));
     assert!(rows.contains("login.microsoftonline.com"), "{rows}");
 
     let text = work.path().join("no.etl");
     fs::write(&text, "not a trace").unwrap();
-    let refused = run(&root(), &["convert", text.to_str().unwrap(), "-o", out.to_str().unwrap()]);
+    let refused = run(
+        &root(),
+        &["convert", text.to_str().unwrap(), "-o", out.to_str().unwrap()],
+    );
     assert_eq!(refused.status.code(), Some(4));
 }
 
@@ -79,13 +142,19 @@ fn exit_codes_are_those_of_the_contract() {
     let out = work.path().join("case");
     let out = out.to_str().unwrap();
     let code = |arguments: &[&str]| run(&root(), arguments).status.code();
-    assert_eq!(code(&["analyze", DEMO, "-q", "-o", out, "--fail-on", "likely"]), Some(3));
+    assert_eq!(
+        code(&["analyze", DEMO, "-q", "-o", out, "--fail-on", "likely"]),
+        Some(3)
+    );
     assert_eq!(code(&["analyze", DEMO, "-q", "-o", out]), Some(0));
     assert_eq!(code(&["analyze"]), Some(2));
     assert_eq!(code(&["analyze", "no-such-file", "-q", "-o", out]), Some(2));
     let picture = work.path().join("a.png");
     fs::write(&picture, b"\x89PNG\r\n\x1a\n").unwrap();
-    assert_eq!(code(&["analyze", picture.to_str().unwrap(), "-q", "-o", out]), Some(4));
+    assert_eq!(
+        code(&["analyze", picture.to_str().unwrap(), "-q", "-o", out]),
+        Some(4)
+    );
     assert_eq!(code(&["--help"]), Some(0));
 }
 
@@ -97,7 +166,11 @@ fn the_rule_pack_passes_its_own_cases() {
     assert!(shown.contains("PXY-01"));
     let work = tempfile::tempdir().unwrap();
     let broken = work.path().join("broken.toml");
-    fs::write(&broken, "schema_version = 1\nfamily = 'x'\nphase = 'proxy'\n[[rule]]\nid = 'X-01'\ntitel = 'no'\n").unwrap();
+    fs::write(
+        &broken,
+        "schema_version = 1\nfamily = 'x'\nphase = 'proxy'\n[[rule]]\nid = 'X-01'\ntitel = 'no'\n",
+    )
+    .unwrap();
     let refused = run(&root(), &["rules", "check", broken.to_str().unwrap()]);
     assert_eq!(refused.status.code(), Some(2));
     assert!(stdout(&refused).contains("titel"), "{}", stdout(&refused));
@@ -120,16 +193,28 @@ fn the_commands_of_the_readme_work() {
     let work = tempfile::tempdir().unwrap();
     let demo = root().join(DEMO).join("Authlogs.zip");
     fs::copy(demo, work.path().join("upload.zip")).unwrap();
-    fs::copy(root().join("fixtures/demo/tls-inspection/upload/NetTrace.etl"), work.path().join("NetTrace.etl")).unwrap();
+    fs::copy(
+        root().join("fixtures/demo/tls-inspection/upload/NetTrace.etl"),
+        work.path().join("NetTrace.etl"),
+    )
+    .unwrap();
     fs::write(work.path().join("pw.txt"), "Passw0rd!\n").unwrap();
-    let lines: Vec<&str> = readme.lines().filter(|line| line.starts_with("casetrace ")).collect();
+    let lines: Vec<&str> = readme
+        .lines()
+        .filter(|line| line.starts_with("casetrace "))
+        .collect();
     assert!(lines.len() >= 6);
     for line in lines {
         let line = line.split('#').next().unwrap().trim();
         let arguments = words(line.trim_start_matches("casetrace "));
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let output = run(work.path(), &arguments);
-        assert_eq!(output.status.code(), Some(0), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(
+            output.status.code(),
+            Some(0),
+            "{line}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
 }
 

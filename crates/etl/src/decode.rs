@@ -102,7 +102,9 @@ fn decode_open(
     let mut packets = packets;
     if let Some(sink) = packets.as_deref_mut() {
         let names = processes.clone();
-        sink.processes(std::sync::Arc::new(move |pid, ts_ns| names.name_at(pid, ts_ns).cloned()));
+        sink.processes(std::sync::Arc::new(move |pid, ts_ns| {
+            names.name_at(pid, ts_ns).cloned()
+        }));
     }
     let mut decoder = packets
         .map(|sink| PacketDecoder::new(sink, &interfaces, &components, &processes, &found.counts.packets));

@@ -39,8 +39,19 @@ pub fn analyze(
     progress.stage(Stage::Rules, 0);
     let findings = judge(pack, &rows.timeline, &rows.members, &rows.inputs, lang);
     progress.stage(Stage::Report, 0);
-    let report = render(&rows.name, &rows.inputs, &rows.members, &findings, &rows.timeline, lang)?;
-    Ok(CaseResult { rows, findings, report })
+    let report = render(
+        &rows.name,
+        &rows.inputs,
+        &rows.members,
+        &findings,
+        &rows.timeline,
+        lang,
+    )?;
+    Ok(CaseResult {
+        rows,
+        findings,
+        report,
+    })
 }
 
 /// Writes a finished case folder.
@@ -61,7 +72,12 @@ pub fn write(result: &CaseResult, folder: &Path) -> Result<(), RunError> {
 /// Judges and renders a finished case again, without decoding: with other rules or in another language.
 pub fn report_again(folder: &Path, pack: &RulePack, lang: Lang) -> Result<(Findings, String), RunError> {
     let case = load(folder)?;
-    let Inventory { name, inputs, members, .. } = case.inventory;
+    let Inventory {
+        name,
+        inputs,
+        members,
+        ..
+    } = case.inventory;
     let findings = judge(pack, &case.timeline, &members, &inputs, lang);
     let report = render(&name, &inputs, &members, &findings, &case.timeline, lang)?;
     Ok((findings, report))
@@ -109,10 +125,20 @@ fn render(
 ) -> Result<String, RunError> {
     let inputs: Vec<InputLine> = inputs
         .iter()
-        .map(|input| InputLine { path: input.path.clone(), size: input.size, sha256: input.sha256.clone() })
+        .map(|input| InputLine {
+            path: input.path.clone(),
+            size: input.size,
+            sha256: input.sha256.clone(),
+        })
         .collect();
     let sources: Vec<SourceLine> = members.iter().map(source_line).collect();
-    let input = casetrace_report::Input { name, inputs: &inputs, sources: &sources, findings, timeline };
+    let input = casetrace_report::Input {
+        name,
+        inputs: &inputs,
+        sources: &sources,
+        findings,
+        timeline,
+    };
     let report = Report::build(&input, lang);
     casetrace_report::markdown(&report, None).map_err(|error| RunError::Definition(error.to_string()))
 }
@@ -120,7 +146,12 @@ fn render(
 fn source_line(member: &InventoryMember) -> SourceLine {
     let short = |ts: &Option<String>| {
         let ns = ts.as_deref().and_then(time::from_rfc3339);
-        ns.map(|ns| time::to_rfc3339(ns).get(..19).unwrap_or_default().replace('T', " "))
+        ns.map(|ns| {
+            time::to_rfc3339(ns)
+                .get(..19)
+                .unwrap_or_default()
+                .replace('T', " ")
+        })
     };
     let span = match (short(&member.first), short(&member.last)) {
         (Some(first), Some(last)) if first != last => format!("{first} – {last}"),

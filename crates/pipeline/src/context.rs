@@ -37,7 +37,9 @@ impl Gatherer {
             if row.kind != "config" && row.kind != "dsregcmd.section" {
                 continue;
             }
-            let Ok(fields) = serde_json::from_str::<Value>(&row.fields) else { continue };
+            let Ok(fields) = serde_json::from_str::<Value>(&row.fields) else {
+                continue;
+            };
             let text = |key: &str| fields.get(key).and_then(Value::as_str).unwrap_or_default();
             match text("name") {
                 "computer_name" => self.host(text("value")),
@@ -60,9 +62,16 @@ impl Gatherer {
         let mut hosts = self.hosts.into_iter();
         let host = hosts.next().filter(|_| hosts.next().is_none()).map(Text::from);
         let zone = self.zones.iter().find_map(|(zone, artifact)| {
-            Some((casetrace_text::zone(zone)?, Text::from(format!("{zone} from {artifact}"))))
+            Some((
+                casetrace_text::zone(zone)?,
+                Text::from(format!("{zone} from {artifact}")),
+            ))
         });
-        CaseContext { host, zone, year: self.years.last().copied() }
+        CaseContext {
+            host,
+            zone,
+            year: self.years.last().copied(),
+        }
     }
 }
 
@@ -79,13 +88,22 @@ mod tests {
     fn two_computers_give_no_host() {
         let row = |name: &str| {
             let mut row = Row::new(Source::Text, "config", 1);
-            row.fields = JsonObject::new().str("name", "computer_name").str("value", name).finish();
+            row.fields = JsonObject::new()
+                .str("name", "computer_name")
+                .str("value", name)
+                .finish();
             row
         };
         let case = |names: &[&str]| {
             let mut gatherer = Gatherer::default();
             let rows = names.iter().map(|name| row(name)).collect();
-            gatherer.take("a.txt", &Collected { rows, diagnostics: Vec::new() });
+            gatherer.take(
+                "a.txt",
+                &Collected {
+                    rows,
+                    diagnostics: Vec::new(),
+                },
+            );
             gatherer.conclude().host
         };
         assert_eq!(case(&["pc1.contoso.com", "PC1"]).as_deref(), Some("PC1"));

@@ -65,7 +65,12 @@ pub(crate) fn member<'a>(case: &Case, index: usize, decoder: Decoder, job: &Job<
 }
 
 fn plain(inspection: Inspection, sink: MemberSink<'_>) -> Decoded<'_> {
-    Decoded { inspection, format: None, encoding: None, sink }
+    Decoded {
+        inspection,
+        format: None,
+        encoding: None,
+        sink,
+    }
 }
 
 fn etl<'a>(member: &Member, job: &Job<'a>, sink: MemberSink<'a>) -> Decoded<'a> {
@@ -81,9 +86,15 @@ fn etl<'a>(member: &Member, job: &Job<'a>, sink: MemberSink<'a>) -> Decoded<'a> 
         Err(error) => return unreadable(&error, sink),
     };
     let cell = RefCell::new(sink);
-    let packet_options =
-        casetrace_pcap::Options { limits: job.limits, source: Source::Etl, ..casetrace_pcap::Options::default() };
-    let mut feed = PacketFeed { analyzer: casetrace_pcap::Analyzer::new(&packet_options), sink: SharedSink(&cell) };
+    let packet_options = casetrace_pcap::Options {
+        limits: job.limits,
+        source: Source::Etl,
+        ..casetrace_pcap::Options::default()
+    };
+    let mut feed = PacketFeed {
+        analyzer: casetrace_pcap::Analyzer::new(&packet_options),
+        sink: SharedSink(&cell),
+    };
     let decoded = casetrace_etl::decode(&mut *input, &options, &mut SharedSink(&cell), Some(&mut feed));
     let mut inspection = decoded.inspection;
     let packets = feed.analyzer.finish(&mut feed.sink);
@@ -93,7 +104,10 @@ fn etl<'a>(member: &Member, job: &Job<'a>, sink: MemberSink<'a>) -> Decoded<'a> 
 }
 
 fn pcap(member: &Member, job: &Job<'_>, sink: &mut MemberSink<'_>) -> Inspection {
-    let options = casetrace_pcap::Options { limits: job.limits, ..casetrace_pcap::Options::default() };
+    let options = casetrace_pcap::Options {
+        limits: job.limits,
+        ..casetrace_pcap::Options::default()
+    };
     match member.open() {
         Ok(mut input) => casetrace_pcap::decode(&mut input, &options, sink),
         Err(error) => failed(&error, sink),
@@ -123,25 +137,45 @@ fn message_texts(case: &Case, member: &Member) -> Option<Vec<u8>> {
         folder => format!("{folder}/LocaleMetaData/{stem}_"),
     }
     .to_lowercase();
-    let side = case.members.iter().find(|m| m.path.to_lowercase().starts_with(&wanted) && m.size <= MAX_SIDE_FILE)?;
+    let side = case
+        .members
+        .iter()
+        .find(|m| m.path.to_lowercase().starts_with(&wanted) && m.size <= MAX_SIDE_FILE)?;
     read_all(side)
 }
 
 fn read_all(member: &Member) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
-    member.open().ok()?.take(MAX_SIDE_FILE).read_to_end(&mut bytes).ok()?;
+    member
+        .open()
+        .ok()?
+        .take(MAX_SIDE_FILE)
+        .read_to_end(&mut bytes)
+        .ok()?;
     Some(bytes)
 }
 
 fn saz(case: &Case, index: usize, job: &Job<'_>, sink: &mut MemberSink<'_>) -> Inspection {
-    let options = casetrace_saz::Options { limits: job.limits, ..casetrace_saz::Options::default() };
-    let children: Vec<&Member> = case.children(index).filter_map(|child| case.members.get(child)).collect();
+    let options = casetrace_saz::Options {
+        limits: job.limits,
+        ..casetrace_saz::Options::default()
+    };
+    let children: Vec<&Member> = case
+        .children(index)
+        .filter_map(|child| case.members.get(child))
+        .collect();
     let prefix = case.members.get(index).map_or(0, |saz| saz.path.len() + 2);
     let inner = |member: &Member| member.path.get(prefix..).unwrap_or(&member.name).to_owned();
     let names: Vec<String> = children.iter().map(|child| inner(child)).collect();
-    let mut inspection = Inspection { clock: Text::new_static("Fiddler timers"), ..Inspection::default() };
+    let mut inspection = Inspection {
+        clock: Text::new_static("Fiddler timers"),
+        ..Inspection::default()
+    };
     for group in casetrace_saz::group(names.iter().map(String::as_str)) {
-        let part = |at: Option<usize>| at.and_then(|at| children.get(at)).and_then(|member| read_all(member));
+        let part = |at: Option<usize>| {
+            at.and_then(|at| children.get(at))
+                .and_then(|member| read_all(member))
+        };
         let (client, server, meta) = (part(group.client), part(group.server), part(group.meta));
         if client.is_none() && server.is_none() && meta.is_none() {
             continue;
@@ -159,7 +193,10 @@ fn saz(case: &Case, index: usize, job: &Job<'_>, sink: &mut MemberSink<'_>) -> I
 }
 
 fn har(member: &Member, job: &Job<'_>, sink: &mut MemberSink<'_>) -> Inspection {
-    let options = casetrace_saz::Options { limits: job.limits, ..casetrace_saz::Options::default() };
+    let options = casetrace_saz::Options {
+        limits: job.limits,
+        ..casetrace_saz::Options::default()
+    };
     match member.open() {
         Ok(mut input) => casetrace_saz::decode_har(&mut input, &options, sink),
         Err(error) => failed(&error, sink),
@@ -188,7 +225,10 @@ fn text<'a>(member: &Member, job: &Job<'a>, mut sink: MemberSink<'a>) -> Decoded
 }
 
 fn failed(error: &std::io::Error, sink: &mut MemberSink<'_>) -> Inspection {
-    sink.diagnostic(Diagnostic::error("MemberUnreadable", format!("The member could not be opened: {error}.")));
+    sink.diagnostic(Diagnostic::error(
+        "MemberUnreadable",
+        format!("The member could not be opened: {error}."),
+    ));
     Inspection::default()
 }
 

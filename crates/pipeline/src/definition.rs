@@ -104,13 +104,21 @@ mod tests {
         assert_eq!(definition.route("etl"), Route::Decode(Decoder::Etl));
         assert_eq!(definition.route("pcapng"), Route::Decode(Decoder::Pcap));
         assert_eq!(definition.route("image"), Route::Skip("picture"));
-        assert_eq!(definition.route("martian"), Route::Skip("no decoder for this kind"));
+        assert_eq!(
+            definition.route("martian"),
+            Route::Skip("no decoder for this kind")
+        );
     }
 
     #[test]
     fn mistakes_are_named_with_their_place() {
-        let error = Definition::parse("schema_version = 1\nname = \"x\"\ndecode = []\nskipp = []\n").unwrap_err();
+        let error =
+            Definition::parse("schema_version = 1\nname = \"x\"\ndecode = []\nskipp = []\n").unwrap_err();
         assert!(error.contains("line 4") && error.contains("skipp"), "{error}");
-        assert!(Definition::parse("schema_version = 9\nname = \"x\"\ndecode = []").unwrap_err().contains('9'));
+        assert!(
+            Definition::parse("schema_version = 9\nname = \"x\"\ndecode = []")
+                .unwrap_err()
+                .contains('9')
+        );
     }
 }

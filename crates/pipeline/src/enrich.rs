@@ -41,13 +41,21 @@ pub(crate) fn row(row: &mut Row, knowledge: &Knowledge) {
 /// Sources name the same PC with and without its domain, in any case; only the short name joins them.
 fn short_host(name: &str) -> Text {
     let is_address = name.parse::<std::net::IpAddr>().is_ok();
-    let short = if is_address { name } else { name.split('.').next().unwrap_or(name) };
+    let short = if is_address {
+        name
+    } else {
+        name.split('.').next().unwrap_or(name)
+    };
     Text::from(short.to_ascii_uppercase())
 }
 
 fn context(row: &Row) -> Option<Context> {
     let by_image = row.process.as_deref().and_then(|process| {
-        let name = process.rsplit(['\\', '/']).next().unwrap_or(process).to_ascii_lowercase();
+        let name = process
+            .rsplit(['\\', '/'])
+            .next()
+            .unwrap_or(process)
+            .to_ascii_lowercase();
         CONTEXTS.get(name.as_str()).copied()
     });
     by_image.or_else(|| {

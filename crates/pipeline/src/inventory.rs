@@ -107,13 +107,17 @@ impl InventoryMember {
 
     /// Appends remarks in order.
     pub fn add_diagnostics(&mut self, diagnostics: &[Diagnostic]) {
-        self.diagnostics.extend(diagnostics.iter().filter_map(|d| serde_json::to_value(d).ok()));
+        self.diagnostics
+            .extend(diagnostics.iter().filter_map(|d| serde_json::to_value(d).ok()));
     }
 
     /// Codes of the remarks, for the rules.
     pub fn codes(&self) -> Vec<String> {
-        let mut codes: Vec<String> =
-            self.diagnostics.iter().filter_map(|d| Some(d.get("code")?.as_str()?.to_owned())).collect();
+        let mut codes: Vec<String> = self
+            .diagnostics
+            .iter()
+            .filter_map(|d| Some(d.get("code")?.as_str()?.to_owned()))
+            .collect();
         codes.sort();
         codes.dedup();
         codes

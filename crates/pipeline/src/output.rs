@@ -30,15 +30,30 @@ pub struct CaseFolder {
 impl CaseFolder {
     /// Makes the folder if it is not there.
     pub fn create(folder: &Path) -> Result<Self, RunError> {
-        fs::create_dir_all(folder).map_err(|source| RunError::Output { path: folder.to_owned(), source })?;
-        Ok(Self { folder: folder.to_owned() })
+        fs::create_dir_all(folder).map_err(|source| RunError::Output {
+            path: folder.to_owned(),
+            source,
+        })?;
+        Ok(Self {
+            folder: folder.to_owned(),
+        })
     }
 
     /// Writes one file with `fill` and puts it in place.
-    pub fn put(&self, name: &str, fill: impl FnOnce(&mut BufWriter<&mut File>) -> io::Result<()>) -> Result<(), RunError> {
+    pub fn put(
+        &self,
+        name: &str,
+        fill: impl FnOnce(&mut BufWriter<&mut File>) -> io::Result<()>,
+    ) -> Result<(), RunError> {
         let path = self.folder.join(name);
-        let failed = |source| RunError::Output { path: path.clone(), source };
-        let mut part = tempfile::Builder::new().prefix(".part-").tempfile_in(&self.folder).map_err(failed)?;
+        let failed = |source| RunError::Output {
+            path: path.clone(),
+            source,
+        };
+        let mut part = tempfile::Builder::new()
+            .prefix(".part-")
+            .tempfile_in(&self.folder)
+            .map_err(failed)?;
         let mut out = BufWriter::with_capacity(1 << 20, part.as_file_mut());
         fill(&mut out).and_then(|()| out.flush()).map_err(failed)?;
         drop(out);
@@ -93,11 +108,22 @@ pub struct FinishedCase {
 /// Reads a case folder that [`CaseFolder`] wrote.
 pub fn load(folder: &Path) -> Result<FinishedCase, RunError> {
     let path = folder.join(names::INVENTORY);
-    let wrong = |reason: String| RunError::Case { path: folder.to_owned(), reason };
+    let wrong = |reason: String| RunError::Case {
+        path: folder.to_owned(),
+        reason,
+    };
     let text = fs::read_to_string(&path).map_err(|error| wrong(format!("{}: {error}", names::INVENTORY)))?;
-    let inventory: Inventory = serde_json::from_str(&text).map_err(|error| wrong(format!("{}: {error}", names::INVENTORY)))?;
+    let inventory: Inventory =
+        serde_json::from_str(&text).map_err(|error| wrong(format!("{}: {error}", names::INVENTORY)))?;
     if inventory.schema_version != SCHEMA_VERSION {
-        return Err(wrong(format!("{} has schema version {}", names::INVENTORY, inventory.schema_version)));
+        return Err(wrong(format!(
+            "{} has schema version {}",
+            names::INVENTORY,
+            inventory.schema_version
+        )));
     }
-    Ok(FinishedCase { timeline: read_parquet(&folder.join(names::TIMELINE))?, inventory })
+    Ok(FinishedCase {
+        timeline: read_parquet(&folder.join(names::TIMELINE))?,
+        inventory,
+    })
 }

@@ -53,16 +53,26 @@ pub struct CaseRows {
 impl CaseRows {
     /// True if at least one member gave records or was a container that opened.
     pub fn any_decoded(&self) -> bool {
-        self.members.iter().zip(&self.inspections).any(|(member, inspection)| {
-            inspection.is_some() && matches!(member.outcome, ReadOutcome::Ok | ReadOutcome::Partial | ReadOutcome::Empty)
-        })
+        self.members
+            .iter()
+            .zip(&self.inspections)
+            .any(|(member, inspection)| {
+                inspection.is_some()
+                    && matches!(
+                        member.outcome,
+                        ReadOutcome::Ok | ReadOutcome::Partial | ReadOutcome::Empty
+                    )
+            })
     }
 
     /// True if something was lost while reading.
     pub fn any_partial(&self) -> bool {
-        self.members
-            .iter()
-            .any(|m| matches!(m.outcome, ReadOutcome::Partial | ReadOutcome::Failed | ReadOutcome::Missing))
+        self.members.iter().any(|m| {
+            matches!(
+                m.outcome,
+                ReadOutcome::Partial | ReadOutcome::Failed | ReadOutcome::Missing
+            )
+        })
     }
 }
 
@@ -76,9 +86,13 @@ pub fn read(
     wants_rows: bool,
     progress: &dyn Progress,
 ) -> Result<CaseRows, RunError> {
-    let work = tempfile::Builder::new().prefix("casetrace-").tempdir_in(&settings.work_dir).map_err(|source| {
-        RunError::Work { path: settings.work_dir.clone(), source }
-    })?;
+    let work = tempfile::Builder::new()
+        .prefix("casetrace-")
+        .tempdir_in(&settings.work_dir)
+        .map_err(|source| RunError::Work {
+            path: settings.work_dir.clone(),
+            source,
+        })?;
     let case = ingest(inputs, settings, work.path(), progress)?;
     let inputs = input_files(&case);
     let key = case_key(&inputs);
@@ -92,7 +106,11 @@ pub fn read(
     };
     let routes = routes(&case, settings);
     let context = context(&case, &routes, settings);
-    let total: u64 = work_list(&case, &routes).iter().filter_map(|(at, _)| case.members.get(*at)).map(|m| m.size).sum();
+    let total: u64 = work_list(&case, &routes)
+        .iter()
+        .filter_map(|(at, _)| case.members.get(*at))
+        .map(|m| m.size)
+        .sum();
     progress.stage(Stage::Decode, total);
     let job = Job {
         shared: &shared,
@@ -110,7 +128,12 @@ pub fn read(
     Ok(assemble(case, &routes, results, inputs, &redactor))
 }
 
-fn ingest(inputs: &[PathBuf], settings: &Settings, work: &Path, progress: &dyn Progress) -> Result<Case, RunError> {
+fn ingest(
+    inputs: &[PathBuf],
+    settings: &Settings,
+    work: &Path,
+    progress: &dyn Progress,
+) -> Result<Case, RunError> {
     let options = casetrace_bundle::Options {
         limits: settings.limits,
         passwords: settings.passwords.clone(),
@@ -159,7 +182,10 @@ enum Fate {
 }
 
 fn routes(case: &Case, settings: &Settings) -> Vec<Fate> {
-    case.members.iter().map(|member| fate(case, member, settings)).collect()
+    case.members
+        .iter()
+        .map(|member| fate(case, member, settings))
+        .collect()
 }
 
 fn fate(case: &Case, member: &Member, settings: &Settings) -> Fate {
@@ -192,7 +218,12 @@ fn work_list(case: &Case, routes: &[Fate]) -> Vec<(usize, Decoder)> {
         })
         .collect();
     // Largest first, so that no thread is left with the big one at the end.
-    list.sort_by_key(|(at, _)| (std::cmp::Reverse(case.members.get(*at).map_or(0, |m| m.size)), *at));
+    list.sort_by_key(|(at, _)| {
+        (
+            std::cmp::Reverse(case.members.get(*at).map_or(0, |m| m.size)),
+            *at,
+        )
+    });
     list
 }
 
@@ -217,9 +248,18 @@ fn context(case: &Case, routes: &[Fate], settings: &Settings) -> CaseContext {
 
 /// One member that outweighs all others gets all threads; otherwise members are decoded side by side.
 fn threads_per_member(case: &Case, routes: &[Fate], jobs: usize) -> usize {
-    let sizes = || work_list(case, routes).into_iter().filter_map(|(at, _)| case.members.get(at)).map(|m| m.size);
+    let sizes = || {
+        work_list(case, routes)
+            .into_iter()
+            .filter_map(|(at, _)| case.members.get(at))
+            .map(|m| m.size)
+    };
     let largest = sizes().max().unwrap_or(0);
-    if largest.saturating_mul(2) > sizes().sum() { jobs } else { 1 }
+    if largest.saturating_mul(2) > sizes().sum() {
+        jobs
+    } else {
+        1
+    }
 }
 
 type Results<'a> = Vec<Option<Decoded<'a>>>;
@@ -245,7 +285,9 @@ fn decode_all<'a>(case: &Case, routes: &[Fate], job: &Job<'a>, jobs: usize) -> R
             });
         }
     });
-    results.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+    results
+        .into_inner()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 fn assemble(
@@ -263,19 +305,32 @@ fn assemble(
         inspections.push(decoded.map(|decoded| {
             line.format = decoded.format;
             line.encoding = decoded.encoding;
-            line.decoded(&decoded.inspection, decoded.sink.builder.len() as u64, &decoded.sink.diagnostics);
+            line.decoded(
+                &decoded.inspection,
+                decoded.sink.builder.len() as u64,
+                &decoded.sink.diagnostics,
+            );
             builder.append(decoded.sink.builder);
             decoded.inspection
         }));
         members.push(line);
     }
     let name = redactor.redact_text(case_name(&inputs)).into_owned();
-    CaseRows { name, inputs, members, inspections, timeline: builder.finish() }
+    CaseRows {
+        name,
+        inputs,
+        members,
+        inspections,
+        timeline: builder.finish(),
+    }
 }
 
 /// The file or folder that was named first; inputs in a folder carry its name in front.
 fn case_name(inputs: &[InputFile]) -> &str {
-    inputs.first().and_then(|input| input.path.split('/').next()).unwrap_or("case")
+    inputs
+        .first()
+        .and_then(|input| input.path.split('/').next())
+        .unwrap_or("case")
 }
 
 fn inventory_line(member: &Member, case: &Case, fate: &Fate) -> InventoryMember {
@@ -291,7 +346,10 @@ fn inventory_line(member: &Member, case: &Case, fate: &Fate) -> InventoryMember 
     };
     let reason = match fate {
         Fate::Skip(reason) if member.container.is_none() => Some(reason.clone()),
-        Fate::PartOf(parent) => case.members.get(*parent).map(|p| format!("session of {}", p.path)),
+        Fate::PartOf(parent) => case
+            .members
+            .get(*parent)
+            .map(|p| format!("session of {}", p.path)),
         _ => None,
     };
     let mut line = InventoryMember {

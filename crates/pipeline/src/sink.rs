@@ -31,7 +31,12 @@ pub(crate) struct MemberSink<'a> {
 
 impl<'a> MemberSink<'a> {
     /// `artifact` is the logical path as it appears in the timeline.
-    pub(crate) fn new(shared: &'a Shared<'a>, artifact: String, host: Option<Text>, wants_rows: bool) -> Self {
+    pub(crate) fn new(
+        shared: &'a Shared<'a>,
+        artifact: String,
+        host: Option<Text>,
+        wants_rows: bool,
+    ) -> Self {
         Self {
             shared,
             artifact,
@@ -47,8 +52,12 @@ impl<'a> MemberSink<'a> {
     /// Says how many remarks were too many to keep.
     pub(crate) fn close(&mut self) {
         if self.dropped_diagnostics > 0 {
-            let text = format!("{} further remarks of this kind were not kept.", self.dropped_diagnostics);
-            self.diagnostics.push(Diagnostic::warning("MoreDiagnostics", text));
+            let text = format!(
+                "{} further remarks of this kind were not kept.",
+                self.dropped_diagnostics
+            );
+            self.diagnostics
+                .push(Diagnostic::warning("MoreDiagnostics", text));
         }
     }
 }
@@ -73,7 +82,9 @@ impl Sink for MemberSink<'_> {
     }
 
     fn progress(&mut self, bytes: u64) {
-        self.shared.progress.advance(bytes.saturating_sub(self.reported_bytes));
+        self.shared
+            .progress
+            .advance(bytes.saturating_sub(self.reported_bytes));
         self.reported_bytes = self.reported_bytes.max(bytes);
     }
 }

@@ -23,16 +23,31 @@ pub fn tables(cases: &[PathBuf]) -> Result<Vec<(&'static str, LazyFrame)>, RunEr
         let name = inventory.name.clone();
         let label = |frame: LazyFrame| frame.with_column(lit(name.clone()).alias("case_name"));
         timelines.push(label(scan_parquet(&folder.join(names::TIMELINE))?));
-        let frame = |result: Result<DataFrame, PolarsError>| result.map(|f| label(f.lazy())).map_err(polars_failed);
+        let frame =
+            |result: Result<DataFrame, PolarsError>| result.map(|f| label(f.lazy())).map_err(polars_failed);
         findings.push(frame(findings_frame(&document(folder, names::FINDINGS)?))?);
         inventories.push(frame(inventory_frame(&inventory))?);
     }
-    let union = |frames: Vec<LazyFrame>| concat(frames, UnionArgs::default()).map_err(polars_failed);
-    Ok(vec![("timeline", union(timelines)?), ("findings", union(findings)?), ("inventory", union(inventories)?)])
+    let union = |mut frames: Vec<LazyFrame>| match (frames.len(), frames.pop()) {
+        (1, Some(only)) => Ok(only),
+        (_, last) => concat(
+            frames.into_iter().chain(last).collect::<Vec<_>>(),
+            UnionArgs::default(),
+        )
+        .map_err(polars_failed),
+    };
+    Ok(vec![
+        ("timeline", union(timelines)?),
+        ("findings", union(findings)?),
+        ("inventory", union(inventories)?),
+    ])
 }
 
 fn document<T: serde::de::DeserializeOwned>(folder: &Path, name: &str) -> Result<T, RunError> {
-    let wrong = |reason: String| RunError::Case { path: folder.to_owned(), reason: format!("{name}: {reason}") };
+    let wrong = |reason: String| RunError::Case {
+        path: folder.to_owned(),
+        reason: format!("{name}: {reason}"),
+    };
     let text = fs::read_to_string(folder.join(name)).map_err(|error| wrong(error.to_string()))?;
     serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))
 }
@@ -82,7 +97,10 @@ fn inventory_frame(inventory: &Inventory) -> Result<DataFrame, PolarsError> {
         text("encoding", &|m| m.encoding.clone()),
         text("outcome", &|m| Some(m.outcome.as_str().to_owned())),
         Column::new("rows".into(), all.iter().map(|m| m.rows).collect::<Vec<_>>()),
-        Column::new("records".into(), all.iter().map(|m| m.records).collect::<Vec<_>>()),
+        Column::new(
+            "records".into(),
+            all.iter().map(|m| m.records).collect::<Vec<_>>(),
+        ),
         text("first", &|m| m.first.clone()),
         text("last", &|m| m.last.clone()),
         text("codes", &|m| Some(m.codes().join(","))),

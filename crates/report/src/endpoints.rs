@@ -51,7 +51,12 @@ pub(crate) fn endpoints(columns: &Columns<'_>, knowledge: &Knowledge) -> (Vec<En
         .iter()
         .map(|(host, tally)| {
             let known = knowledge.endpoint(host).is_some();
-            (!(known && tally.troubled), !(known || tally.troubled), std::cmp::Reverse(tally.total), host.clone())
+            (
+                !(known && tally.troubled),
+                !(known || tally.troubled),
+                std::cmp::Reverse(tally.total),
+                host.clone(),
+            )
         })
         .collect();
     order.sort();
@@ -83,11 +88,20 @@ fn collect(columns: &Columns<'_>) -> BTreeMap<String, Tally> {
     let mut tallies: BTreeMap<String, Tally> = BTreeMap::new();
     for row in 0..columns.len() {
         let Some(kind) = kind.get(row) else { continue };
-        if !matches!(kind.split('.').next(), Some("dns" | "tcp" | "tls" | "http" | "quic" | "socks" | "cli")) {
+        if !matches!(
+            kind.split('.').next(),
+            Some("dns" | "tcp" | "tls" | "http" | "quic" | "socks" | "cli")
+        ) {
             continue;
         }
-        let key = (artifact.get(row).unwrap_or_default().to_owned(), flows.number(row).unwrap_or(-1));
-        let host = name.get(row).or_else(|| names_of_flows.get(&key).map(String::as_str)).or_else(|| address.get(row));
+        let key = (
+            artifact.get(row).unwrap_or_default().to_owned(),
+            flows.number(row).unwrap_or(-1),
+        );
+        let host = name
+            .get(row)
+            .or_else(|| names_of_flows.get(&key).map(String::as_str))
+            .or_else(|| address.get(row));
         let Some(host) = host else { continue };
         let tally = tallies.entry(host.to_owned()).or_default();
         tally.total += 1;
@@ -100,7 +114,11 @@ fn collect(columns: &Columns<'_>) -> BTreeMap<String, Tally> {
             "tls.client_hello" if failed => count(&mut tally.tls, outcome),
             "tls.server_hello" => count(&mut tally.tls, version.get(row).unwrap_or("?")),
             "tls.alert" => count(&mut tally.tls, alert.get(row).unwrap_or("alert")),
-            "tls.certificate" => drop(issuer.get(row).map(|issuer| tally.issuer.insert(issuer.to_owned()))),
+            "tls.certificate" => drop(
+                issuer
+                    .get(row)
+                    .map(|issuer| tally.issuer.insert(issuer.to_owned())),
+            ),
             "http.response" => {
                 if let Some(status) = status.number(row) {
                     count(&mut tally.http, &status.to_string());
@@ -126,8 +144,12 @@ fn flow_names(columns: &Columns<'_>) -> BTreeMap<(String, i64), String> {
     let flows = columns.column("flow_id");
     let mut names = BTreeMap::new();
     for row in 0..columns.len() {
-        if let (Some(flow), Some(name), Some(artifact)) = (flows.number(row), name.get(row), artifact.get(row)) {
-            names.entry((artifact.to_owned(), flow)).or_insert_with(|| name.to_owned());
+        if let (Some(flow), Some(name), Some(artifact)) =
+            (flows.number(row), name.get(row), artifact.get(row))
+        {
+            names
+                .entry((artifact.to_owned(), flow))
+                .or_insert_with(|| name.to_owned());
         }
     }
     names
@@ -153,5 +175,8 @@ impl Tally {
 }
 
 fn counted(map: &BTreeMap<String, u64>) -> String {
-    map.iter().map(|(key, n)| format!("{key} ({n})")).collect::<Vec<_>>().join(", ")
+    map.iter()
+        .map(|(key, n)| format!("{key} ({n})"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }

@@ -46,7 +46,11 @@ pub(crate) fn code(text: &str) -> String {
             ch => ch,
         })
         .collect();
-    if clean.trim().is_empty() { String::new() } else { format!("`{}`", clean.trim()) }
+    if clean.trim().is_empty() {
+        String::new()
+    } else {
+        format!("`{}`", clean.trim())
+    }
 }
 
 /// Forges turn bare addresses into links; a zero-width-free way to stop that is an entity for the colon.
@@ -78,8 +82,14 @@ mod tests {
 
     #[test]
     fn markup_becomes_text() {
-        assert_eq!(markdown("<script>alert(1)</script>|x"), "&lt;script&gt;alert(1)&lt;/script&gt;\\|x");
-        assert_eq!(markdown("[a](https://x) ![i](y)"), "\\[a\\](https&#58;//x) !\\[i\\](y)");
+        assert_eq!(
+            markdown("<script>alert(1)</script>|x"),
+            "&lt;script&gt;alert(1)&lt;/script&gt;\\|x"
+        );
+        assert_eq!(
+            markdown("[a](https://x) ![i](y)"),
+            "\\[a\\](https&#58;//x) !\\[i\\](y)"
+        );
         assert_eq!(markdown("# head\nline"), "\\# head line");
         assert_eq!(markdown("\u{1b}[31mred\u{202e}"), "\u{fffd}\\[31mred\u{fffd}");
         assert_eq!(code("a`b\n|"), "`a'b ¦`");

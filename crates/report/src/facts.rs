@@ -54,7 +54,10 @@ pub(crate) fn facts(columns: &Columns<'_>, labels: &Labels) -> Vec<Fact> {
     lines
         .into_iter()
         .filter(|(_, value)| !value.is_empty())
-        .map(|(key, value)| Fact { label: labels.get(key).to_owned(), value })
+        .map(|(key, value)| Fact {
+            label: labels.get(key).to_owned(),
+            value,
+        })
         .collect()
 }
 
@@ -82,7 +85,12 @@ fn gather(columns: &Columns<'_>) -> Found {
 
 impl Found {
     fn config(&mut self, fields: &serde_json::Map<String, serde_json::Value>) {
-        let text = |key: &str| fields.get(key).and_then(|value| value.as_str()).unwrap_or_default();
+        let text = |key: &str| {
+            fields
+                .get(key)
+                .and_then(|value| value.as_str())
+                .unwrap_or_default()
+        };
         let set = match text("name") {
             "computer_name" => &mut self.hosts,
             "os_build" | "os_name" => &mut self.os,
@@ -100,7 +108,8 @@ impl Found {
         let text = |key: &str| fields.get(key).and_then(|value| value.as_str());
         if let (Some(entra), Some(domain)) = (text("AzureAdJoined"), text("DomainJoined")) {
             let enterprise = text("EnterpriseJoined").unwrap_or("NO");
-            self.join.insert(join_state(entra == "YES", enterprise == "YES", domain == "YES").to_owned());
+            self.join
+                .insert(join_state(entra == "YES", enterprise == "YES", domain == "YES").to_owned());
         }
         if let Some(prt) = text("AzureAdPrt") {
             self.prt.insert(prt.to_owned());
@@ -121,7 +130,9 @@ fn join_state(entra: bool, enterprise: bool, domain: bool) -> &'static str {
 }
 
 fn span(columns: &Columns<'_>) -> String {
-    columns.span().map_or_else(String::new, |(first, last)| format!("{} – {}", seconds(first), seconds(last)))
+    columns.span().map_or_else(String::new, |(first, last)| {
+        format!("{} – {}", seconds(first), seconds(last))
+    })
 }
 
 /// `2026-03-02 01:16:11`, without fraction; reports are read by people.

@@ -49,7 +49,10 @@ impl<'a> Columns<'a> {
 
     /// The column `name`.
     pub(crate) fn column(&self, name: &str) -> ColumnView<'a> {
-        ColumnView { timeline: self.timeline, id: ColumnId::of(name) }
+        ColumnView {
+            timeline: self.timeline,
+            id: ColumnId::of(name),
+        }
     }
 
     /// The different values of a text column.
@@ -60,5 +63,6 @@ impl<'a> Columns<'a> {
 
 /// The members of a `fields` value; empty if it is not an object.
 pub(crate) fn members(json: Option<&str>) -> Map<String, serde_json::Value> {
-    json.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+    json.and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or_default()
 }

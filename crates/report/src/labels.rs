@@ -15,10 +15,14 @@ impl Labels {
     /// Reads the built-in words.
     pub(crate) fn load(lang: Lang) -> Self {
         let all: BTreeMap<String, BTreeMap<String, String>> = toml::from_str(LABELS).unwrap_or_default();
-        Self(all.get(match lang {
-            Lang::En => "en",
-            Lang::Ja => "ja",
-        }).cloned().unwrap_or_default())
+        Self(
+            all.get(match lang {
+                Lang::En => "en",
+                Lang::Ja => "ja",
+            })
+            .cloned()
+            .unwrap_or_default(),
+        )
     }
 
     /// The word for `key`; the key itself if there is none, so that a gap is seen and harmless.

@@ -14,6 +14,4 @@ mod view;
 pub use endpoints::Endpoint;
 pub use facts::Fact;
 pub use render::{RenderError, markdown};
-pub use view::{
-    Ask, CodeView, EvidenceView, FindingView, Input, InputLine, Report, SourceLine, StepGroup,
-};
+pub use view::{Ask, CodeView, EvidenceView, FindingView, Input, InputLine, Report, SourceLine, StepGroup};

@@ -25,7 +25,9 @@ pub fn markdown(report: &Report, template: Option<&str>) -> Result<String, Rende
         Value::from_safe_string(escape::code(&text.unwrap_or_default()))
     });
     environment.add_template("report.md", template.unwrap_or(MARKDOWN))?;
-    let text = environment.get_template("report.md")?.render(Value::from(Serde(report)))?;
+    let text = environment
+        .get_template("report.md")?
+        .render(Value::from(Serde(report)))?;
     Ok(tidy(&text))
 }
 

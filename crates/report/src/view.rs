@@ -206,7 +206,10 @@ impl Report {
             facts: facts::facts(&columns, &labels),
             findings: of(Status::Active).map(FindingView::of).collect(),
             resolved: of(Status::Resolved).map(FindingView::of).collect(),
-            refuted: of(Status::Refuted).take(MAX_REFUTED).map(FindingView::of).collect(),
+            refuted: of(Status::Refuted)
+                .take(MAX_REFUTED)
+                .map(FindingView::of)
+                .collect(),
             steps: steps(all, &labels),
             asks: asks(all),
             endpoints,
@@ -226,7 +229,11 @@ impl Report {
 fn verdict(all: &[Finding], labels: &Labels) -> Vec<String> {
     let active: Vec<&Finding> = all.iter().filter(|f| f.status == Status::Active).collect();
     let weighty = |f: &&&Finding| f.confidence <= Confidence::Likely && f.severity != Severity::Info;
-    let Some(first) = active.iter().find(weighty).or_else(|| active.iter().find(|f| f.severity != Severity::Info)) else {
+    let Some(first) = active
+        .iter()
+        .find(weighty)
+        .or_else(|| active.iter().find(|f| f.severity != Severity::Info))
+    else {
         let any = active.is_empty() && all.iter().all(|f| f.status != Status::Resolved);
         return vec![labels.get(if any { "healthy" } else { "no_cause" }).to_owned()];
     };
@@ -235,26 +242,49 @@ fn verdict(all: &[Finding], labels: &Labels) -> Vec<String> {
         Confidence::Likely => "verdict_likely",
         Confidence::Possible => "verdict_possible",
     });
-    let subject = first.subject.as_deref().map(|s| format!(" ({s})")).unwrap_or_default();
+    let subject = first
+        .subject
+        .as_deref()
+        .map(|s| format!(" ({s})"))
+        .unwrap_or_default();
     let title = format!("{}{subject}", first.title);
     let mut sentences = vec![
-        labels.get("verdict_first").replace("{confidence}", confidence).replace("{title}", &title),
+        labels
+            .get("verdict_first")
+            .replace("{confidence}", confidence)
+            .replace("{title}", &title),
         first.explanation.clone(),
     ];
     let ids = |wanted: &dyn Fn(&Finding) -> bool| {
         let set: BTreeSet<&str> = active
             .iter()
-            .filter(|f| !std::ptr::eq(**f, *first) && f.severity != Severity::Info && f.confidence <= Confidence::Likely && wanted(f))
+            .filter(|f| {
+                !std::ptr::eq(**f, *first)
+                    && f.severity != Severity::Info
+                    && f.confidence <= Confidence::Likely
+                    && wanted(f)
+            })
             .map(|f| f.rule_id.as_str())
             .collect();
         (set.len(), set.into_iter().collect::<Vec<_>>().join(", "))
     };
     for (key, (n, list)) in [
-        ("verdict_consequences", ids(&|f| f.consequence_of.contains(&first.rule_id))),
-        ("verdict_others", ids(&|f| f.consequence_of.is_empty() && f.rule_id != first.rule_id)),
+        (
+            "verdict_consequences",
+            ids(&|f| f.consequence_of.contains(&first.rule_id)),
+        ),
+        (
+            "verdict_others",
+            ids(&|f| f.consequence_of.is_empty() && f.rule_id != first.rule_id),
+        ),
     ] {
         if n > 0 {
-            sentences.push(labels.get(key).replace("{n}", &n.to_string()).replace("{ids}", &list));
+            sentences.push(
+                labels
+                    .get(key)
+                    .replace("{n}", &n.to_string())
+                    .replace("{ids}", &list),
+            );
         }
     }
     sentences
@@ -262,8 +292,11 @@ fn verdict(all: &[Finding], labels: &Labels) -> Vec<String> {
 
 impl FindingView {
     fn of(finding: &Finding) -> Self {
-        let (refuting, carrying): (Vec<_>, Vec<_>) =
-            finding.evidence.iter().map(EvidenceView::of).partition(|e| e.role == "refuting");
+        let (refuting, carrying): (Vec<_>, Vec<_>) = finding
+            .evidence
+            .iter()
+            .map(EvidenceView::of)
+            .partition(|e| e.role == "refuting");
         let shown = carrying.len().min(MAX_EVIDENCE) as u64;
         Self {
             rule_id: finding.rule_id.clone(),
@@ -289,10 +322,18 @@ impl EvidenceView {
     fn of(item: &casetrace_rules::EvidenceItem) -> Self {
         Self {
             role: item.role.as_str().to_owned(),
-            ts: item.ts.as_deref().map(|ts| ts.get(..23).unwrap_or(ts).replace('T', " ")).unwrap_or_default(),
+            ts: item
+                .ts
+                .as_deref()
+                .map(|ts| ts.get(..23).unwrap_or(ts).replace('T', " "))
+                .unwrap_or_default(),
             source: item.source.clone(),
             artifact: item.artifact.clone(),
-            record: if item.record == 0 { "–".to_owned() } else { item.record.to_string() },
+            record: if item.record == 0 {
+                "–".to_owned()
+            } else {
+                item.record.to_string()
+            },
             summary: shorten(&item.summary, MAX_SUMMARY),
         }
     }
@@ -306,9 +347,9 @@ fn to_second(ts: &str) -> String {
 fn steps(all: &[Finding], labels: &Labels) -> Vec<StepGroup> {
     let mut groups: BTreeMap<u8, StepGroup> = BTreeMap::new();
     let mut seen = BTreeSet::new();
-    let weighty = all
-        .iter()
-        .filter(|f| f.status == Status::Active && f.consequence_of.is_empty() && f.severity != Severity::Info);
+    let weighty = all.iter().filter(|f| {
+        f.status == Status::Active && f.consequence_of.is_empty() && f.severity != Severity::Info
+    });
     for step in weighty.flat_map(|f| &f.next_steps_for) {
         if !seen.insert(step.text.as_str()) {
             continue;
@@ -319,9 +360,10 @@ fn steps(all: &[Finding], labels: &Labels) -> Vec<StepGroup> {
             Some(Audience::Customer) => (2, "customer"),
             None => (3, "anyone"),
         };
-        let group = groups
-            .entry(order)
-            .or_insert_with(|| StepGroup { label: labels.get(key).to_owned(), steps: Vec::new() });
+        let group = groups.entry(order).or_insert_with(|| StepGroup {
+            label: labels.get(key).to_owned(),
+            steps: Vec::new(),
+        });
         group.steps.push(step.text.clone());
     }
     groups.into_values().collect()
@@ -334,7 +376,10 @@ fn asks(all: &[Finding]) -> Vec<Ask> {
             match asks.iter_mut().find(|ask| ask.text == *text) {
                 Some(ask) if ask.ids.contains(&finding.rule_id) => {}
                 Some(ask) => ask.ids.push(finding.rule_id.clone()),
-                None => asks.push(Ask { text: text.clone(), ids: vec![finding.rule_id.clone()] }),
+                None => asks.push(Ask {
+                    text: text.clone(),
+                    ids: vec![finding.rule_id.clone()],
+                }),
             }
         }
     }
@@ -342,8 +387,12 @@ fn asks(all: &[Finding]) -> Vec<Ask> {
 }
 
 fn codes(all: &[Finding], knowledge: &Knowledge, lang: Lang) -> Vec<CodeView> {
-    let codes: BTreeSet<&str> =
-        all.iter().filter(|f| f.status != Status::Refuted).flat_map(|f| &f.codes).map(String::as_str).collect();
+    let codes: BTreeSet<&str> = all
+        .iter()
+        .filter(|f| f.status != Status::Refuted)
+        .flat_map(|f| &f.codes)
+        .map(String::as_str)
+        .collect();
     codes
         .into_iter()
         .filter_map(|code| {
@@ -363,6 +412,10 @@ fn sources(all: &[SourceLine], labels: &Labels) -> (Vec<SourceLine>, String) {
     let telling = |s: &&SourceLine| s.rows > 0 || !matches!(s.outcome.as_str(), "ok" | "skipped" | "empty");
     let shown: Vec<SourceLine> = all.iter().filter(telling).take(MAX_SOURCES).cloned().collect();
     let rest = all.len() - shown.len();
-    let note = if rest == 0 { String::new() } else { format!("{}: +{rest} (inventory.json)", labels.get("members")) };
+    let note = if rest == 0 {
+        String::new()
+    } else {
+        format!("{}: +{rest} (inventory.json)", labels.get("members"))
+    };
     (shown, note)
 }

@@ -26,7 +26,9 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Runs everything; the error says what failed.
 pub(crate) fn run(corpus: &Path) -> Result<(), String> {
-    let corpus = corpus.canonicalize().map_err(|error| format!("{}: {error}", corpus.display()))?;
+    let corpus = corpus
+        .canonicalize()
+        .map_err(|error| format!("{}: {error}", corpus.display()))?;
     for (package, test) in COMPARISONS {
         compare(package, test, &corpus)?;
     }
@@ -43,9 +45,20 @@ pub(crate) fn run(corpus: &Path) -> Result<(), String> {
             }
         }
     }
-    let codes: Vec<String> = codes.iter().map(|(code, n)| format!("{n} with exit code {code}")).collect();
-    println!("{} files through inspect and analyze: {}", files.len(), codes.join(", "));
-    if failures.is_empty() { Ok(()) } else { Err(failures.join("\n")) }
+    let codes: Vec<String> = codes
+        .iter()
+        .map(|(code, n)| format!("{n} with exit code {code}"))
+        .collect();
+    println!(
+        "{} files through inspect and analyze: {}",
+        files.len(),
+        codes.join(", ")
+    );
+    if failures.is_empty() {
+        Ok(())
+    } else {
+        Err(failures.join("\n"))
+    }
 }
 
 fn compare(package: &str, test: &str, corpus: &Path) -> Result<(), String> {
@@ -55,7 +68,11 @@ fn compare(package: &str, test: &str, corpus: &Path) -> Result<(), String> {
         .env("CASETRACE_CORPUS", corpus)
         .status()
         .map_err(|error| format!("cargo did not start: {error}"))?;
-    if status.success() { Ok(()) } else { Err(format!("{package} --test {test} failed")) }
+    if status.success() {
+        Ok(())
+    } else {
+        Err(format!("{package} --test {test} failed"))
+    }
 }
 
 fn cargo() -> Command {
@@ -122,7 +139,10 @@ fn one(binary: &Path, verb: &str, file: &Path, work: &Path) -> Result<i32, Strin
     }
     match status {
         Some(code @ (0 | 4)) => Ok(code),
-        Some(code) => Err(format!("exit code {code}: {}", said.lines().last().unwrap_or_default())),
+        Some(code) => Err(format!(
+            "exit code {code}: {}",
+            said.lines().last().unwrap_or_default()
+        )),
         None => Err("ended by a signal".to_owned()),
     }
 }

@@ -18,8 +18,20 @@ pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
     ("casetrace-knowledge", &["casetrace-model"]),
     ("casetrace-redact", &["casetrace-model"]),
     ("casetrace-timeline", &["casetrace-model"]),
-    ("casetrace-rules", &["casetrace-model", "casetrace-timeline", "casetrace-knowledge"]),
-    ("casetrace-report", &["casetrace-model", "casetrace-timeline", "casetrace-rules", "casetrace-knowledge", "casetrace-redact"]),
+    (
+        "casetrace-rules",
+        &["casetrace-model", "casetrace-timeline", "casetrace-knowledge"],
+    ),
+    (
+        "casetrace-report",
+        &[
+            "casetrace-model",
+            "casetrace-timeline",
+            "casetrace-rules",
+            "casetrace-knowledge",
+            "casetrace-redact",
+        ],
+    ),
     (
         "casetrace-pipeline",
         &[
@@ -40,12 +52,19 @@ pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
 ];
 
 /// Crates at the top, which may use everything.
-const TOP: &[&str] = &["casetrace", "casetrace-xtask", "casetrace-fuzz", "casetrace-benches"];
+const TOP: &[&str] = &[
+    "casetrace",
+    "casetrace-xtask",
+    "casetrace-fuzz",
+    "casetrace-benches",
+];
 
 /// Edges that the table does not allow, one sentence each.
 pub(crate) fn violations() -> Result<Vec<String>, String> {
     let metadata = metadata()?;
-    let packages = metadata["packages"].as_array().ok_or("cargo metadata lists no packages")?;
+    let packages = metadata["packages"]
+        .as_array()
+        .ok_or("cargo metadata lists no packages")?;
     let mut found = Vec::new();
     for package in packages {
         let name = package["name"].as_str().unwrap_or_default();
@@ -70,13 +89,23 @@ pub(crate) fn violations() -> Result<Vec<String>, String> {
 /// The check as a chore.
 pub(crate) fn check() -> Result<(), String> {
     let found = violations()?;
-    if found.is_empty() { Ok(()) } else { Err(found.join("\n")) }
+    if found.is_empty() {
+        Ok(())
+    } else {
+        Err(found.join("\n"))
+    }
 }
 
 fn metadata() -> Result<Value, String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
-        .args(["metadata", "--format-version=1", "--no-deps", "--offline", "--manifest-path"])
+        .args([
+            "metadata",
+            "--format-version=1",
+            "--no-deps",
+            "--offline",
+            "--manifest-path",
+        ])
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.toml"))
         .output()
         .map_err(|error| format!("cargo metadata did not start: {error}"))?;
@@ -96,7 +125,10 @@ mod tests {
     fn the_table_itself_has_no_cycle() {
         for (name, uses) in ALLOWED {
             for used in *uses {
-                let back = ALLOWED.iter().find(|(other, _)| other == used).is_some_and(|(_, u)| u.contains(name));
+                let back = ALLOWED
+                    .iter()
+                    .find(|(other, _)| other == used)
+                    .is_some_and(|(_, u)| u.contains(name));
                 assert!(!back, "{name} and {used} may use each other");
             }
         }

@@ -3,7 +3,11 @@
 //! - `dependencies` checks the direction of edges between our crates (also a normal test);
 //! - `corpus DIR` compares every decoder with recorded right answers and takes every file through the command.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command for developers; its output is its result")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command for developers; its output is its result"
+)]
 
 mod corpus;
 mod layers;

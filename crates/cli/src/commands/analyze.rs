@@ -23,8 +23,14 @@ pub(crate) fn run(args: &Analyze, common: &Common, out: &mut dyn Write) -> Resul
         None => default_folder(args.inputs.first().map(PathBuf::as_path))?,
     };
     let display = Display::new(common.quiet, false);
-    let result = analyze(&args.inputs, &settings, &pack, input::language(common.lang), &display)
-        .map_err(input::failure)?;
+    let result = analyze(
+        &args.inputs,
+        &settings,
+        &pack,
+        input::language(common.lang),
+        &display,
+    )
+    .map_err(input::failure)?;
     write(&result, &folder).map_err(input::failure)?;
     display.finish();
     if !common.quiet {
@@ -38,32 +44,67 @@ fn default_folder(input: Option<&Path>) -> Result<PathBuf, Failure> {
     let name = input
         .and_then(|path| path.canonicalize().ok())
         .and_then(|path| path.file_name().map(|name| name.to_owned()))
-        .ok_or_else(|| Failure::Usage("this input has no name; say where results go with -o DIR".to_owned()))?;
+        .ok_or_else(|| {
+            Failure::Usage("this input has no name; say where results go with -o DIR".to_owned())
+        })?;
     let mut name = name;
     name.push(".casetrace");
     Ok(PathBuf::from(name))
 }
 
 fn summary(result: &CaseResult, folder: &Path, out: &mut dyn Write) -> Result<(), Failure> {
-    let active: Vec<_> = result.findings.findings.iter().filter(|f| f.status == Status::Active).collect();
+    let active: Vec<_> = result
+        .findings
+        .findings
+        .iter()
+        .filter(|f| f.status == Status::Active)
+        .collect();
     let weighty: Vec<_> = active.iter().filter(|f| f.severity != Severity::Info).collect();
     if weighty.is_empty() {
         writeln!(out, "No failure found.")?;
     }
     for finding in weighty.iter().take(MAX_SHOWN) {
-        let subject = finding.subject.as_deref().map(|s| format!(" ({s})")).unwrap_or_default();
+        let subject = finding
+            .subject
+            .as_deref()
+            .map(|s| format!(" ({s})"))
+            .unwrap_or_default();
         let rank = finding.rank.map(|rank| rank.to_string()).unwrap_or_default();
-        let line = format!("{rank}. {} {}: {}{subject}", finding.rule_id, finding.confidence.as_str(), finding.title);
-        writeln!(out, "{}", line.chars().filter(|ch| !ch.is_control()).collect::<String>())?;
+        let line = format!(
+            "{rank}. {} {}: {}{subject}",
+            finding.rule_id,
+            finding.confidence.as_str(),
+            finding.title
+        );
+        writeln!(
+            out,
+            "{}",
+            line.chars().filter(|ch| !ch.is_control()).collect::<String>()
+        )?;
     }
     if weighty.len() > MAX_SHOWN {
         writeln!(out, "… and {} more", weighty.len() - MAX_SHOWN)?;
     }
-    let unread = |outcome: ReadOutcome| result.rows.members.iter().filter(|m| m.outcome == outcome).count();
+    let unread = |outcome: ReadOutcome| {
+        result
+            .rows
+            .members
+            .iter()
+            .filter(|m| m.outcome == outcome)
+            .count()
+    };
     let (partial, failed) = (unread(ReadOutcome::Partial), unread(ReadOutcome::Failed));
-    writeln!(out, "{} members, {} rows", result.rows.members.len(), result.rows.timeline.len())?;
+    writeln!(
+        out,
+        "{} members, {} rows",
+        result.rows.members.len(),
+        result.rows.timeline.len()
+    )?;
     if partial + failed > 0 {
-        writeln!(out, "{partial} members read in part, {failed} not at all; the report says what was lost")?;
+        writeln!(
+            out,
+            "{partial} members read in part, {failed} not at all; the report says what was lost"
+        )?;
     }
     writeln!(out, "Report: {}", folder.join("report.md").display())?;
     Ok(())

@@ -43,37 +43,78 @@ impl Sink for Remarks {
 pub(crate) fn run(args: &Convert, out: &mut dyn Write) -> Result<(), Failure> {
     let input_name = args.input.display().to_string();
     let file = File::open(&args.input).map_err(|error| Failure::io(&input_name, &error))?;
-    let folder = args.output.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(std::path::Path::new("."));
+    let folder = args
+        .output
+        .parent()
+        .filter(|p| !p.as_os_str().is_empty())
+        .unwrap_or(std::path::Path::new("."));
     let output_name = args.output.display().to_string();
     let part = tempfile::NamedTempFile::new_in(folder).map_err(|error| Failure::io(&output_name, &error))?;
 
     let mut input = BufReader::with_capacity(1 << 20, file);
-    let mut sink = Counting { writer: PcapngWriter::new(BufWriter::new(part))?, packets: 0 };
+    let mut sink = Counting {
+        writer: PcapngWriter::new(BufWriter::new(part))?,
+        packets: 0,
+    };
     let mut remarks = Remarks::default();
-    let casetrace_etl::Decoded { inspection, .. } =
-        casetrace_etl::decode(&mut input, &casetrace_etl::Options::default(), &mut remarks, Some(&mut sink));
-    let written = sink.writer.finish().map_err(|error| Failure::io(&output_name, &error))?;
-    let part = written.into_inner().map_err(|error| Failure::io(&output_name, error.error()))?;
+    let casetrace_etl::Decoded { inspection, .. } = casetrace_etl::decode(
+        &mut input,
+        &casetrace_etl::Options::default(),
+        &mut remarks,
+        Some(&mut sink),
+    );
+    let written = sink
+        .writer
+        .finish()
+        .map_err(|error| Failure::io(&output_name, &error))?;
+    let part = written
+        .into_inner()
+        .map_err(|error| Failure::io(&output_name, error.error()))?;
     if sink.packets == 0 {
         say_why(&input_name, &inspection, &remarks.0.diagnostics);
         return Err(Failure::Code(UNREADABLE));
     }
-    part.persist(&args.output).map_err(|error| Failure::io(&output_name, &error.error))?;
+    part.persist(&args.output)
+        .map_err(|error| Failure::io(&output_name, &error.error))?;
     writeln!(out, "{} packets written to {output_name}", sink.packets)?;
     if inspection.lost.events > 0 || inspection.lost.buffers > 0 {
-        tracing::warn!(events = inspection.lost.events, buffers = inspection.lost.buffers, "The recording lost events.");
+        tracing::warn!(
+            events = inspection.lost.events,
+            buffers = inspection.lost.buffers,
+            "The recording lost events."
+        );
     }
     Ok(())
 }
 
 /// A trace without packets is no error of ours; say what it holds instead.
 fn say_why(name: &str, inspection: &Inspection, diagnostics: &[Diagnostic]) {
-    let mut providers: Vec<_> = inspection.counts.iter().map(|(name, count)| (count.total, name.as_str())).collect();
+    let mut providers: Vec<_> = inspection
+        .counts
+        .iter()
+        .map(|(name, count)| (count.total, name.as_str()))
+        .collect();
     providers.sort_by_key(|(total, name)| (std::cmp::Reverse(*total), *name));
-    let top: Vec<String> = providers.iter().take(5).map(|(total, name)| format!("{name} ({total})")).collect();
-    let top = if top.is_empty() { "no events".to_owned() } else { top.join(", ") };
-    tracing::error!("No packets in {name}. It holds {} records: {top}.", inspection.records);
+    let top: Vec<String> = providers
+        .iter()
+        .take(5)
+        .map(|(total, name)| format!("{name} ({total})"))
+        .collect();
+    let top = if top.is_empty() {
+        "no events".to_owned()
+    } else {
+        top.join(", ")
+    };
+    tracing::error!(
+        "No packets in {name}. It holds {} records: {top}.",
+        inspection.records
+    );
     for diagnostic in diagnostics {
-        tracing::error!(code = diagnostic.code, offset = diagnostic.offset, "{}", diagnostic.message);
+        tracing::error!(
+            code = diagnostic.code,
+            offset = diagnostic.offset,
+            "{}",
+            diagnostic.message
+        );
     }
 }

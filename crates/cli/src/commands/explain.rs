@@ -11,7 +11,11 @@ use crate::input;
 /// Explains every argument; unknown ones are said to be unknown, with what can be derived.
 pub(crate) fn run(args: &Explain, common: &Common, out: &mut dyn Write) -> Result<(), Failure> {
     let knowledge = Knowledge::builtin();
-    let entries: Vec<Entry> = args.codes.iter().flat_map(|code| knowledge.explain(code)).collect();
+    let entries: Vec<Entry> = args
+        .codes
+        .iter()
+        .flat_map(|code| knowledge.explain(code))
+        .collect();
     if args.format == TextFormat::Json {
         serde_json::to_writer_pretty(&mut *out, &entries)?;
         writeln!(out)?;

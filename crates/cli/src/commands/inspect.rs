@@ -31,15 +31,23 @@ pub(crate) fn run(args: &Inspect, common: &Common, out: &mut dyn Write) -> Resul
             }
         }
     }
-    if case.any_decoded() { Ok(()) } else { Err(Failure::Code(UNREADABLE)) }
+    if case.any_decoded() {
+        Ok(())
+    } else {
+        Err(Failure::Code(UNREADABLE))
+    }
 }
 
 /// The document of one file, or of an archive with its members below it.
 fn document(case: &CaseRows) -> Value {
     let mut members = case.members.iter().zip(&case.inspections);
-    let Some((first, inspection)) = members.next() else { return json!({ "members": [] }) };
+    let Some((first, inspection)) = members.next() else {
+        return json!({ "members": [] });
+    };
     let mut root = member_json(first, inspection.as_ref());
-    let inner: Vec<Value> = members.map(|(member, inspection)| member_json(member, inspection.as_ref())).collect();
+    let inner: Vec<Value> = members
+        .map(|(member, inspection)| member_json(member, inspection.as_ref()))
+        .collect();
     if let Some(object) = root.as_object_mut() {
         object.insert("members".to_owned(), Value::Array(inner));
     }
@@ -49,7 +57,9 @@ fn document(case: &CaseRows) -> Value {
 fn member_json(member: &InventoryMember, inspection: Option<&Inspection>) -> Value {
     let empty = Inspection::default();
     let facts = inspection.unwrap_or(&empty);
-    let span = facts.span.map(|(first, last)| [time::to_rfc3339(first), time::to_rfc3339(last)]);
+    let span = facts
+        .span
+        .map(|(first, last)| [time::to_rfc3339(first), time::to_rfc3339(last)]);
     json!({
         "path": member.path,
         "kind": member.kind,
@@ -69,10 +79,24 @@ fn member_json(member: &InventoryMember, inspection: Option<&Inspection>) -> Val
     })
 }
 
-fn text(member: &InventoryMember, inspection: Option<&Inspection>, out: &mut dyn Write) -> Result<(), Failure> {
-    let format = member.format.as_deref().map(|format| format!(" ({format})")).unwrap_or_default();
+fn text(
+    member: &InventoryMember,
+    inspection: Option<&Inspection>,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    let format = member
+        .format
+        .as_deref()
+        .map(|format| format!(" ({format})"))
+        .unwrap_or_default();
     writeln!(out, "{}", clean(&member.path))?;
-    writeln!(out, "  kind      {}{format}, {} bytes, {}", member.kind, member.size, member.outcome.as_str())?;
+    writeln!(
+        out,
+        "  kind      {}{format}, {} bytes, {}",
+        member.kind,
+        member.size,
+        member.outcome.as_str()
+    )?;
     if !member.sha256.is_empty() {
         writeln!(out, "  sha256    {}", member.sha256)?;
     }
@@ -84,8 +108,17 @@ fn text(member: &InventoryMember, inspection: Option<&Inspection>, out: &mut dyn
     }
     for diagnostic in &member.diagnostics {
         let part = |key: &str| diagnostic.get(key).and_then(Value::as_str).unwrap_or_default();
-        let offset = diagnostic.get("offset").map(|offset| format!(" at byte {offset}")).unwrap_or_default();
-        writeln!(out, "  {:<9} {}{offset}: {}", part("severity"), part("code"), clean(part("message")))?;
+        let offset = diagnostic
+            .get("offset")
+            .map(|offset| format!(" at byte {offset}"))
+            .unwrap_or_default();
+        writeln!(
+            out,
+            "  {:<9} {}{offset}: {}",
+            part("severity"),
+            part("code"),
+            clean(part("message"))
+        )?;
     }
     writeln!(out)?;
     Ok(())
@@ -94,14 +127,23 @@ fn text(member: &InventoryMember, inspection: Option<&Inspection>, out: &mut dyn
 fn facts_text(facts: &Inspection, out: &mut dyn Write) -> Result<(), Failure> {
     writeln!(out, "  records   {}", facts.records)?;
     if let Some((first, last)) = facts.span {
-        writeln!(out, "  span      {} – {}", time::to_rfc3339(first), time::to_rfc3339(last))?;
+        writeln!(
+            out,
+            "  span      {} – {}",
+            time::to_rfc3339(first),
+            time::to_rfc3339(last)
+        )?;
     }
     if !facts.clock.is_empty() {
         writeln!(out, "  clock     {}", clean(&facts.clock))?;
     }
     let lost = &facts.lost;
     if lost.events + lost.buffers + lost.bytes > 0 {
-        writeln!(out, "  lost      {} events, {} buffers, {} bytes", lost.events, lost.buffers, lost.bytes)?;
+        writeln!(
+            out,
+            "  lost      {} events, {} buffers, {} bytes",
+            lost.events, lost.buffers, lost.bytes
+        )?;
     }
     for (name, value) in &facts.container {
         writeln!(out, "  {name:<9} {}", clean(&value.to_string()))?;
@@ -112,15 +154,30 @@ fn facts_text(facts: &Inspection, out: &mut dyn Write) -> Result<(), Failure> {
         let mut events: Vec<_> = count.by_event.iter().collect();
         events.sort_by_key(|(event, n)| (std::cmp::Reverse(**n), *event));
         let more = events.len().saturating_sub(MAX_EVENTS_SHOWN);
-        let shown: Vec<String> =
-            events.iter().take(MAX_EVENTS_SHOWN).map(|(event, n)| format!("{}×{n}", clean(event))).collect();
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        writeln!(out, "  {:>9} {}: {}{more}", count.total, clean(name), shown.join(", "))?;
+        let shown: Vec<String> = events
+            .iter()
+            .take(MAX_EVENTS_SHOWN)
+            .map(|(event, n)| format!("{}×{n}", clean(event)))
+            .collect();
+        let more = if more > 0 {
+            format!(" and {more} more")
+        } else {
+            String::new()
+        };
+        writeln!(
+            out,
+            "  {:>9} {}: {}{more}",
+            count.total,
+            clean(name),
+            shown.join(", ")
+        )?;
     }
     Ok(())
 }
 
 /// Names come from the input; control characters stay off the terminal.
 fn clean(text: &str) -> String {
-    text.chars().map(|ch| if ch.is_control() { '\u{fffd}' } else { ch }).collect()
+    text.chars()
+        .map(|ch| if ch.is_control() { '\u{fffd}' } else { ch })
+        .collect()
 }

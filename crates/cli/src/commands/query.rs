@@ -28,13 +28,19 @@ pub(crate) fn run(args: &Query, out: &mut dyn Write) -> Result<(), Failure> {
         None => write(frame, args.format, out),
         Some(path) => {
             let name = path.display().to_string();
-            let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            let mut part = tempfile::NamedTempFile::new_in(folder).map_err(|error| Failure::io(&name, &error))?;
+            let folder = path
+                .parent()
+                .filter(|p| !p.as_os_str().is_empty())
+                .unwrap_or(Path::new("."));
+            let mut part =
+                tempfile::NamedTempFile::new_in(folder).map_err(|error| Failure::io(&name, &error))?;
             let mut file = BufWriter::new(part.as_file_mut() as &mut File);
             write(frame, args.format, &mut file)?;
             file.flush()?;
             drop(file);
-            part.persist(path).map(drop).map_err(|error| Failure::io(&name, &error.error))
+            part.persist(path)
+                .map(drop)
+                .map_err(|error| Failure::io(&name, &error.error))
         }
     }
 }
@@ -56,20 +62,38 @@ fn write(mut frame: DataFrame, format: QueryFormat, out: &mut dyn Write) -> Resu
 
 fn table(frame: &DataFrame, out: &mut dyn Write) -> Result<(), Failure> {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table
+        .load_style(presets::UTF8_HORIZONTAL_ONLY)
+        .set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(frame.get_column_names().iter().map(|name| name.as_str()));
     for row in 0..frame.height().min(MAX_TABLE_ROWS) {
         table.add_row(frame.columns().iter().map(|column| {
-            column.get(row).map(|value| printable(&frame_cell(&value))).unwrap_or_default()
+            column
+                .get(row)
+                .map(|value| printable(&frame_cell(&value)))
+                .unwrap_or_default()
         }));
     }
     writeln!(out, "{table}")?;
     if frame.height() > MAX_TABLE_ROWS {
-        writeln!(out, "{} of {} rows; write all of them with --format csv", MAX_TABLE_ROWS, frame.height())?;
+        writeln!(
+            out,
+            "{} of {} rows; write all of them with --format csv",
+            MAX_TABLE_ROWS,
+            frame.height()
+        )?;
     }
     Ok(())
 }
 
 fn printable(text: &str) -> String {
-    text.chars().map(|ch| if ch.is_control() && ch != '\n' { '\u{fffd}' } else { ch }).collect()
+    text.chars()
+        .map(|ch| {
+            if ch.is_control() && ch != '\n' {
+                '\u{fffd}'
+            } else {
+                ch
+            }
+        })
+        .collect()
 }

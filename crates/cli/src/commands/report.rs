@@ -12,7 +12,8 @@ use crate::{input, pack};
 /// Judges again with the present rules and writes the report only; rows stay as they are.
 pub(crate) fn run(args: &ReportArgs, common: &Common, out: &mut dyn Write) -> Result<(), Failure> {
     let pack = pack::load(None)?;
-    let (_, report) = report_again(&args.case, &pack, input::language(common.lang)).map_err(input::failure)?;
+    let (_, report) =
+        report_again(&args.case, &pack, input::language(common.lang)).map_err(input::failure)?;
     match &args.output {
         Some(path) => {
             fs::write(path, report).map_err(|error| Failure::io(&path.display().to_string(), &error))?;
@@ -20,7 +21,9 @@ pub(crate) fn run(args: &ReportArgs, common: &Common, out: &mut dyn Write) -> Re
         }
         None => {
             let folder = CaseFolder::create(&args.case).map_err(input::failure)?;
-            folder.put(names::REPORT, |file| file.write_all(report.as_bytes())).map_err(input::failure)?;
+            folder
+                .put(names::REPORT, |file| file.write_all(report.as_bytes()))
+                .map_err(input::failure)?;
             writeln!(out, "Report: {}", args.case.join(names::REPORT).display())?;
         }
     }

@@ -24,7 +24,11 @@ pub(crate) fn run(args: &Rules, common: &Common, out: &mut dyn Write) -> Result<
                     writeln!(out, "{error}\n")?;
                 }
             }
-            if faults > 0 { Err(Failure::Usage(format!("{faults} faults"))) } else { Ok(writeln!(out, "No faults.")?) }
+            if faults > 0 {
+                Err(Failure::Usage(format!("{faults} faults")))
+            } else {
+                Ok(writeln!(out, "No faults.")?)
+            }
         }
         RulesCommand::Test => test(&pack::load(args.rules.as_deref())?, json, out),
     }
@@ -45,21 +49,32 @@ fn list(pack: &RulePack, common: &Common, json: bool, out: &mut dyn Write) -> Re
         return Ok(writeln!(out)?);
     }
     for rule in pack.rules() {
-        writeln!(out, "{:<9} {:<9} {}", rule.id, rule.severity.as_str(), rule.title.get(lang))?;
+        writeln!(
+            out,
+            "{:<9} {:<9} {}",
+            rule.id,
+            rule.severity.as_str(),
+            rule.title.get(lang)
+        )?;
     }
     Ok(())
 }
 
 fn show(pack: &RulePack, id: &str, out: &mut dyn Write) -> Result<(), Failure> {
     let Some(rule) = pack.rule(id) else {
-        return Err(Failure::Usage(format!("there is no rule {id}; see casetrace rules list")));
+        return Err(Failure::Usage(format!(
+            "there is no rule {id}; see casetrace rules list"
+        )));
     };
     Ok(writeln!(out, "{}", pack.plan(rule, None))?)
 }
 
 fn test(pack: &RulePack, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
     let results = pack.test();
-    let failed = results.iter().filter(|result| !result.failures.is_empty()).count();
+    let failed = results
+        .iter()
+        .filter(|result| !result.failures.is_empty())
+        .count();
     if json {
         let cases: Vec<_> = results
             .iter()
@@ -76,5 +91,9 @@ fn test(pack: &RulePack, json: bool, out: &mut dyn Write) -> Result<(), Failure>
         }
         writeln!(out, "{} cases passed, {failed} failed", results.len() - failed)?;
     }
-    if failed > 0 { Err(Failure::Usage(format!("{failed} cases failed"))) } else { Ok(()) }
+    if failed > 0 {
+        Err(Failure::Usage(format!("{failed} cases failed")))
+    } else {
+        Ok(())
+    }
 }

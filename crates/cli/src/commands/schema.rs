@@ -26,7 +26,13 @@ pub(crate) fn run(args: &Schema, out: &mut dyn Write) -> Result<(), Failure> {
         TextFormat::Text => {
             for column in COLUMNS {
                 let null = if column.required { "" } else { "?" };
-                writeln!(out, "{:<16} {:<18} {}", column.name, format!("{}{null}", column.ty.name()), column.meaning)?;
+                writeln!(
+                    out,
+                    "{:<16} {:<18} {}",
+                    column.name,
+                    format!("{}{null}", column.ty.name()),
+                    column.meaning
+                )?;
                 if !column.example.is_empty() {
                     writeln!(out, "{:<35} example: {}", "", column.example)?;
                 }

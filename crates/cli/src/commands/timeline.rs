@@ -20,7 +20,9 @@ pub(crate) fn run(args: &TimelineArgs, common: &Common, out: &mut dyn Write) -> 
     let columns = ColumnId::resolve(&args.filter.columns).map_err(refused)?;
     let filter = filter(&args.filter)?;
     if args.format == RowFormat::Parquet && args.output.is_none() {
-        return Err(Failure::Usage("Parquet is not for the terminal; name a file with -o FILE".to_owned()));
+        return Err(Failure::Usage(
+            "Parquet is not for the terminal; name a file with -o FILE".to_owned(),
+        ));
     }
     let timeline = load(args, common)?.filter(&filter).map_err(refused)?;
     match &args.output {
@@ -39,7 +41,11 @@ fn load(args: &TimelineArgs, common: &Common) -> Result<Timeline, Failure> {
     let case = read(std::slice::from_ref(&args.input), &settings, true, &display).map_err(input::failure)?;
     display.finish();
     for member in case.members.iter().filter(|m| !m.diagnostics.is_empty()) {
-        tracing::warn!(artifact = member.path, outcome = member.outcome.as_str(), "Not everything was read; see inspect.");
+        tracing::warn!(
+            artifact = member.path,
+            outcome = member.outcome.as_str(),
+            "Not everything was read; see inspect."
+        );
     }
     if !case.any_decoded() {
         return Err(Failure::Code(UNREADABLE));
@@ -50,12 +56,20 @@ fn load(args: &TimelineArgs, common: &Common) -> Result<Timeline, Failure> {
 fn filter(args: &args::Filter) -> Result<Filter, Failure> {
     let condition = args.predicate.as_deref().map(Condition::parse).transpose();
     let condition = condition.map_err(|error| Failure::Usage(format!("--where: {error}")))?;
-    Ok(Filter { since_ns: args.since, until_ns: args.until, host: args.host.clone(), condition })
+    Ok(Filter {
+        since_ns: args.since,
+        until_ns: args.until,
+        host: args.host.clone(),
+        condition,
+    })
 }
 
 fn to_file(timeline: &Timeline, columns: &[ColumnId], format: RowFormat, path: &Path) -> Result<(), Failure> {
     let name = path.display().to_string();
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = path
+        .parent()
+        .filter(|p| !p.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     let mut part = tempfile::NamedTempFile::new_in(folder).map_err(|error| Failure::io(&name, &error))?;
     if format == RowFormat::Parquet {
         write_parquet(timeline, BufWriter::new(part.as_file_mut())).map_err(refused)?;
@@ -64,10 +78,17 @@ fn to_file(timeline: &Timeline, columns: &[ColumnId], format: RowFormat, path: &
         write(timeline, columns, format, &mut out)?;
         out.flush()?;
     }
-    part.persist(path).map(drop).map_err(|error| Failure::io(&name, &error.error))
+    part.persist(path)
+        .map(drop)
+        .map_err(|error| Failure::io(&name, &error.error))
 }
 
-fn write(timeline: &Timeline, columns: &[ColumnId], format: RowFormat, out: &mut dyn Write) -> Result<(), Failure> {
+fn write(
+    timeline: &Timeline,
+    columns: &[ColumnId],
+    format: RowFormat,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
     let written = match format {
         RowFormat::Jsonl => write_jsonl(timeline, columns, out)?,
         RowFormat::Csv => write_csv(timeline, columns, out)?,
@@ -77,7 +98,10 @@ fn write(timeline: &Timeline, columns: &[ColumnId], format: RowFormat, out: &mut
         RowFormat::Parquet => return Ok(()),
     };
     if written.left_out > 0 {
-        tracing::warn!(rows = written.left_out, "Rows without a time were left out; this format needs one.");
+        tracing::warn!(
+            rows = written.left_out,
+            "Rows without a time were left out; this format needs one."
+        );
     }
     Ok(())
 }

@@ -15,7 +15,11 @@ pub(crate) fn root() -> PathBuf {
 
 /// Runs the command in `folder`.
 pub(crate) fn run(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_casetrace")).current_dir(folder).args(arguments).output().unwrap()
+    Command::new(env!("CARGO_BIN_EXE_casetrace"))
+        .current_dir(folder)
+        .args(arguments)
+        .output()
+        .unwrap()
 }
 
 /// Standard output as text.
@@ -29,13 +33,21 @@ pub(crate) fn json(path: &Path) -> Value {
 }
 
 fn texts(value: &Value) -> Vec<&str> {
-    value.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+    value
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect()
 }
 
 const CONFIDENCES: [&str; 3] = ["proved", "likely", "possible"];
 
 fn strength(confidence: &str) -> usize {
-    CONFIDENCES.iter().position(|c| *c == confidence).unwrap_or(CONFIDENCES.len())
+    CONFIDENCES
+        .iter()
+        .position(|c| *c == confidence)
+        .unwrap_or(CONFIDENCES.len())
 }
 
 /// Everything in which `findings` differ from the label, a sentence each.
@@ -46,17 +58,28 @@ pub(crate) fn differences(expected: &Value, findings: &Value) -> Vec<String> {
         wrong.extend(missing(wanted, &found));
     }
     for id in texts(&expected["refuted"]) {
-        if !found.iter().any(|f| f["rule_id"] == id && f["status"] == "refuted") {
+        if !found
+            .iter()
+            .any(|f| f["rule_id"] == id && f["status"] == "refuted")
+        {
             wrong.push(format!("{id} is not refuted"));
         }
     }
     for id in texts(&expected["absent"]) {
-        if let Some(f) = found.iter().find(|f| f["rule_id"] == id && f["status"] == "active" && f["severity"] != "info") {
+        if let Some(f) = found
+            .iter()
+            .find(|f| f["rule_id"] == id && f["status"] == "active" && f["severity"] != "info")
+        {
             wrong.push(format!("{id} is there ({})", f["confidence"].as_str().unwrap()));
         }
     }
     for id in texts(&expected["data_quality"]) {
-        if !findings["data_quality"].as_array().unwrap().iter().any(|q| q["id"] == id) {
+        if !findings["data_quality"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|q| q["id"] == id)
+        {
             wrong.push(format!("{id} is not among the remarks on data quality"));
         }
     }
@@ -67,38 +90,72 @@ pub(crate) fn differences(expected: &Value, findings: &Value) -> Vec<String> {
 fn missing(wanted: &Value, found: &[&Value]) -> Vec<String> {
     let id = wanted["rule_id"].as_str().unwrap();
     let of_rule: Vec<&&Value> = found.iter().filter(|f| f["rule_id"] == id).collect();
-    let matching = of_rule.iter().find(|f| f["confidence"] == wanted["confidence"] && f["status"] == wanted["status"]);
+    let matching = of_rule
+        .iter()
+        .find(|f| f["confidence"] == wanted["confidence"] && f["status"] == wanted["status"]);
     let Some(finding) = matching else {
-        let got: Vec<String> = of_rule.iter().map(|f| format!("{} {}", f["status"], f["confidence"])).collect();
-        return vec![format!("{id} {} {} is missing; got {got:?}", wanted["status"], wanted["confidence"])];
+        let got: Vec<String> = of_rule
+            .iter()
+            .map(|f| format!("{} {}", f["status"], f["confidence"]))
+            .collect();
+        return vec![format!(
+            "{id} {} {} is missing; got {got:?}",
+            wanted["status"], wanted["confidence"]
+        )];
     };
     let mut wrong = Vec::new();
     if wanted["rank"].is_u64() && finding["rank"] != wanted["rank"] {
-        wrong.push(format!("{id} has rank {} instead of {}", finding["rank"], wanted["rank"]));
+        wrong.push(format!(
+            "{id} has rank {} instead of {}",
+            finding["rank"], wanted["rank"]
+        ));
     }
-    let all_evidence: Vec<&Value> = of_rule.iter().flat_map(|f| f["evidence"].as_array().unwrap()).collect();
+    let all_evidence: Vec<&Value> = of_rule
+        .iter()
+        .flat_map(|f| f["evidence"].as_array().unwrap())
+        .collect();
     for evidence in wanted["evidence"].as_array().into_iter().flatten() {
         let cited = all_evidence.iter().any(|e| {
-            e["artifact"].as_str().unwrap().ends_with(evidence["artifact"].as_str().unwrap())
+            e["artifact"]
+                .as_str()
+                .unwrap()
+                .ends_with(evidence["artifact"].as_str().unwrap())
                 && e["source"] == evidence["source"]
                 && e["kind"] == evidence["kind"]
         });
         if !cited {
-            wrong.push(format!("{id} does not cite {} ({})", evidence["artifact"], evidence["kind"]));
+            wrong.push(format!(
+                "{id} does not cite {} ({})",
+                evidence["artifact"], evidence["kind"]
+            ));
         }
     }
     wrong
 }
 
 fn unexpected(expected: &Value, found: &[&Value]) -> Vec<String> {
-    let Some(limit) = expected["others_below"].as_str() else { return Vec::new() };
+    let Some(limit) = expected["others_below"].as_str() else {
+        return Vec::new();
+    };
     let mut known: Vec<&str> = texts(&expected["allowed"]);
-    known.extend(expected["findings"].as_array().unwrap().iter().filter_map(|f| f["rule_id"].as_str()));
+    known.extend(
+        expected["findings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|f| f["rule_id"].as_str()),
+    );
     found
         .iter()
         .filter(|f| f["status"] == "active" && f["severity"] != "info")
         .filter(|f| !known.contains(&f["rule_id"].as_str().unwrap()))
         .filter(|f| strength(f["confidence"].as_str().unwrap()) <= strength(limit))
-        .map(|f| format!("{} {} was not expected", f["rule_id"].as_str().unwrap(), f["confidence"].as_str().unwrap()))
+        .map(|f| {
+            format!(
+                "{} {} was not expected",
+                f["rule_id"].as_str().unwrap(),
+                f["confidence"].as_str().unwrap()
+            )
+        })
         .collect()
 }
