@@ -109,7 +109,10 @@ fn elevated_status() -> Bundle {
 }
 
 fn two_computers() -> Bundle {
-    let other = Story::of("", "", crate::identity::Identity::default().computer("PC777"));
+    let other = Story::of("", "", crate::identity::Identity::default().computer("PC777")).with(|case| {
+        case.works(case.at(ATTEMPT), "www.office.com", EDGE);
+        case.start = case.start.plus_ms(700);
+    });
     let zip = other.case.authlogs_zip(&other.dsregcmd);
     Story::joined(
         "quality-two-computers",
