@@ -70,12 +70,12 @@ fn row(n: u64) -> Row {
         "log.line" => {}
         _ => {
             row.server_name = Some(Text::new_static(pick(HOSTS, r / 5)));
-            row.outcome = Some(if r % 97 == 0 {
+            row.outcome = Some(if r.is_multiple_of(97) {
                 Outcome::Timeout
             } else {
                 Outcome::Success
             });
-            row.http_status = Some(if r % 89 == 0 { 407 } else { 200 });
+            row.http_status = Some(if r.is_multiple_of(89) { 407 } else { 200 });
             row.fields = JsonObject::new()
                 .num("bytes_out", r)
                 .str("close", "fin")

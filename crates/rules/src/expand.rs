@@ -224,13 +224,18 @@ fn column_and_texts<'a>(name: &str, args: &[&'a Expr]) -> Result<(&'a Expr, Vec<
     Ok((column, texts))
 }
 
-fn any_of(alternatives: Vec<Expr>) -> Expr {
-    let joined = alternatives.into_iter().reduce(|left, right| Expr::BinaryOp {
-        left: Box::new(left),
-        op: BinaryOperator::Or,
-        right: Box::new(right),
-    });
-    joined.map_or_else(never, |expr| Expr::Nested(Box::new(expr)))
+/// Joined pairwise, so that a list of thousands does not become a tree of that depth.
+fn any_of(mut alternatives: Vec<Expr>) -> Expr {
+    let right = alternatives.split_off(alternatives.len() / 2);
+    match (alternatives.is_empty(), right.len()) {
+        (_, 0) => never(),
+        (true, 1) => right.into_iter().next().unwrap_or_else(never),
+        _ => Expr::Nested(Box::new(Expr::BinaryOp {
+            left: Box::new(any_of(alternatives)),
+            op: BinaryOperator::Or,
+            right: Box::new(any_of(right)),
+        })),
+    }
 }
 
 fn host_in(args: Vec<&Expr>) -> Result<Expr, SqlError> {
@@ -343,6 +348,10 @@ mod tests {
         );
         assert_eq!(sql("host IN (@none)").unwrap(), "false");
         assert!(sql("TWICE(@hosts)").is_ok());
+        let mut many = names.clone();
+        let texts = (0..5_000).map(|n| Scalar::Text(format!("word{n}"))).collect();
+        many.define.insert("words".into(), Definition::Many(texts));
+        assert!(many.condition("contains_any(message, @words)").is_ok());
         assert_eq!(
             sql("contains_any(message, @hosts)")
                 .unwrap()

@@ -11,7 +11,7 @@ use casetrace_model::COLUMNS;
 use polars::prelude::Expr as PolarsExpr;
 use sqlparser::ast::{
     BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectNamePart,
-    Value, ValueWithSpan, VisitMut, VisitorMut,
+    Value, ValueWithSpan, Visit, VisitMut, Visitor, VisitorMut,
 };
 use sqlparser::dialect::GenericDialect;
 use sqlparser::parser::{Parser, ParserError};
@@ -56,6 +56,12 @@ const FUNCTIONS: &[&str] = &[
 /// Deepest nesting of an expression; the parser gives up beyond it.
 const MAX_DEPTH: usize = 120;
 
+/// Levels of an expression that polars is given.
+const MAX_LEVELS: usize = 48;
+
+/// Bytes of a condition's text.
+const MAX_BYTES: usize = 64 << 10;
+
 /// A checked condition over the columns of the timeline (or of another table with known columns).
 #[derive(Debug, Clone)]
 pub struct Condition {
@@ -77,6 +83,9 @@ pub(crate) struct Part {
 
 /// Parses an expression without checking names.
 pub fn parse_expression(sql: &str) -> Result<Expr, SqlError> {
+    if sql.len() > MAX_BYTES {
+        return Err(SqlError::new("The condition is longer than 64 KiB."));
+    }
     let mut parser = Parser::new(&GenericDialect)
         .with_recursion_limit(MAX_DEPTH)
         .try_with_sql(sql)
@@ -121,7 +130,10 @@ impl Condition {
 
     /// Checks a parsed condition over a table with the given columns.
     pub fn compile_for(mut tree: Expr, columns: &[&str]) -> Result<Self, SqlError> {
+        check_depth(&tree, 2 * MAX_DEPTH)?;
         rewrite(&mut tree, columns)?;
+        tree = balance(tree);
+        check_depth(&tree, MAX_LEVELS)?;
         let mut conjuncts = Vec::new();
         split(&tree, &mut conjuncts);
         let (costly, cheap): (Vec<Expr>, Vec<Expr>) = conjuncts
@@ -176,11 +188,7 @@ impl Condition {
 
 impl Part {
     fn of(conjuncts: Vec<Expr>) -> Result<Self, SqlError> {
-        let Some(tree) = conjuncts.into_iter().reduce(|left, right| Expr::BinaryOp {
-            left: Box::new(left),
-            op: BinaryOperator::And,
-            right: Box::new(right),
-        }) else {
+        let Some(tree) = join(&BinaryOperator::And, conjuncts) else {
             return Ok(Self::default());
         };
         let expr = polars::sql::sql_expr(tree.to_string()).map_err(|e| SqlError::new(format!("{e}.")))?;
@@ -194,6 +202,96 @@ impl Part {
             tree: Some(tree),
         })
     }
+}
+
+/// polars walks trees by recursion, with large frames in unoptimised builds.
+fn check_depth(tree: &Expr, limit: usize) -> Result<(), SqlError> {
+    struct Depth {
+        level: usize,
+        limit: usize,
+    }
+    impl Visitor for Depth {
+        type Break = ();
+        fn pre_visit_expr(&mut self, _: &Expr) -> ControlFlow<()> {
+            self.level += 1;
+            if self.level > self.limit {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        }
+        fn post_visit_expr(&mut self, _: &Expr) -> ControlFlow<()> {
+            self.level -= 1;
+            ControlFlow::Continue(())
+        }
+    }
+    match tree.visit(&mut Depth { level: 0, limit }) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(()) => {
+            let error =
+                SqlError::new("The condition is nested too deeply, or a chain of operators is too long.");
+            Err(error.hint("use IN (…), or a list with host_in() or contains_any()"))
+        }
+    }
+}
+
+/// Chains of `AND` and `OR`, which the parser makes as deep as they are long, as trees of logarithmic depth.
+fn balance(tree: Expr) -> Expr {
+    match tree {
+        Expr::BinaryOp {
+            left,
+            op: op @ (BinaryOperator::And | BinaryOperator::Or),
+            right,
+        } => {
+            let mut operands = Vec::new();
+            chain(*left, &op, &mut operands);
+            chain(*right, &op, &mut operands);
+            let operands = operands.into_iter().map(balance).collect();
+            join(&op, operands).unwrap_or_else(|| Expr::value(Value::Boolean(false)))
+        }
+        Expr::Nested(inner) => match balance(*inner) {
+            nested @ Expr::Nested(_) => nested,
+            other => Expr::Nested(Box::new(other)),
+        },
+        other => other,
+    }
+}
+
+/// The operands of a chain of one operator.
+fn chain(tree: Expr, op: &BinaryOperator, into: &mut Vec<Expr>) {
+    match tree {
+        Expr::BinaryOp {
+            left,
+            op: same,
+            right,
+        } if same == *op => {
+            chain(*left, op, into);
+            chain(*right, op, into);
+        }
+        other => into.push(other),
+    }
+}
+
+/// Joins pairwise; `None` for nothing.
+fn join(op: &BinaryOperator, mut operands: Vec<Expr>) -> Option<Expr> {
+    if operands.len() < 2 {
+        return operands.pop();
+    }
+    let right = operands.split_off(operands.len().div_ceil(2));
+    let side = |operands: Vec<Expr>| match join(op, operands) {
+        Some(
+            tree @ Expr::BinaryOp {
+                op: BinaryOperator::And | BinaryOperator::Or | BinaryOperator::Xor,
+                ..
+            },
+        ) => Some(Box::new(Expr::Nested(Box::new(tree)))),
+        tree => tree.map(Box::new),
+    };
+    Some(Expr::BinaryOp {
+        left: side(operands)?,
+        op: op.clone(),
+        right: side(right)?,
+    })
 }
 
 /// Column names of a checked tree.
@@ -554,5 +652,11 @@ mod tests {
     fn hostile_nesting_is_an_error_not_a_crash() {
         let deep = format!("{}1{}", "(".repeat(100_000), ")".repeat(100_000));
         assert!(Condition::parse(&deep).is_err());
+        let long = vec!["pid = 1"; 2_000].join(" OR ");
+        assert!(Condition::parse(&long).is_err());
+        let fine = vec!["pid = 1"; 100].join(" OR ");
+        assert!(Condition::parse(&fine).is_ok());
+        let fine = vec!["n('x') = 1 AND pid = 1"; 50].join(" AND ");
+        assert_eq!(Condition::parse(&fine).unwrap().members().len(), 1);
     }
 }

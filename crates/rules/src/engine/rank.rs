@@ -10,7 +10,7 @@ use crate::words::{Confidence, Severity, Status};
 const SLACK_NS: i64 = 600_000_000_000;
 
 /// Fills `consequence_of`, sorts, numbers.
-pub(crate) fn rank(rules: &[Rule], findings: &mut Vec<Finding>) {
+pub(crate) fn rank(rules: &[Rule], findings: &mut [Finding]) {
     let causes: Vec<Vec<String>> = findings
         .iter()
         .map(|effect| {
