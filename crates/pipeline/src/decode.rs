@@ -156,10 +156,7 @@ fn read_all(member: &Member) -> Option<Vec<u8>> {
 }
 
 fn saz(case: &Case, index: usize, job: &Job<'_>, sink: &mut MemberSink<'_>) -> Inspection {
-    let options = casetrace_saz::Options {
-        limits: job.limits,
-        ..casetrace_saz::Options::default()
-    };
+    let options = casetrace_saz::Options { limits: job.limits };
     let children: Vec<&Member> = case
         .children(index)
         .filter_map(|child| case.members.get(child))
@@ -193,10 +190,7 @@ fn saz(case: &Case, index: usize, job: &Job<'_>, sink: &mut MemberSink<'_>) -> I
 }
 
 fn har(member: &Member, job: &Job<'_>, sink: &mut MemberSink<'_>) -> Inspection {
-    let options = casetrace_saz::Options {
-        limits: job.limits,
-        ..casetrace_saz::Options::default()
-    };
+    let options = casetrace_saz::Options { limits: job.limits };
     match member.open() {
         Ok(mut input) => casetrace_saz::decode_har(&mut input, &options, sink),
         Err(error) => failed(&error, sink),
