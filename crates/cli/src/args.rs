@@ -277,6 +277,9 @@ pub(crate) enum RulesCommand {
     Check {
         #[arg(required = true)]
         files: Vec<PathBuf>,
+        /// The files are single-event Sigma rules: print them as rules of this language
+        #[arg(long)]
+        import_sigma: bool,
     },
     /// Run the cases that come with the rules
     Test,

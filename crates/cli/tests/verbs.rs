@@ -177,6 +177,64 @@ fn the_rule_pack_passes_its_own_cases() {
 }
 
 #[test]
+fn a_sigma_rule_becomes_a_rule_that_passes_the_check() {
+    let work = tempfile::tempdir().unwrap();
+    let sigma = work.path().join("log-cleared.yml");
+    fs::write(
+        &sigma,
+        "title: Log cleared\nlogsource:\n  product: windows\n  service: security\ndetection:\n  selection:\n    EventID: 1102\n  condition: selection\nlevel: high\n",
+    )
+    .unwrap();
+    let output = run(
+        &root(),
+        &["rules", "check", "--import-sigma", sigma.to_str().unwrap()],
+    );
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let rule = work.path().join("log-cleared.toml");
+    fs::write(&rule, &output.stdout).unwrap();
+    let checked = run(&root(), &["rules", "check", rule.to_str().unwrap()]);
+    assert_eq!(checked.status.code(), Some(0), "{}", stdout(&checked));
+}
+
+#[test]
+fn identity_redaction_leaves_the_verdict_and_no_name() {
+    let work = tempfile::tempdir().unwrap();
+    let case = work.path().join("case");
+    let case_arg = case.to_str().unwrap();
+    let arguments = ["analyze", DEMO, "-q", "-o", case_arg, "--redact", "identity"];
+    assert!(run(&root(), &arguments).status.success());
+    let rows = stdout(&run(&root(), &["timeline", case_arg]));
+    let mut outputs = vec![("timeline", rows)];
+    for name in ["findings.json", "report.md", "inventory.json"] {
+        outputs.push((name, fs::read_to_string(case.join(name)).unwrap()));
+    }
+    for (name, text) in &outputs {
+        for canary in [
+            "PC042",
+            "pc042",
+            "user1",
+            "admin1",
+            "contoso",
+            "CONTOSO",
+            "192.0.2.42",
+            "aaaabbbb-0000-cccc",
+        ] {
+            let at = text
+                .find(canary)
+                .map(|at| text.get(at.saturating_sub(120)..at + 40));
+            assert_eq!(at, None, "{canary} is in {name}");
+        }
+    }
+    assert!(outputs[1].1.contains("PXY-01"));
+    assert!(outputs[0].1.contains("enterpriseregistration.windows.net"));
+}
+
+#[test]
 fn schema_lists_every_column() {
     let text = stdout(&run(&root(), &["schema"]));
     for column in casetrace_model::COLUMNS {

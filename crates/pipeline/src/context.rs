@@ -11,6 +11,10 @@ use serde_json::Value;
 /// What the texts of a case say about the PC.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct CaseContext {
+    /// All computer names the texts give, upper case.
+    pub(crate) hosts: BTreeSet<String>,
+    /// All user names the texts give.
+    pub(crate) users: BTreeSet<String>,
     /// Computer name, if the texts name just one.
     pub(crate) host: Option<Text>,
     /// Zone of wall-clock times, with where it was read.
@@ -23,6 +27,7 @@ pub(crate) struct CaseContext {
 #[derive(Debug, Default)]
 pub(crate) struct Gatherer {
     hosts: BTreeSet<String>,
+    users: BTreeSet<String>,
     zones: Vec<(String, String)>,
     years: BTreeSet<i16>,
 }
@@ -34,6 +39,7 @@ impl Gatherer {
             if let Some(year) = row.ts_ns.and_then(year_of) {
                 self.years.insert(year);
             }
+            self.users.extend(row.user.as_deref().map(str::to_owned));
             if row.kind != "config" && row.kind != "dsregcmd.section" {
                 continue;
             }
@@ -59,8 +65,11 @@ impl Gatherer {
 
     /// The conclusion; contradictions give no host, the first readable zone wins.
     pub(crate) fn conclude(self) -> CaseContext {
-        let mut hosts = self.hosts.into_iter();
-        let host = hosts.next().filter(|_| hosts.next().is_none()).map(Text::from);
+        let host = self
+            .hosts
+            .first()
+            .filter(|_| self.hosts.len() == 1)
+            .map(Text::from);
         let zone = self.zones.iter().find_map(|(zone, artifact)| {
             Some((
                 casetrace_text::zone(zone)?,
@@ -69,6 +78,8 @@ impl Gatherer {
         });
         CaseContext {
             host,
+            hosts: self.hosts,
+            users: self.users,
             zone,
             year: self.years.last().copied(),
         }

@@ -8,6 +8,7 @@ use casetrace_model::{Diagnostic, Inspection, Limits, Sink, Source, Text};
 use jiff::tz::TimeZone;
 
 use crate::definition::Decoder;
+use crate::read::shown_path;
 use crate::sink::{MemberSink, PacketFeed, Shared, SharedSink};
 
 /// Longest `.MTA` file or session part that is read into memory.
@@ -38,7 +39,12 @@ pub(crate) struct Decoded<'a> {
 /// Decodes `case.members[index]`. Damage is in the sink's diagnostics; this never fails as a whole.
 pub(crate) fn member<'a>(case: &Case, index: usize, decoder: Decoder, job: &Job<'a>) -> Option<Decoded<'a>> {
     let member = case.members.get(index)?;
-    let mut sink = MemberSink::new(job.shared, member.path.clone(), job.host.clone(), job.wants_rows);
+    let mut sink = MemberSink::new(
+        job.shared,
+        shown_path(job.shared.redactor, &member.path),
+        job.host.clone(),
+        job.wants_rows,
+    );
     let mut decoded = match decoder {
         Decoder::Etl => etl(member, job, sink),
         Decoder::Pcap => {
@@ -106,6 +112,7 @@ fn etl<'a>(member: &Member, job: &Job<'a>, sink: MemberSink<'a>) -> Decoded<'a> 
 fn pcap(member: &Member, job: &Job<'_>, sink: &mut MemberSink<'_>) -> Inspection {
     let options = casetrace_pcap::Options {
         limits: job.limits,
+        threads: job.threads,
         ..casetrace_pcap::Options::default()
     };
     match member.open() {

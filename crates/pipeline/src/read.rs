@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use casetrace_bundle::{Case, Member, MemberOutcome};
 use casetrace_knowledge::Knowledge;
 use casetrace_model::{Collected, Inspection};
-use casetrace_redact::Redactor;
+use casetrace_redact::{Identity, Mode, Redactor};
 use casetrace_timeline::{Timeline, TimelineBuilder};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -23,6 +23,9 @@ use crate::sink::Shared;
 
 /// Texts up to this size are looked at for the PC's name and zone before everything else.
 const CONTEXT_TEXT_BYTES: u64 = 2 << 20;
+
+/// Members whose first bytes go into the key of replacement names.
+const KEY_MEMBERS: usize = 1000;
 
 /// An input as it is named in results: never a path of the machine it was analysed on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,9 +97,9 @@ pub fn read(
             source,
         })?;
     let case = ingest(inputs, settings, work.path(), progress)?;
-    let inputs = input_files(&case);
-    let key = case_key(&inputs);
-    let redactor = Redactor::new(settings.redact, &key);
+    let routes = routes(&case, settings);
+    let context = context(&case, &routes, settings);
+    let redactor = redactor(&case, &context, settings.redact);
     let knowledge = Knowledge::builtin();
     let shared = Shared {
         knowledge,
@@ -104,8 +107,6 @@ pub fn read(
         progress,
         max_diagnostics: settings.limits.max_diagnostics,
     };
-    let routes = routes(&case, settings);
-    let context = context(&case, &routes, settings);
     let total: u64 = work_list(&case, &routes)
         .iter()
         .filter_map(|(at, _)| case.members.get(*at))
@@ -125,7 +126,7 @@ pub fn read(
     };
     let results = decode_all(&case, &routes, &job, settings.jobs);
     progress.stage(Stage::Timeline, 0);
-    Ok(assemble(case, &routes, results, inputs, &redactor))
+    Ok(assemble(case, &routes, results, &redactor))
 }
 
 fn ingest(
@@ -147,27 +148,51 @@ fn ingest(
     casetrace_bundle::open(inputs, &options, &mut report).map_err(RunError::from)
 }
 
-fn input_files(case: &Case) -> Vec<InputFile> {
+fn input_files(case: &Case, redactor: &Redactor) -> Vec<InputFile> {
     case.members
         .iter()
         .filter(|member| member.parent.is_none())
         .map(|member| InputFile {
-            path: member.path.clone(),
+            path: shown_path(redactor, &member.path),
             size: member.size,
             sha256: member.sha256.clone().unwrap_or_default(),
         })
         .collect()
 }
 
-/// Replacement names are keyed by the case's content: equal in every run over it, unrelated between cases.
-fn case_key(inputs: &[InputFile]) -> [u8; 32] {
+/// Replacement names are keyed by the case's content: equal in every run over it, unrelated between cases. The key is made
+/// from the bytes themselves, not from the published hashes, so that a reader of the results can't test guesses.
+fn redactor(case: &Case, context: &CaseContext, mode: Mode) -> Redactor {
     let mut hasher = Sha256::new();
-    for input in inputs {
-        hasher.update(input.path.as_bytes());
-        hasher.update([0]);
-        hasher.update(input.sha256.as_bytes());
+    hasher.update(b"casetrace pseudonyms");
+    if mode == Mode::Identity {
+        let leaves = case
+            .members
+            .iter()
+            .filter(|member| member.container.is_none() && member.is_readable());
+        for head in leaves.take(KEY_MEMBERS).filter_map(|member| member.head().ok()) {
+            hasher.update((head.len() as u64).to_le_bytes());
+            hasher.update(&head);
+        }
     }
-    hasher.finalize().into()
+    let mut redactor = Redactor::new(mode, &hasher.finalize());
+    context
+        .hosts
+        .iter()
+        .for_each(|host| redactor.learn(Identity::Host, host));
+    context
+        .users
+        .iter()
+        .for_each(|user| redactor.learn(Identity::User, user));
+    redactor
+}
+
+/// A member's logical path as results show it: computer and user names in it are identities too.
+pub(crate) fn shown_path(redactor: &Redactor, path: &str) -> String {
+    match redactor.mode() {
+        Mode::Identity => redactor.redact_text(path).into_owned(),
+        Mode::Secrets | Mode::None => path.to_owned(),
+    }
 }
 
 /// What is done with a member, decided before anything is decoded.
@@ -290,18 +315,13 @@ fn decode_all<'a>(case: &Case, routes: &[Fate], job: &Job<'a>, jobs: usize) -> R
         .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-fn assemble(
-    case: Case,
-    routes: &[Fate],
-    results: Results<'_>,
-    inputs: Vec<InputFile>,
-    redactor: &Redactor,
-) -> CaseRows {
+fn assemble(case: Case, routes: &[Fate], results: Results<'_>, redactor: &Redactor) -> CaseRows {
+    let inputs = input_files(&case, redactor);
     let mut builder = TimelineBuilder::new();
     let mut members = Vec::with_capacity(case.members.len());
     let mut inspections = Vec::with_capacity(case.members.len());
     for ((member, fate), decoded) in case.members.iter().zip(routes).zip(results) {
-        let mut line = inventory_line(member, &case, fate);
+        let mut line = inventory_line(member, &case, fate, redactor);
         inspections.push(decoded.map(|decoded| {
             line.format = decoded.format;
             line.encoding = decoded.encoding;
@@ -315,7 +335,7 @@ fn assemble(
         }));
         members.push(line);
     }
-    let name = redactor.redact_text(case_name(&inputs)).into_owned();
+    let name = case_name(&inputs).to_owned();
     CaseRows {
         name,
         inputs,
@@ -333,7 +353,7 @@ fn case_name(inputs: &[InputFile]) -> &str {
         .unwrap_or("case")
 }
 
-fn inventory_line(member: &Member, case: &Case, fate: &Fate) -> InventoryMember {
+fn inventory_line(member: &Member, case: &Case, fate: &Fate, redactor: &Redactor) -> InventoryMember {
     let outcome = match (member.outcome, fate) {
         (MemberOutcome::Partial, _) => ReadOutcome::Partial,
         (MemberOutcome::Empty, _) => ReadOutcome::Empty,
@@ -345,15 +365,15 @@ fn inventory_line(member: &Member, case: &Case, fate: &Fate) -> InventoryMember 
         (MemberOutcome::Ok, Fate::Skip(_) | Fate::Unread) => ReadOutcome::Skipped,
     };
     let reason = match fate {
-        Fate::Skip(reason) if member.container.is_none() => Some(reason.clone()),
+        Fate::Skip(reason) if member.container.is_none() => Some(shown_path(redactor, reason)),
         Fate::PartOf(parent) => case
             .members
             .get(*parent)
-            .map(|p| format!("session of {}", p.path)),
+            .map(|p| format!("session of {}", shown_path(redactor, &p.path))),
         _ => None,
     };
     let mut line = InventoryMember {
-        path: member.path.clone(),
+        path: shown_path(redactor, &member.path),
         size: member.size,
         sha256: member.sha256.clone().unwrap_or_default(),
         kind: member.kind.as_str().to_owned(),

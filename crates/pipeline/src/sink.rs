@@ -64,9 +64,12 @@ impl<'a> MemberSink<'a> {
 
 impl Sink for MemberSink<'_> {
     fn row(&mut self, mut row: Row) {
+        if row.host.is_none() {
+            row.host.clone_from(&self.host);
+        }
         enrich::row(&mut row, self.shared.knowledge);
         self.shared.redactor.redact_row(&mut row);
-        self.builder.push(&self.artifact, self.host.as_deref(), row);
+        self.builder.push(&self.artifact, None, row);
     }
 
     fn diagnostic(&mut self, diagnostic: Diagnostic) {

@@ -1,8 +1,9 @@
 //! `casetrace rules`: list, show, check, test.
 
 use std::io::Write;
+use std::path::PathBuf;
 
-use casetrace_rules::RulePack;
+use casetrace_rules::{RulePack, import_sigma};
 use serde_json::json;
 
 use crate::args::{Common, Rules, RulesCommand, TextFormat};
@@ -15,23 +16,44 @@ pub(crate) fn run(args: &Rules, common: &Common, out: &mut dyn Write) -> Result<
     match &args.command {
         RulesCommand::List => list(&pack::load(args.rules.as_deref())?, common, json, out),
         RulesCommand::Show { id } => show(&pack::load(args.rules.as_deref())?, id, out),
-        RulesCommand::Check { files } => {
-            let mut faults = 0;
-            for path in files {
-                let (name, text) = pack::file(path)?;
-                for error in RulePack::check(&name, &text) {
-                    faults += 1;
-                    writeln!(out, "{error}\n")?;
-                }
-            }
-            if faults > 0 {
-                Err(Failure::Usage(format!("{faults} faults")))
-            } else {
-                Ok(writeln!(out, "No faults.")?)
-            }
-        }
+        RulesCommand::Check {
+            files,
+            import_sigma: false,
+        } => check(files, out),
+        RulesCommand::Check {
+            files,
+            import_sigma: true,
+        } => import(files, out),
         RulesCommand::Test => test(&pack::load(args.rules.as_deref())?, json, out),
     }
+}
+
+fn check(files: &[PathBuf], out: &mut dyn Write) -> Result<(), Failure> {
+    let mut faults = 0;
+    for path in files {
+        let (name, text) = pack::file(path)?;
+        for error in RulePack::check(&name, &text) {
+            faults += 1;
+            writeln!(out, "{error}\n")?;
+        }
+    }
+    match faults {
+        0 => Ok(writeln!(out, "No faults.")?),
+        n => Err(Failure::Usage(format!("{n} faults"))),
+    }
+}
+
+fn import(files: &[PathBuf], out: &mut dyn Write) -> Result<(), Failure> {
+    for path in files {
+        let (name, text) = pack::file(path)?;
+        let imported = import_sigma(&text).map_err(|error| Failure::Usage(format!("{name}: {error}")))?;
+        imported
+            .notes
+            .iter()
+            .for_each(|note| tracing::warn!("{name}: {note}"));
+        write!(out, "{}", imported.toml)?;
+    }
+    Ok(())
 }
 
 fn list(pack: &RulePack, common: &Common, json: bool, out: &mut dyn Write) -> Result<(), Failure> {

@@ -1,4 +1,4 @@
-//! Prints the rows of text files: `cargo run -p casetrace-text --example rows FILE…`; with `--count` as first
+//! Prints the rows of text files: `cargo run -p casetrace-text --example text_rows FILE…`; with `--count` as first
 //! argument only how many there are and how long reading took.
 #![expect(clippy::print_stdout, reason = "an example that prints")]
 
