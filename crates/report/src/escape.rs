@@ -61,6 +61,18 @@ fn break_links(text: String) -> String {
     text.replace("://", "&#58;//").replace("www.", "www&#46;")
 }
 
+/// Text with nothing hidden in it, for formats whose own escaping leaves controls and direction overrides alone.
+pub(crate) fn visible(text: &str) -> String {
+    text.chars()
+        .filter(|ch| *ch != '\r')
+        .map(|ch| match ch {
+            '\n' | '\t' => ' ',
+            ch if is_invisible(ch) => '\u{fffd}',
+            ch => ch,
+        })
+        .collect()
+}
+
 fn is_invisible(ch: char) -> bool {
     ch.is_control()
         || matches!(ch, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')

@@ -1,17 +1,23 @@
 //! Findings and timeline as an escalation report.
 //!
-//! [`Report::build`] makes the view model, [`markdown`] renders it with a template. Both are pure: no clock, no
-//! path, no locale, so equal cases give equal reports.
+//! [`Report::build`] makes the view model, [`markdown`] and [`html`] render it with a template. All are pure: no clock,
+//! no path, no locale, so equal cases give equal reports.
 
 mod endpoints;
 mod escape;
 mod facts;
 mod frame;
+mod html;
 mod labels;
+mod picture;
 mod render;
+mod scale;
 mod view;
 
 pub use endpoints::Endpoint;
 pub use facts::Fact;
+pub use html::html;
+pub use picture::{Bar, Lane, Mark, Picture, Track};
 pub use render::{RenderError, markdown};
+pub use scale::{Gap, Segment, Tick};
 pub use view::{Ask, CodeView, EvidenceView, FindingView, Input, InputLine, Report, SourceLine, StepGroup};

@@ -15,9 +15,10 @@ use crate::escape::shorten;
 use crate::facts::{self, Fact};
 use crate::frame::Columns;
 use crate::labels::Labels;
+use crate::picture::Picture;
 
 /// Evidence lines shown of one finding.
-const MAX_EVIDENCE: usize = 12;
+pub(crate) const MAX_EVIDENCE: usize = 12;
 /// Refuted candidates shown.
 const MAX_REFUTED: usize = 20;
 /// Source lines shown.
@@ -77,6 +78,8 @@ pub struct Report {
     pub verdict: Vec<String>,
     /// The case in a few lines.
     pub facts: Vec<Fact>,
+    /// The timeline picture.
+    pub picture: Picture,
     /// Active findings by rank.
     pub findings: Vec<FindingView>,
     /// Findings that were over before the recording ended.
@@ -204,6 +207,7 @@ impl Report {
             name: input.name.to_owned(),
             verdict: verdict(all, &labels),
             facts: facts::facts(&columns, &labels),
+            picture: Picture::build(input.timeline, of(Status::Active)),
             findings: of(Status::Active).map(FindingView::of).collect(),
             resolved: of(Status::Resolved).map(FindingView::of).collect(),
             refuted: of(Status::Refuted)

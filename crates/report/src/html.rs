@@ -1,0 +1,80 @@
+//! The report as one HTML file that loads nothing and runs nothing but its own script.
+//!
+//! Three walls stand between the case and the reader's browser: every value is escaped by the renderer, the
+//! script gets its data as JSON in which no tag can begin, and a content security policy allows exactly the built-in
+//! style and script, by their hashes.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use minijinja::value::{Serde, Value};
+use minijinja::{AutoEscape, Environment, HtmlEscape, Output, State, context};
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+
+use crate::escape;
+use crate::render::RenderError;
+use crate::view::Report;
+
+/// The built-in template, its style and its script.
+const TEMPLATE: &str = include_str!("../../../reports/templates/report.html.j2");
+const STYLE: &str = include_str!("../../../reports/templates/report.css");
+const SCRIPT: &str = include_str!("../../../reports/templates/report.js");
+
+/// The report as one HTML file, with `template` or the built-in one.
+///
+/// Besides the view model a template has `style`, `script`, `data` (JSON for the script) and `policy` (what a
+/// Content-Security-Policy meta element needs for them).
+///
+/// Errors: only from the template itself.
+pub fn html(report: &Report, template: Option<&str>) -> Result<String, RenderError> {
+    let mut environment = Environment::new();
+    environment.set_auto_escape_callback(|_| AutoEscape::Html);
+    environment.set_formatter(print);
+    environment.add_template("report.html", template.unwrap_or(TEMPLATE))?;
+    // Browsers hash what is left after they made line ends uniform.
+    let (style, script) = (STYLE.replace("\r\n", "\n"), SCRIPT.replace("\r\n", "\n"));
+    let text = environment.get_template("report.html")?.render(context! {
+        policy => policy(&style, &script),
+        data => Value::from_safe_string(data(report)),
+        style => Value::from_safe_string(style),
+        script => Value::from_safe_string(script),
+        ..Value::from(Serde(report))
+    })?;
+    Ok(text)
+}
+
+fn print(out: &mut Output<'_>, _: &mut State<'_, '_>, value: &Value) -> Result<(), minijinja::Error> {
+    let written = if value.is_undefined() || value.is_none() {
+        Ok(())
+    } else if value.is_safe() {
+        out.write_str(&value.to_string())
+    } else {
+        let text = escape::visible(&value.to_string());
+        out.write_str(&HtmlEscape(&text).to_string())
+    };
+    written.map_err(minijinja::Error::from)
+}
+
+fn policy(style: &str, script: &str) -> String {
+    let hash = |text: &str| STANDARD.encode(Sha256::digest(text.as_bytes()));
+    format!(
+        "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; style-src 'sha256-{}'; script-src 'sha256-{}'",
+        hash(style),
+        hash(script)
+    )
+}
+
+/// What the script needs to know; no character in it can end or open an element.
+fn data(report: &Report) -> String {
+    let word = |key: &str| report.t.get(key).cloned().unwrap_or_default();
+    let json = json!({
+        "segments": report.picture.segments,
+        "shown": word("html_shown"),
+    });
+    json.to_string()
+        .replace('&', "\\u0026")
+        .replace('<', "\\u003c")
+        .replace('>', "\\u003e")
+        .replace('\u{2028}', "\\u2028")
+        .replace('\u{2029}', "\\u2029")
+}
