@@ -289,7 +289,7 @@ pub(crate) enum RulesCommand {
 pub(crate) struct ReportArgs {
     /// Finished case folder
     pub(crate) case: PathBuf,
-    /// File to write [default: the case's report.md]
+    /// File to write, .md or .html [default: the case's own two]
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
 }

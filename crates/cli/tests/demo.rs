@@ -110,7 +110,13 @@ fn threads_and_place_do_not_change_a_byte() {
         ],
     );
     assert!(output.status.success());
-    for name in ["findings.json", "timeline.parquet", "report.md", "inventory.json"] {
+    for name in [
+        "findings.json",
+        "timeline.parquet",
+        "report.md",
+        "report.html",
+        "inventory.json",
+    ] {
         let bytes = fs::read(one.join(name)).unwrap();
         assert!(
             bytes == fs::read(two.join(name)).unwrap(),

@@ -210,7 +210,7 @@ fn identity_redaction_leaves_the_verdict_and_no_name() {
     assert!(run(&root(), &arguments).status.success());
     let rows = stdout(&run(&root(), &["timeline", case_arg]));
     let mut outputs = vec![("timeline", rows)];
-    for name in ["findings.json", "report.md", "inventory.json"] {
+    for name in ["findings.json", "report.md", "report.html", "inventory.json"] {
         outputs.push((name, fs::read_to_string(case.join(name)).unwrap()));
     }
     for (name, text) in &outputs {

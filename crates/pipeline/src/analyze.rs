@@ -23,8 +23,25 @@ pub struct CaseResult {
     pub rows: CaseRows,
     /// What the rules say.
     pub findings: Findings,
-    /// The report in markdown.
-    pub report: String,
+    /// The report.
+    pub report: Rendered,
+}
+
+/// A report in both of its forms.
+#[derive(Debug, Clone)]
+pub struct Rendered {
+    /// For tickets.
+    pub markdown: String,
+    /// One offline page with pictures.
+    pub html: String,
+}
+
+impl Rendered {
+    /// Writes both files.
+    pub fn put(&self, folder: &CaseFolder) -> Result<(), RunError> {
+        folder.put(names::REPORT, |out| out.write_all(self.markdown.as_bytes()))?;
+        folder.put(names::HTML, |out| out.write_all(self.html.as_bytes()))
+    }
 }
 
 /// Reads the inputs, evaluates `pack`, renders the report. Nothing is written.
@@ -66,11 +83,11 @@ pub fn write(result: &CaseResult, folder: &Path) -> Result<(), RunError> {
         members: result.rows.members.clone(),
     };
     folder.put_json(names::INVENTORY, &inventory)?;
-    folder.put(names::REPORT, |out| out.write_all(result.report.as_bytes()))
+    result.report.put(&folder)
 }
 
 /// Judges and renders a finished case again, without decoding: with other rules or in another language.
-pub fn report_again(folder: &Path, pack: &RulePack, lang: Lang) -> Result<(Findings, String), RunError> {
+pub fn report_again(folder: &Path, pack: &RulePack, lang: Lang) -> Result<(Findings, Rendered), RunError> {
     let case = load(folder)?;
     let Inventory {
         name,
@@ -122,7 +139,7 @@ fn render(
     findings: &Findings,
     timeline: &Timeline,
     lang: Lang,
-) -> Result<String, RunError> {
+) -> Result<Rendered, RunError> {
     let inputs: Vec<InputLine> = inputs
         .iter()
         .map(|input| InputLine {
@@ -140,7 +157,11 @@ fn render(
         timeline,
     };
     let report = Report::build(&input, lang);
-    casetrace_report::markdown(&report, None).map_err(|error| RunError::Definition(error.to_string()))
+    let failed = |error: casetrace_report::RenderError| RunError::Definition(error.to_string());
+    Ok(Rendered {
+        markdown: casetrace_report::markdown(&report, None).map_err(failed)?,
+        html: casetrace_report::html(&report, None).map_err(failed)?,
+    })
 }
 
 fn source_line(member: &InventoryMember) -> SourceLine {

@@ -18,7 +18,7 @@ mod settings;
 mod sink;
 mod tables;
 
-pub use analyze::{CaseResult, analyze, report_again, write};
+pub use analyze::{CaseResult, Rendered, analyze, report_again, write};
 pub use casetrace_bundle::Secret;
 pub use casetrace_redact::Mode;
 pub use definition::{Decoder, Definition, Route};

@@ -13,6 +13,8 @@ use crate::inventory::{Inventory, SCHEMA_VERSION};
 pub mod names {
     /// The escalation report.
     pub const REPORT: &str = "report.md";
+    /// The same as one offline page.
+    pub const HTML: &str = "report.html";
     /// Findings and data quality.
     pub const FINDINGS: &str = "findings.json";
     /// All rows.

@@ -32,12 +32,13 @@ struct Found {
     zones: BTreeSet<String>,
     proxies: BTreeSet<String>,
     collectors: BTreeSet<String>,
+    collection: [BTreeSet<i64>; 2],
 }
 
 /// Gathers the facts; lines without a value are left out.
 pub(crate) fn facts(columns: &Columns<'_>, labels: &Labels) -> Vec<Fact> {
     let found = gather(columns);
-    let span = span(columns);
+    let span = found.collection_span().unwrap_or_else(|| span(columns));
     let lines = [
         ("fact_hosts", listed(&found.hosts)),
         ("fact_os", listed(&found.os)),
@@ -92,7 +93,13 @@ impl Found {
                 .unwrap_or_default()
         };
         let set = match text("name") {
-            "computer_name" => &mut self.hosts,
+            "computer_name" => {
+                let short = text("value").split('.').next().unwrap_or_default();
+                self.hosts.insert(short.to_ascii_uppercase());
+                return;
+            }
+            "collection_start" => return self.collection[0].extend(time::from_rfc3339(text("value"))),
+            "collection_stop" => return self.collection[1].extend(time::from_rfc3339(text("value"))),
             "os_build" | "os_name" => &mut self.os,
             "timezone" => &mut self.zones,
             "winhttp_proxy" => &mut self.proxies,
@@ -114,6 +121,14 @@ impl Found {
         if let Some(prt) = text("AzureAdPrt") {
             self.prt.insert(prt.to_owned());
         }
+    }
+}
+
+impl Found {
+    /// When the collector ran: older logs in the bundle reach back years and say nothing about it.
+    fn collection_span(&self) -> Option<String> {
+        let (start, stop) = (self.collection[0].first()?, self.collection[1].last()?);
+        Some(format!("{} – {}", seconds(*start), seconds(*stop)))
     }
 }
 

@@ -16,14 +16,16 @@ pub(crate) fn run(args: &ReportArgs, common: &Common, out: &mut dyn Write) -> Re
         report_again(&args.case, &pack, input::language(common.lang)).map_err(input::failure)?;
     match &args.output {
         Some(path) => {
-            fs::write(path, report).map_err(|error| Failure::io(&path.display().to_string(), &error))?;
+            let html = path
+                .extension()
+                .is_some_and(|ending| ending.eq_ignore_ascii_case("html"));
+            fs::write(path, if html { &report.html } else { &report.markdown })
+                .map_err(|error| Failure::io(&path.display().to_string(), &error))?;
             writeln!(out, "Report: {}", path.display())?;
         }
         None => {
             let folder = CaseFolder::create(&args.case).map_err(input::failure)?;
-            folder
-                .put(names::REPORT, |file| file.write_all(report.as_bytes()))
-                .map_err(input::failure)?;
+            report.put(&folder).map_err(input::failure)?;
             writeln!(out, "Report: {}", args.case.join(names::REPORT).display())?;
         }
     }
