@@ -1,0 +1,198 @@
+//! `casetrace-fuzz`: damages seeds on a stable toolchain, and replays what is kept.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::thread;
+use std::time::Duration;
+
+use casetrace_fuzz::session::{self, Outcome, Settings, Watch};
+use casetrace_fuzz::{TARGETS, Target, stored};
+use clap::{Parser, Subcommand};
+
+/// Looks for inputs on which a reader of casetrace breaks its promises.
+#[derive(Debug, Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Names of all targets.
+    List,
+    /// Damages seeds for a time.
+    Run {
+        /// A target's name, or all.
+        target: String,
+        /// Wall-clock seconds for each target.
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+        /// Number that decides all damage.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Executions that take longer are counted as slow.
+        #[arg(long, default_value_t = 1000)]
+        slow_ms: u64,
+        /// An execution that takes longer ends the run; its input is kept.
+        #[arg(long, default_value_t = 30)]
+        hang_seconds: u64,
+        /// Use no corpus files, even if they are there.
+        #[arg(long)]
+        no_corpus: bool,
+    },
+    /// Checks all seeds and all inputs that failed once.
+    Replay {
+        /// A target's name, or all.
+        #[arg(default_value = "all")]
+        target: String,
+    },
+}
+
+fn main() -> ExitCode {
+    session::silence_panics();
+    let done = match Arguments::parse().verb {
+        Verb::List => TARGETS.iter().try_for_each(|t| say(t.name)).map(|()| true),
+        Verb::Replay { target } => each(&target, replay),
+        Verb::Run {
+            target,
+            seconds,
+            seed,
+            slow_ms,
+            hang_seconds,
+            no_corpus,
+        } => {
+            let settings = Settings {
+                time: Duration::from_secs(seconds),
+                executions: u64::MAX,
+                seed,
+                slow: Duration::from_millis(slow_ms),
+                corpus: !no_corpus,
+                keep: true,
+                watch: Watch::default(),
+            };
+            watch(settings.watch.clone(), Duration::from_secs(hang_seconds));
+            say("| target | seeds | executions | CPU s | peak MiB | slowest ms | slow | crashes |")
+                .and_then(|()| say("|---|---:|---:|---:|---:|---:|---:|---:|"))
+                .and_then(|()| each(&target, |target| run(target, &settings)))
+        }
+    };
+    casetrace_fuzz::finish();
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "{error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn say(line: &str) -> io::Result<()> {
+    writeln!(io::stdout(), "{line}")
+}
+
+/// True if all targets of this name held.
+fn each(name: &str, mut f: impl FnMut(&Target) -> io::Result<bool>) -> io::Result<bool> {
+    let chosen: Vec<&Target> = TARGETS
+        .iter()
+        .filter(|t| name == "all" || t.name == name)
+        .collect();
+    if chosen.is_empty() {
+        return Err(io::Error::other(format!(
+            "there is no target {name}; `list` names them"
+        )));
+    }
+    let mut held = true;
+    for target in chosen {
+        held &= f(target)?;
+    }
+    Ok(held)
+}
+
+fn run(target: &Target, settings: &Settings) -> io::Result<bool> {
+    let outcome = session::run(target, settings);
+    say(&line(target, &outcome))?;
+    for crash in &outcome.crashes {
+        let kept = crash.kept.as_ref().map(|path| path.display().to_string());
+        writeln!(
+            io::stderr(),
+            "{}: {} ({} inputs, {} bytes in {})",
+            target.name,
+            crash.told,
+            crash.count,
+            crash.input.len(),
+            kept.unwrap_or_else(|| "no file".into())
+        )?;
+    }
+    if outcome.slow > 0 {
+        let path = std::env::temp_dir().join(format!("casetrace-slow-{}", target.name));
+        std::fs::write(&path, &outcome.slowest.1)?;
+        writeln!(
+            io::stderr(),
+            "{}: the slowest input is in {}",
+            target.name,
+            path.display()
+        )?;
+    }
+    Ok(outcome.crashes.is_empty())
+}
+
+fn line(target: &Target, outcome: &Outcome) -> String {
+    format!(
+        "| {} | {} | {} | {:.1} | {} | {} | {} | {} |",
+        target.name,
+        outcome.seeds,
+        outcome.executions,
+        outcome.cpu_s.unwrap_or(f64::NAN),
+        outcome.peak_mib.map_or_else(|| "?".to_owned(), |n| n.to_string()),
+        outcome.slowest.0.as_millis(),
+        outcome.slow,
+        outcome.crashes.len()
+    )
+}
+
+fn replay(target: &Target) -> io::Result<bool> {
+    let mut inputs: Vec<(String, Vec<u8>)> = (target.seeds)()
+        .into_iter()
+        .enumerate()
+        .map(|(n, input)| (format!("seed {n}"), input))
+        .collect();
+    let past = stored::past(target)?;
+    inputs.extend(
+        past.into_iter()
+            .map(|(path, input)| (path.display().to_string(), input)),
+    );
+    let mut held = true;
+    for (name, input) in &inputs {
+        if let Err(told) = session::attempt(target, input) {
+            held = false;
+            writeln!(io::stderr(), "{}: {name}: {told}", target.name)?;
+        }
+    }
+    say(&format!("{}: {} inputs", target.name, inputs.len()))?;
+    Ok(held)
+}
+
+/// Ends the process if one input takes too long: nothing inside it can.
+fn watch(watch: Watch, limit: Duration) {
+    thread::spawn(move || {
+        loop {
+            thread::sleep(Duration::from_millis(500));
+            let Some((name, input)) = watch.stuck(limit) else {
+                continue;
+            };
+            let kept = casetrace_fuzz::target(name).and_then(|target| stored::keep(target, &input).ok());
+            let place = kept.map(|path| path.display().to_string());
+            let _ = writeln!(
+                io::stderr(),
+                "{name}: an input of {} bytes takes longer than {} s; it is in {}",
+                input.len(),
+                limit.as_secs(),
+                place.unwrap_or_else(|| "no file".into())
+            );
+            casetrace_fuzz::finish();
+            std::process::exit(1);
+        }
+    });
+}

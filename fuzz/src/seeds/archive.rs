@@ -1,0 +1,54 @@
+//! Archives, nested and encrypted ones among them.
+
+use casetrace_synth::archive::{Cab, CabMethod, Encryption, Method, Saz, Session, Zip};
+use casetrace_synth::net::http;
+
+use super::CASE;
+use crate::targets::archive::PASSWORDS;
+
+/// One of each container.
+pub(crate) fn files() -> Vec<Vec<u8>> {
+    let text = b"some text that repeats, some text that repeats.\r\n".repeat(20);
+    let password = PASSWORDS.last().copied().unwrap_or_default();
+    let zip = || {
+        Zip::new()
+            .file("Authlogs/Build.txt", text.clone())
+            .file("Authlogs/empty.txt", Vec::new())
+            .comment("made for damage")
+    };
+    let cab = |method| {
+        Cab::new(method)
+            .file("report.txt", text.clone())
+            .file("sub\\second.txt", b"second".to_vec())
+    };
+    let session = Session {
+        at: CASE.start,
+        request: http::request("GET", "http://a.example/", &[], ""),
+        response: http::response(200, "OK", &[], "body"),
+        process: "az:7".into(),
+        took_ms: 12,
+    };
+    let inner = zip().file("nested.cab", cab(CabMethod::MsZip).write()).write();
+    vec![
+        zip().write(),
+        zip().method(Method::Stored).cp932_names().write(),
+        zip().encrypted(Encryption::ZipCrypto, password).write(),
+        zip().encrypted(Encryption::Aes256, password).write(),
+        zip().method(Method::Stored).file("inner.zip", inner).write(),
+        cab(CabMethod::Stored).write(),
+        cab(CabMethod::MsZip).write(),
+        Saz::new().session(session).write(),
+        gzip(),
+        CASE.nettrace_cab(&text, None),
+    ]
+}
+
+/// A gzip member with a name: one stored deflate block.
+fn gzip() -> Vec<u8> {
+    let mut out = vec![0x1f, 0x8b, 8, 8, 0, 0, 0, 0, 0, 10];
+    out.extend(b"log.txt\0");
+    out.extend([1, 5, 0, 0xfa, 0xff]);
+    out.extend(b"hello");
+    out.extend([0x86, 0xa6, 0x10, 0x36, 5, 0, 0, 0]);
+    out
+}
