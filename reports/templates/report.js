@@ -76,16 +76,16 @@
     for (let at = 60; at < WIDTH; at += 125) {
       const ms = timeAt(from + at / zoom);
       if (ms === null) continue;
-      const text = document.createElementNS(chart.namespaceURI, "text");
       const [day, clock] = new Date(ms).toISOString().split("T");
-      text.setAttribute("class", "tick fine");
-      text.setAttribute("x", at);
-      text.setAttribute("y", 15);
-      text.textContent = `| ${clock.slice(0, 12)}`;
-      const date = text.cloneNode();
-      date.setAttribute("y", 33);
-      date.textContent = day;
-      plot.append(text, date);
+      const added = (name, attributes) => {
+        const element = document.createElementNS(chart.namespaceURI, name);
+        Object.entries(attributes).forEach(([key, value]) => element.setAttribute(key, value));
+        plot.append(element);
+        return element;
+      };
+      added("line", { class: "base fine", x1: at, x2: at, y1: 0, y2: 5 });
+      added("text", { class: "tick fine", x: at, y: 17 }).textContent = clock.slice(0, 12);
+      added("text", { class: "tick fine", x: at, y: 33 }).textContent = day;
     }
   }
 
