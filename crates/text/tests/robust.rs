@@ -236,3 +236,25 @@ fn any_chunking_gives_the_same_rows() {
         assert_eq!(whole.rows, sink.rows, "{name}");
     }
 }
+
+#[test]
+fn damaged_markup_is_told_at_its_place_in_the_file() {
+    let lines = "<netEvents>\n<item><type>DROP</type></item>\n".repeat(20) + "<item><";
+    let all = [lines.clone().into_bytes(), wide(&lines)];
+    for (file, width) in all.into_iter().zip([1, 2]) {
+        let mut sink = CountOnly::default();
+        let options = Options {
+            name: "n.xml".into(),
+            ..Options::default()
+        };
+        decode(&mut file.as_slice(), &options, &mut sink);
+        let damage = sink.diagnostics.iter().find(|d| d.code == "XmlDamaged").unwrap();
+        let at = damage.offset.unwrap();
+        let last_line = (lines.len() - "<item><".len()) as u64 * width;
+        assert!(
+            (last_line..=file.len() as u64).contains(&at),
+            "{at} of {}",
+            file.len()
+        );
+    }
+}

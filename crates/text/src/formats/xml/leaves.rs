@@ -116,7 +116,9 @@ impl<'t, 'r> Leaves<'t, 'r> {
                 Ok(event) => event,
                 Err(error) => {
                     self.done = true;
-                    out.diagnostic(damage(&error, self.reader.buffer_position()));
+                    // The parser counts decoded bytes; the file's own are known to the line.
+                    let offset = self.reader.get_ref().text.pieces.offset();
+                    out.diagnostic(damage(&error, offset));
                     break;
                 }
             };
