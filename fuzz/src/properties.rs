@@ -48,7 +48,7 @@ pub(crate) fn diagnostics_hold(out: &Collected, input: u64) {
     }
 }
 
-/// Fields are a JSON object, and a row without a message says nothing to a reader.
+/// Fields are a JSON object, and the row says what sort of fact it is.
 pub(crate) fn row_holds(row: &Row) {
     let fields: Result<serde_json::Map<_, _>, _> =
         serde_json::from_str(if row.fields.is_empty() { "{}" } else { &row.fields });
