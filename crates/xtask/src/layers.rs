@@ -17,6 +17,7 @@ pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
     ("casetrace-text", &["casetrace-model"]),
     ("casetrace-knowledge", &["casetrace-model"]),
     ("casetrace-redact", &["casetrace-model"]),
+    ("casetrace-batch", &["casetrace-model"]),
     ("casetrace-timeline", &["casetrace-model"]),
     (
         "casetrace-rules",
