@@ -25,6 +25,10 @@ pub(crate) fn add_input(builder: &mut Builder<'_>, input: &Path) -> Result<(), O
         fs::read_dir(input).map_err(fail)?;
         return add_folder(builder, input, &base, 0);
     }
+    if !meta.is_file() {
+        let text = "not a regular file or folder; save it as a file first";
+        return Err(fail(io::Error::new(io::ErrorKind::InvalidInput, text)));
+    }
     let file = File::open(input).map_err(fail)?;
     match builder.add_disk(&name, input, file) {
         Some(index) => builder.expand(index, 0),

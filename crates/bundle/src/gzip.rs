@@ -8,6 +8,7 @@ use flate2::bufread::MultiGzDecoder;
 use crate::case::{ContainerFacts, Modified, OpenError};
 use crate::expand::{Builder, Entry};
 use crate::intake::Stored;
+use crate::names::{self, CodePage};
 
 /// Adds what is in the stream.
 pub(crate) fn expand(builder: &mut Builder<'_>, index: usize) -> Result<(), OpenError> {
@@ -35,7 +36,7 @@ pub(crate) fn expand(builder: &mut Builder<'_>, index: usize) -> Result<(), Open
     let named = header
         .as_ref()
         .and_then(|h| h.filename())
-        .map(|raw| String::from_utf8_lossy(raw).into_owned());
+        .map(|raw| names::decode(raw, false, CodePage::guess([raw])));
     let entry = Entry {
         name: named.filter(|n| !n.is_empty()).unwrap_or_else(|| stem(&outer)),
         modified: header

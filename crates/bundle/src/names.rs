@@ -189,7 +189,9 @@ fn is_device(part: &str) -> bool {
         "CON" | "PRN" | "AUX" | "NUL" | "CONIN$" | "CONOUT$" | "CLOCK$" => true,
         _ => {
             let digit = upper.strip_prefix("COM").or_else(|| upper.strip_prefix("LPT"));
-            digit.is_some_and(|d| d.len() == 1 && d.bytes().all(|b| b.is_ascii_digit()))
+            // Windows takes the superscript digits of Latin-1 for digits here.
+            let is_digit = |d: char| d.is_ascii_digit() || matches!(d, '¹' | '²' | '³');
+            digit.is_some_and(|d| d.chars().count() == 1 && d.chars().all(is_digit))
         }
     }
 }

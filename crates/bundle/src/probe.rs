@@ -129,6 +129,7 @@ const MAGIC: &[(usize, &[u8], Kind)] = &[
     (0, b"PK\x03\x04", Kind::Zip),
     (0, b"PK\x05\x06", Kind::Zip),
     (0, b"PK00PK\x03\x04", Kind::Zip),
+    (0, b"PK\x07\x08PK\x03\x04", Kind::Zip),
     (0, b"MSCF", Kind::Cab),
     (0, b"\x1f\x8b\x08", Kind::Gzip),
     (0, b"ElfFile\0", Kind::Evtx),

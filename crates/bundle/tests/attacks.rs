@@ -40,6 +40,13 @@ fn names_that_climb_or_lie_are_labels_only() {
         ("\\\\?\\C:\\x", "?/C%3A/x", "BundleUnsafePath"),
         ("NUL", "NUL", "BundleDeviceName"),
         ("logs/com1.txt", "logs/com1.txt", "BundleDeviceName"),
+        ("aux.evtx", "aux.evtx", "BundleDeviceName"),
+        ("con", "con", "BundleDeviceName"),
+        ("LPT9 .log", "LPT9 .log", "BundleDeviceName"),
+        ("COM²", "COM²", "BundleDeviceName"),
+        ("CONOUT$", "CONOUT$", "BundleDeviceName"),
+        ("\\\\.\\PhysicalDrive0", "PhysicalDrive0", "BundleUnsafePath"),
+        ("a/b/../../../c", "a/b/%2E%2E/%2E%2E/%2E%2E/c", "BundleUnsafePath"),
         ("a\u{202e}gpj.exe", "a%E2%80%AEgpj.exe", "BundleDeceptiveName"),
         ("a\x1b[2Jb", "a%1B[2Jb", "BundleDeceptiveName"),
         ("x.txt:stream", "x.txt%3Astream", "BundleDeceptiveName"),
@@ -271,22 +278,6 @@ fn repeated_archives_are_taken_apart_once() {
             .count(),
         5 * 15
     );
-}
-
-#[test]
-fn an_archive_that_contains_itself_ends() {
-    // A gzip quine cannot be built here in a few lines; a deep chain of different archives stands in for the recursion,
-    // and the hash check is driven by a file that lies beside its own copy.
-    let inner = zip(&[stored("x", b"x")]);
-    let case = open_files(
-        &[
-            ("a.zip", inner.clone()),
-            ("b.zip", zip(&[stored("a.zip", &inner)])),
-        ],
-        Limits::default(),
-        &[],
-    );
-    assert_eq!(codes(member(&case, "b.zip!/a.zip")), ["BundleDuplicateArchive"]);
 }
 
 #[test]

@@ -19,6 +19,7 @@ use crate::case::{ContainerFacts, MemberOutcome, OpenError};
 use crate::expand::{Builder, Entry};
 use crate::names::{self, CodePage};
 use layout::{CabFile, Cabinet, Place};
+use solid::{Room, Solid};
 
 pub(crate) type Source = BufReader<Box<dyn ReadSeek + Send>>;
 
@@ -32,7 +33,11 @@ pub(crate) fn expand(builder: &mut Builder<'_>, index: usize) -> Result<(), Open
             return Ok(());
         }
     };
-    let cabinet = layout::read(&mut source);
+    let mut cabinet = layout::read(&mut source);
+    for file in &mut cabinet.files {
+        // Some tools set the flag on names in the PC's code page.
+        file.utf8 &= std::str::from_utf8(&file.raw_name).is_ok();
+    }
     for diagnostic in &cabinet.diagnostics {
         builder.partial(index, diagnostic.clone());
     }
@@ -49,8 +54,15 @@ pub(crate) fn expand(builder: &mut Builder<'_>, index: usize) -> Result<(), Open
             .map(|f| f.raw_name.as_slice()),
     );
     let mut left_out = 0_u64;
-    for number in 0..cabinet.folders.len() {
-        left_out += solid::extract(builder, index, &mut source, &cabinet, number, codec)?;
+    let mut room = Room::new(builder.member_mut(index).map_or(0, |member| member.size));
+    for (number, files) in by_folder(&cabinet).into_iter().enumerate() {
+        let solid = Solid {
+            cabinet: &cabinet,
+            number,
+            files,
+            codec,
+        };
+        left_out += solid.extract(builder, index, &mut source, &mut room)?;
     }
     for file in cabinet.files.iter().filter(|f| f.place == Place::Elsewhere) {
         left_out += u64::from(add_missing(builder, index, &cabinet, file, codec));
@@ -73,6 +85,19 @@ pub(crate) fn expand(builder: &mut Builder<'_>, index: usize) -> Result<(), Open
         });
     }
     Ok(())
+}
+
+/// The files of each folder. One pass: a cabinet may announce 65,535 of either.
+fn by_folder(cabinet: &Cabinet) -> Vec<Vec<&CabFile>> {
+    let mut out = vec![Vec::new(); cabinet.folders.len()];
+    for file in &cabinet.files {
+        if let Place::Folder { number, .. } = file.place
+            && let Some(files) = out.get_mut(number)
+        {
+            files.push(file);
+        }
+    }
+    out
 }
 
 fn entry_of(file: &CabFile, codec: CodePage) -> Entry {

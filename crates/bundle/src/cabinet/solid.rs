@@ -23,50 +23,143 @@ struct Survey {
     headers: Vec<u64>,
     /// Offsets (in the expanded folder) of blocks whose checksum is wrong.
     bad: Vec<u64>,
+    /// Bytes of the file that the blocks take.
+    walked: u64,
     /// True if blocks are missing at the end.
     cut: bool,
 }
 
-/// Adds the files of folder `number`. Gives how many found no room.
-pub(super) fn extract(
-    builder: &mut Builder<'_>,
-    parent: usize,
-    source: &mut Source,
-    cabinet: &Cabinet,
-    number: usize,
-    codec: CodePage,
-) -> Result<u64, OpenError> {
-    let Some(folder) = cabinet.folders.get(number) else {
-        return Ok(0);
-    };
-    let mut files: Vec<&CabFile> = cabinet
-        .files
-        .iter()
-        .filter(|f| matches!(f.place, Place::Folder { number: n, .. } if n == number))
-        .collect();
-    if files.is_empty() {
-        return Ok(0);
+/// Bytes of the file that folders may still be read from. Folders may claim the same data blocks, 65,535 of them
+/// the whole file each: past twice the file's size that is an attack.
+#[derive(Debug)]
+pub(super) struct Room(u64);
+
+impl Room {
+    /// For a cabinet of this many bytes.
+    pub(super) fn new(len: u64) -> Self {
+        Self(len.saturating_mul(2))
     }
-    files.sort_by_key(|f| f.offset);
-    let survey = survey(source, folder, cabinet.block_reserve);
-    report(builder, parent, number, folder, &survey);
-    let rebuilt = match Rebuilt::new(source, folder, cabinet.block_reserve, &survey) {
-        Ok(rebuilt) => rebuilt,
-        Err(_) => return fail_all(builder, parent, &files, codec),
-    };
-    let mut opened = match cab::Cabinet::new(rebuilt) {
-        Ok(opened) => opened,
-        Err(_) => return fail_all(builder, parent, &files, codec),
-    };
-    let stream = match guarded(|| opened.read_file(Rebuilt::NAME)) {
-        Ok(Ok(stream)) => stream,
-        _ => return fail_all(builder, parent, &files, codec),
-    };
-    let mut stream = Guarded {
-        inner: stream,
-        dead: None,
-    };
-    cut_out(builder, parent, &mut stream, &files, &survey, codec)
+}
+
+/// One folder and its files.
+#[derive(Debug)]
+pub(super) struct Solid<'a> {
+    pub(super) cabinet: &'a Cabinet,
+    pub(super) number: usize,
+    pub(super) files: Vec<&'a CabFile>,
+    pub(super) codec: CodePage,
+}
+
+impl Solid<'_> {
+    /// Adds the files. Gives how many found no room.
+    pub(super) fn extract(
+        self,
+        builder: &mut Builder<'_>,
+        parent: usize,
+        source: &mut Source,
+        room: &mut Room,
+    ) -> Result<u64, OpenError> {
+        let Some(folder) = self.cabinet.folders.get(self.number) else {
+            return Ok(0);
+        };
+        if self.files.is_empty() {
+            return Ok(0);
+        }
+        if room.0 == 0 {
+            return Ok(self.refuse(builder, parent));
+        }
+        let survey = survey(source, folder, self.cabinet.block_reserve);
+        room.0 = room.0.saturating_sub(survey.walked + 8);
+        report(builder, parent, self.number, folder, &survey);
+        let (mut waiting, mut left_out) = (Vec::new(), 0);
+        for file in &self.files {
+            match file.size {
+                0 => left_out += add_empty(builder, parent, entry_of(file, self.codec))?,
+                _ => waiting.push(*file),
+            }
+        }
+        // Files that overlap others get a second look at the folder; so no single lie hides its neighbours.
+        for _ in 0..2 {
+            let (now, later) = disjoint(waiting);
+            waiting = later;
+            if !now.is_empty() {
+                left_out += self.pass(builder, parent, source, &survey, &now)?;
+            }
+        }
+        Ok(left_out + overlapping(builder, parent, &waiting, self.codec))
+    }
+
+    /// Decompresses the folder once, for files that follow one another.
+    fn pass(
+        &self,
+        builder: &mut Builder<'_>,
+        parent: usize,
+        source: &mut Source,
+        survey: &Survey,
+        files: &[&CabFile],
+    ) -> Result<u64, OpenError> {
+        let Some(folder) = self.cabinet.folders.get(self.number) else {
+            return Ok(0);
+        };
+        let Ok(rebuilt) = Rebuilt::new(source, folder, self.cabinet.block_reserve, survey) else {
+            return Ok(fail_all(builder, parent, files, self.codec));
+        };
+        let Ok(Ok(mut opened)) = guarded(|| cab::Cabinet::new(rebuilt)) else {
+            return Ok(fail_all(builder, parent, files, self.codec));
+        };
+        let Ok(Ok(stream)) = guarded(|| opened.read_file(Rebuilt::NAME)) else {
+            return Ok(fail_all(builder, parent, files, self.codec));
+        };
+        let mut stream = Guarded {
+            inner: stream,
+            dead: None,
+        };
+        cut_out(builder, parent, &mut stream, files, survey, self.codec)
+    }
+
+    fn refuse(&self, builder: &mut Builder<'_>, parent: usize) -> u64 {
+        let text =
+            "its folder claims data that other folders of the cabinet claim too, many times over; not read";
+        let mut left_out = 0;
+        for file in &self.files {
+            let mut entry = entry_of(file, self.codec);
+            entry.diagnostics.push(Diagnostic::warning("CabOverlap", text));
+            let added = builder.add_absent(Some(parent), "", entry, MemberOutcome::Skipped);
+            left_out += u64::from(added.is_none());
+        }
+        left_out
+    }
+}
+
+/// As many files as possible that follow one another without overlap, and the others.
+fn disjoint(mut files: Vec<&CabFile>) -> (Vec<&CabFile>, Vec<&CabFile>) {
+    let end = |file: &CabFile| u64::from(file.offset) + u64::from(file.size);
+    files.sort_by_key(|file| (end(file), file.offset));
+    let mut at = 0;
+    files.into_iter().partition(|file| {
+        let fits = u64::from(file.offset) >= at;
+        if fits {
+            at = end(file);
+        }
+        fits
+    })
+}
+
+fn overlapping(builder: &mut Builder<'_>, parent: usize, files: &[&CabFile], codec: CodePage) -> u64 {
+    let mut left_out = 0;
+    for file in files {
+        let mut entry = entry_of(file, codec);
+        let text = "its data overlaps that of two other files in the cabinet; not read";
+        entry.diagnostics.push(Diagnostic::warning("CabOverlap", text));
+        let added = builder.add_absent(Some(parent), "", entry, MemberOutcome::Skipped);
+        left_out += u64::from(added.is_none());
+    }
+    left_out
+}
+
+fn add_empty(builder: &mut Builder<'_>, parent: usize, entry: Entry) -> Result<u64, OpenError> {
+    let taken = builder.take(&mut io::empty(), Stored::default())?;
+    Ok(u64::from(builder.add_taken(parent, entry, taken).is_none()))
 }
 
 /// Reads the files one after the other from the folder's stream.
@@ -83,17 +176,6 @@ fn cut_out(
     for file in files {
         let mut entry = entry_of(file, codec);
         let start = u64::from(file.offset);
-        if start < at {
-            // Overlapping files would need the folder again from its start; makecab never writes them.
-            let text = "its data overlaps another file's in the cabinet; not read";
-            entry.diagnostics.push(Diagnostic::warning("CabOverlap", text));
-            left_out += u64::from(
-                builder
-                    .add_absent(Some(parent), "", entry, MemberOutcome::Skipped)
-                    .is_none(),
-            );
-            continue;
-        }
         if builder.intake.exhausted() || builder.full() {
             let text = "the case expands beyond max_total_bytes; this file was not read";
             entry
@@ -106,7 +188,7 @@ fn cut_out(
             );
             continue;
         }
-        at += skip(stream, start - at);
+        at += skip(stream, start.saturating_sub(at));
         let mut taken = take_file(builder, stream, file, survey, at)?;
         at += taken.size;
         if at < start || taken.size < u64::from(file.size) {
@@ -116,12 +198,11 @@ fn cut_out(
             };
         }
         entry.diagnostics.extend(remarks(file, survey, taken.size));
-        let empty = taken.size == 0 && file.size > 0;
-        left_out += u64::from(match empty {
-            true => builder
+        left_out += u64::from(match taken.size {
+            0 => builder
                 .add_absent(Some(parent), "", lost(entry), MemberOutcome::Failed)
                 .is_none(),
-            false => builder.add_taken(parent, entry, taken).is_none(),
+            _ => builder.add_taken(parent, entry, taken).is_none(),
         });
     }
     Ok(left_out)
@@ -193,22 +274,14 @@ fn report(builder: &mut Builder<'_>, parent: usize, number: usize, folder: &Fold
     }
 }
 
-fn fail_all(
-    builder: &mut Builder<'_>,
-    parent: usize,
-    files: &[&CabFile],
-    codec: CodePage,
-) -> Result<u64, OpenError> {
+fn fail_all(builder: &mut Builder<'_>, parent: usize, files: &[&CabFile], codec: CodePage) -> u64 {
     let mut left_out = 0;
     for file in files {
-        let entry = entry_of(file, codec);
-        let (entry, outcome) = match file.size {
-            0 => (entry, MemberOutcome::Empty),
-            _ => (lost(entry), MemberOutcome::Failed),
-        };
-        left_out += u64::from(builder.add_absent(Some(parent), "", entry, outcome).is_none());
+        let entry = lost(entry_of(file, codec));
+        let added = builder.add_absent(Some(parent), "", entry, MemberOutcome::Failed);
+        left_out += u64::from(added.is_none());
     }
-    Ok(left_out)
+    left_out
 }
 
 /// Walks the block headers of a folder and checks the sums.
@@ -236,6 +309,7 @@ fn survey(source: &mut Source, folder: &Folder, reserve: u8) -> Survey {
                 survey.blocks += 1;
                 survey.headers.push(at);
                 at += 8 + u64::from(reserve) + u64::from(stored);
+                survey.walked = at;
                 survey.stored += u64::from(stored);
                 survey.expanded += u64::from(expanded);
             }

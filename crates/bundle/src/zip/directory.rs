@@ -4,7 +4,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 
 use casetrace_model::Diagnostic;
 
-use super::fields::{BIT_DESCRIPTOR, Listed, Trouble, Zip64Needs, le_u16, le_u32, le_u64};
+use super::fields::{BIT_DESCRIPTOR, BIT_ENCRYPTED, Listed, Trouble, Zip64Needs, le_u16, le_u32, le_u64};
 use super::{Source, recover, seek_to};
 
 const EOCD_SIZE: u64 = 22;
@@ -31,6 +31,10 @@ struct Place {
     /// Bytes in front of the archive proper (self-extractor, mail header).
     shift: u64,
     comment: Vec<u8>,
+    /// Number of this file in a split archive.
+    disk: u16,
+    /// What is odd about it.
+    remarks: Vec<Diagnostic>,
 }
 
 /// Lists up to `max` entries, from the central directory or, if that is lost, from the local headers.
@@ -43,6 +47,7 @@ pub(super) fn list(source: &mut Source, max: usize) -> Listing {
     if place.count == 0 && place.start == place.end {
         return Listing {
             comment: place.comment,
+            diagnostics: place.remarks,
             empty: true,
             ..Listing::default()
         };
@@ -54,15 +59,24 @@ pub(super) fn list(source: &mut Source, max: usize) -> Listing {
     let mut listing = Listing {
         entries,
         comment: place.comment.clone(),
+        diagnostics: place.remarks.clone(),
         ..Listing::default()
     };
     check_count(&mut listing, &place, max);
     let mut disagreeing = 0_u64;
     for entry in &mut listing.entries {
-        if check_local(source, entry, len).is_err() {
+        let found = check_local(source, entry, len).is_ok();
+        if entry.disk != place.disk && (!found || !entry.diagnostics.is_empty()) {
+            entry.trouble = Some(Trouble::OtherPart);
+            entry.diagnostics.clear();
+        } else if !found {
             entry.trouble = Some(Trouble::NoHeader);
         }
         disagreeing += u64::from(!entry.diagnostics.is_empty());
+    }
+    if place.disk == 0 && listing.entries.len() < max {
+        let remark = unlisted(source, &listing.entries, &place, len);
+        listing.diagnostics.extend(remark);
     }
     // All pointing nowhere means the directory belongs to another file, or the start is gone.
     if !listing.entries.is_empty()
@@ -105,6 +119,30 @@ fn check_count(listing: &mut Listing, place: &Place, max: usize) {
     }
 }
 
+/// Entries in the gaps between the listed ones: left behind by an update, or hidden from every tool but one.
+fn unlisted(source: &mut Source, entries: &[Listed], place: &Place, len: u64) -> Option<Diagnostic> {
+    let mut taken: Vec<(u64, u64)> = entries
+        .iter()
+        .filter(|e| e.data_at > 0)
+        .map(|e| (e.header_at, e.data_at.saturating_add(e.stored)))
+        .collect();
+    taken.sort_unstable();
+    taken.push((place.start, place.start));
+    let (mut at, mut found, mut first) = (0, 0, None);
+    for (start, end) in taken {
+        if start > at {
+            let here = recover::count(source, at, start, len);
+            first = first.or((here > 0).then_some(at));
+            found += here;
+        }
+        at = at.max(end);
+    }
+    let text = format!(
+        "{found} entries lie in the archive that its directory does not list (removed, or hidden); they were not read"
+    );
+    Some(Diagnostic::warning("ZipUnlisted", text).at(first?))
+}
+
 /// Looks for the end record from the back; the last one that points at a directory wins.
 fn find(source: &mut Source, len: u64) -> io::Result<Option<Place>> {
     let tail_start = len.saturating_sub(MAX_TAIL);
@@ -112,16 +150,30 @@ fn find(source: &mut Source, len: u64) -> io::Result<Option<Place>> {
     let mut tail = Vec::new();
     source.by_ref().take(MAX_TAIL).read_to_end(&mut tail)?;
     let mut at = tail.len().saturating_sub(3);
+    let mut best: Option<Place> = None;
     while at > 0 {
         at -= 1;
-        if tail.get(at..at + 4) == Some(b"PK\x05\x06".as_slice())
-            && let Some(record) = tail.get(at..)
-            && let Some(place) = place_of(source, record, tail_start + at as u64)?
-        {
-            return Ok(Some(place));
+        if tail.get(at..at + 4) != Some(b"PK\x05\x06".as_slice()) {
+            continue;
+        }
+        let Some(place) = place_of(source, tail.get(at..).unwrap_or_default(), tail_start + at as u64)?
+        else {
+            continue;
+        };
+        match &mut best {
+            None => best = Some(place),
+            // Each look may cost a seek; a tail full of end records is hostile enough after the first.
+            Some(best) => {
+                if place.start != best.start {
+                    let text = "the archive has a second directory that other tools may follow; entries listed only there were not read";
+                    best.remarks
+                        .push(Diagnostic::warning("ZipSecondDirectory", text).at(place.start));
+                }
+                break;
+            }
         }
     }
-    Ok(None)
+    Ok(best)
 }
 
 /// Reads one end record (and its zip64 twin); `None` if it leads nowhere.
@@ -139,38 +191,82 @@ fn place_of(source: &mut Source, record: &[u8], eocd_at: u64) -> io::Result<Opti
         .get(..usize::from(comment_len).min(comment.len()))
         .unwrap_or_default()
         .to_vec();
-    let (mut count, mut size, mut offset) = (u64::from(count), u64::from(size), u64::from(offset));
-    let mut end = eocd_at;
-    if let Some(wide) = zip64_record(source, eocd_at)? {
-        (count, size, offset) = (wide.count, wide.size, wide.offset);
-        end = wide.at;
+    let disk = le_u16(record, 4).filter(|disk| *disk != u16::MAX).unwrap_or(0);
+    let plain = End {
+        at: eocd_at,
+        count: u64::from(count),
+        size: u64::from(size),
+        offset: u64::from(offset),
+    };
+    let mut remarks = Vec::new();
+    if disk > 0 {
+        let text = format!(
+            "this is part {} of a split archive; upload all parts to get the rest",
+            u32::from(disk) + 1
+        );
+        remarks.push(Diagnostic::warning("ZipOtherPart", text));
     }
-    // The directory ends where the end record begins; a prefix shifts every offset by the same amount.
-    for start in [end.checked_sub(size), Some(offset)].into_iter().flatten() {
-        let empty = count == 0 && size == 0;
-        if start <= end && (empty || has_signature(source, start, *b"PK\x01\x02")?) {
+    let wide = zip64_record(source, eocd_at)?;
+    if wide.as_ref().is_some_and(|wide| plain.contradicts(wide)) {
+        let text = "the two end records of the archive disagree; the first one that leads to a directory was believed";
+        remarks.push(Diagnostic::warning("ZipCountMismatch", text).at(eocd_at));
+    }
+    // The wide one first; but one that says "empty" must not hide what the other finds.
+    let mut records: Vec<&End> = wide.iter().chain([&plain]).collect();
+    records.sort_by_key(|record| record.is_empty());
+    for record in records {
+        if let Some((start, shift)) = record.leads_to(source)? {
             return Ok(Some(Place {
                 start,
-                end,
-                count,
-                shift: start.saturating_sub(offset),
+                end: record.at,
+                count: record.count,
+                shift,
                 comment,
+                disk,
+                remarks,
             }));
         }
     }
     Ok(None)
 }
 
-/// What a zip64 end record says.
-struct Zip64End {
+/// What an end record, plain or zip64, says about the directory.
+struct End {
     at: u64,
     count: u64,
     size: u64,
     offset: u64,
 }
 
+impl End {
+    /// True if a field of this plain record is not saturated and differs from its wide twin.
+    fn contradicts(&self, wide: &Self) -> bool {
+        (self.count != 0xffff && self.count != wide.count)
+            || (self.size != u64::from(u32::MAX) && self.size != wide.size)
+            || (self.offset != u64::from(u32::MAX) && self.offset != wide.offset)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.count == 0 && self.size == 0
+    }
+
+    /// Start of the directory, and the bytes in front of the archive.
+    fn leads_to(&self, source: &mut Source) -> io::Result<Option<(u64, u64)>> {
+        // The directory ends where the end record begins; a prefix shifts every offset by the same amount.
+        for start in [self.at.checked_sub(self.size), Some(self.offset)]
+            .into_iter()
+            .flatten()
+        {
+            if start <= self.at && (self.is_empty() || has_signature(source, start, *b"PK\x01\x02")?) {
+                return Ok(Some((start, start.saturating_sub(self.offset))));
+            }
+        }
+        Ok(None)
+    }
+}
+
 /// The zip64 end record, through its locator.
-fn zip64_record(source: &mut Source, eocd_at: u64) -> io::Result<Option<Zip64End>> {
+fn zip64_record(source: &mut Source, eocd_at: u64) -> io::Result<Option<End>> {
     let Some(locator_at) = eocd_at.checked_sub(LOCATOR_SIZE) else {
         return Ok(None);
     };
@@ -191,7 +287,7 @@ fn zip64_record(source: &mut Source, eocd_at: u64) -> io::Result<Option<Zip64End
         source.read_exact(&mut record)?;
         let values = (le_u64(&record, 32), le_u64(&record, 40), le_u64(&record, 48));
         if let (Some(count), Some(size), Some(offset)) = values {
-            return Ok(Some(Zip64End {
+            return Ok(Some(End {
                 at,
                 count,
                 size,
@@ -260,6 +356,8 @@ fn read_record(source: &mut Source, shift: u64) -> io::Result<Option<(Listed, u6
         dos_time: u16_at(12),
         dos_date: u16_at(14),
         crc: u32_at(16),
+        // 0xffff: the number is in the zip64 field, where no real set has so many parts.
+        disk: Some(u16_at(34)).filter(|disk| *disk != u16::MAX).unwrap_or(0),
         sizes_known: true,
         ..Listed::default()
     };
@@ -293,8 +391,14 @@ fn check_local(source: &mut Source, entry: &mut Listed, len: u64) -> io::Result<
     let u16_at = |at| le_u16(&fixed, at).unwrap_or_default();
     let u32_at = |at| le_u32(&fixed, at).unwrap_or_default();
     let (name_len, extra_len) = (u16_at(26), u16_at(28));
-    let mut name = vec![0; usize::from(name_len)];
-    source.read_exact(&mut name)?;
+    // A directory may list one header many times, and that may announce a long name.
+    let expected = entry.header_name.as_ref().unwrap_or(&entry.raw_name);
+    let mut same_name = usize::from(name_len) == expected.len();
+    if same_name {
+        let mut name = vec![0; usize::from(name_len)];
+        source.read_exact(&mut name)?;
+        same_name = name == *expected;
+    }
     entry.data_at = entry.header_at + 30 + u64::from(name_len) + u64::from(extra_len);
     let left = len.saturating_sub(entry.data_at);
     if entry.stored > left {
@@ -308,8 +412,9 @@ fn check_local(source: &mut Source, entry: &mut Listed, len: u64) -> io::Result<
     }
     let own_sizes = u16_at(6) & BIT_DESCRIPTOR == 0 && u32_at(18) != u32::MAX && u32_at(22) != u32::MAX;
     let differs = [
-        ("name", name != entry.raw_name && !entry.utf8),
+        ("name", !same_name),
         ("method", u16_at(8) != entry.method),
+        ("encryption", (u16_at(6) ^ entry.flags) & BIT_ENCRYPTED != 0),
         (
             "size",
             own_sizes && (u64::from(u32_at(22)) != entry.size || u32_at(14) != entry.crc),

@@ -21,13 +21,19 @@ pub(super) enum Trouble {
     Overlap,
     /// No local header where the directory points.
     NoHeader,
+    /// In another file of a split archive.
+    OtherPart,
 }
 
 /// One entry, from the central directory or recovered from its local header.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Listed {
     pub(super) raw_name: Vec<u8>,
+    /// The name of the header itself, where an extra field replaced it.
+    pub(super) header_name: Option<Vec<u8>>,
     pub(super) utf8: bool,
+    /// File of a split archive that the directory says the entry starts in.
+    pub(super) disk: u16,
     pub(super) flags: u16,
     pub(super) method: u16,
     pub(super) dos_time: u16,
@@ -121,7 +127,13 @@ impl Listed {
         let mut actual = flate2::Crc::new();
         actual.update(&self.raw_name);
         if actual.sum() == crc && std::str::from_utf8(name).is_ok() && !name.is_empty() {
-            self.raw_name = name.to_vec();
+            if self.raw_name.is_ascii() && self.raw_name != name {
+                let text =
+                    "the Unicode name and the plain name of the entry differ; the Unicode name was believed";
+                self.diagnostics
+                    .push(Diagnostic::warning("ZipHeaderMismatch", text));
+            }
+            self.header_name = Some(std::mem::replace(&mut self.raw_name, name.to_vec()));
             self.utf8 = true;
         }
     }
@@ -207,18 +219,28 @@ pub(super) fn le_u64(bytes: &[u8], at: usize) -> Option<u64> {
 
 /// Marks entries that share bytes with one before them in the file, and puts all in file order.
 ///
-/// Overlap is how a few kilobytes become petabytes without nesting; honest writers never do it.
-pub(super) fn mark_overlaps(entries: &mut [Listed]) {
+/// Overlap is how a few kilobytes become petabytes without nesting; honest writers never do it. But a first entry that
+/// claims the whole file must not hide all others: overlapping entries are read as long as they add up to no more
+/// than the file (`len`), so that no byte counts much more than twice. The same header a second time is never read.
+pub(super) fn mark_overlaps(entries: &mut [Listed], len: u64) {
     entries.sort_by_key(|entry| entry.header_at);
-    let mut end = 0_u64;
+    let (mut end, mut room, mut last) = (0_u64, len, None);
     for entry in entries
         .iter_mut()
-        .filter(|e| e.trouble != Some(Trouble::NoHeader))
+        .filter(|e| !matches!(e.trouble, Some(Trouble::NoHeader | Trouble::OtherPart)))
     {
-        if entry.header_at < end {
+        let again = last.replace(entry.header_at) == Some(entry.header_at);
+        let entry_end = entry.data_at.saturating_add(entry.stored);
+        if entry.header_at >= end {
+            end = entry_end;
+        } else if again || room < entry.stored {
             entry.trouble = entry.trouble.or(Some(Trouble::Overlap));
         } else {
-            end = entry.data_at.saturating_add(entry.stored);
+            room -= entry.stored;
+            let text = "its data overlaps another entry's; one of the two sizes is a lie, both were read";
+            entry
+                .diagnostics
+                .push(Diagnostic::warning("ZipOverlap", text).at(entry.header_at));
         }
     }
 }
@@ -239,7 +261,7 @@ mod tests {
     #[test]
     fn only_the_first_of_overlapping_entries_is_read() {
         let mut entries = [at(100, 50), at(0, 70), at(120, 10), at(100, 50), at(500, 1)];
-        mark_overlaps(&mut entries);
+        mark_overlaps(&mut entries, 9);
         let troubles: Vec<_> = entries
             .iter()
             .map(|e| (e.header_at, e.trouble.is_some()))
@@ -248,6 +270,15 @@ mod tests {
             troubles,
             [(0, false), (100, false), (100, true), (120, true), (500, false)]
         );
+    }
+
+    #[test]
+    fn one_entry_over_everything_does_not_hide_the_others() {
+        let mut entries = [at(0, 1000), at(100, 50), at(200, 60), at(300, 900)];
+        mark_overlaps(&mut entries, 1000);
+        let read: Vec<bool> = entries.iter().map(|e| e.trouble.is_none()).collect();
+        assert_eq!(read, [true, true, true, false]);
+        assert_eq!(entries[1].diagnostics[0].code, "ZipOverlap");
     }
 
     #[test]

@@ -46,7 +46,9 @@ pub(crate) fn expand(builder: &mut Builder<'_>, index: usize) -> Result<(), Open
         }
     };
     let mut listing = directory::list(&mut source, builder.member_room());
-    fields::mark_overlaps(&mut listing.entries);
+    let len = builder.member_mut(index).map_or(0, |member| member.size);
+    fields::mark_overlaps(&mut listing.entries, len);
+    listing.entries.iter_mut().for_each(doubt_utf8);
     let codec = CodePage::guess(
         listing
             .entries
@@ -79,6 +81,17 @@ pub(crate) fn expand(builder: &mut Builder<'_>, index: usize) -> Result<(), Open
         member.container = Some(facts);
     }
     Ok(())
+}
+
+/// A name that is flagged as UTF-8 and is none was written by a tool that flags everything: the PC's code page it is.
+fn doubt_utf8(listed: &mut Listed) {
+    if listed.utf8 && std::str::from_utf8(&listed.raw_name).is_err() {
+        listed.utf8 = false;
+        let text = "the name is flagged as UTF-8 and is not; it was read in a code page";
+        listed
+            .diagnostics
+            .push(Diagnostic::new(Severity::Info, "BundleNameEncoding", text));
+    }
 }
 
 /// A zip that is one document by convention: Fiddler's archive, or an office package.
@@ -258,6 +271,13 @@ fn refusal(builder: &Builder<'_>, listed: &Listed) -> Option<(MemberOutcome, Dia
             Some((
                 MemberOutcome::Skipped,
                 Diagnostic::warning("ZipOverlap", text).at(listed.header_at),
+            ))
+        }
+        Some(Trouble::OtherPart) => {
+            let text = "the entry begins in another file of this split archive; upload all parts to get it";
+            Some((
+                MemberOutcome::Missing,
+                Diagnostic::error("ZipOtherPart", text).lost(listed.stored),
             ))
         }
         Some(Trouble::NoHeader) => {

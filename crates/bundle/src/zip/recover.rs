@@ -24,7 +24,7 @@ pub(super) fn list(source: &mut Source, len: u64, max: usize, comment: Vec<u8>) 
     };
     let mut at = 0;
     while listing.entries.len() < max {
-        let Ok(Some(found)) = next_signature(source, at, &[*b"PK\x03\x04"]) else {
+        let Ok(Some(found)) = next_signature(source, at, len, &[*b"PK\x03\x04"]) else {
             break;
         };
         match read_header(source, found, len) {
@@ -42,7 +42,37 @@ pub(super) fn list(source: &mut Source, len: u64, max: usize, comment: Vec<u8>) 
     listing
         .diagnostics
         .push(Diagnostic::warning("ZipDirectoryLost", text).at(len));
+    if starts_a_set(source) {
+        let text = "this is the first part of a split archive; upload all parts to get the rest";
+        listing
+            .diagnostics
+            .push(Diagnostic::warning("ZipOtherPart", text));
+    }
     listing
+}
+
+/// Split archives begin with a signature of their own.
+fn starts_a_set(source: &mut Source) -> bool {
+    let mut bytes = [0; 4];
+    seek_to(source, 0).is_ok() && source.read_exact(&mut bytes).is_ok() && bytes == *b"PK\x07\x08"
+}
+
+/// How many entries begin in `from..to`, between those the directory lists.
+pub(super) fn count(source: &mut Source, from: u64, to: u64, len: u64) -> u64 {
+    let (mut at, mut found) = (from, 0);
+    while at < to {
+        let Ok(Some(next)) = next_signature(source, at, to, &[*b"PK\x03\x04"]) else {
+            break;
+        };
+        at = match read_header(source, next, len) {
+            Ok(Some(entry)) => {
+                found += 1;
+                entry.data_at + entry.stored.max(1)
+            }
+            _ => next + 4,
+        };
+    }
+    found
 }
 
 fn read_header(source: &mut Source, at: u64, len: u64) -> io::Result<Option<Listed>> {
@@ -56,22 +86,24 @@ fn read_header(source: &mut Source, at: u64, len: u64) -> io::Result<Option<List
     if !known_method || u16_at(4) & 0xff > 70 || name_len == 0 || name_len > 4096 {
         return Ok(None);
     }
-    let mut variable = vec![0; name_len + extra_len];
-    source.read_exact(&mut variable)?;
-    let (name, extra) = variable.split_at(name_len);
+    let mut name = vec![0; name_len];
+    source.read_exact(&mut name)?;
+    // Before the extra field is read: false headers lie close together, and each may announce a long one.
     if name.contains(&0) {
         return Ok(None);
     }
+    let mut extra = vec![0; extra_len];
+    source.read_exact(&mut extra)?;
     let (mut size, mut stored) = (u64::from(u32_at(22)), u64::from(u32_at(18)));
     let mut entry = Listed {
-        raw_name: name.to_vec(),
+        raw_name: name,
         flags: u16_at(6),
         method: u16_at(8),
         dos_time: u16_at(10),
         dos_date: u16_at(12),
         crc: u32_at(14),
         header_at: at,
-        data_at: at + (HEADER + variable.len()) as u64,
+        data_at: at + (HEADER + name_len + extra_len) as u64,
         sizes_known: true,
         ..Listed::default()
     };
@@ -79,7 +111,7 @@ fn read_header(source: &mut Source, at: u64, len: u64) -> io::Result<Option<List
         .into_iter()
         .filter(|v| **v == u64::from(u32::MAX))
         .collect();
-    entry.apply_extra(extra, &mut Zip64Needs { fields });
+    entry.apply_extra(&extra, &mut Zip64Needs { fields });
     (entry.size, entry.stored) = (size, stored);
     if entry.flags & BIT_DESCRIPTOR != 0 && entry.stored == 0 {
         measure_stream(source, &mut entry, len)?;
@@ -99,7 +131,7 @@ fn read_header(source: &mut Source, at: u64, len: u64) -> io::Result<Option<List
 
 /// Sizes of an entry that was written as a stream: its data descriptor sits before the next header.
 fn measure_stream(source: &mut Source, entry: &mut Listed, len: u64) -> io::Result<()> {
-    let next = next_signature(source, entry.data_at, &[*b"PK\x03\x04", *b"PK\x01\x02"])?;
+    let next = next_signature(source, entry.data_at, len, &[*b"PK\x03\x04", *b"PK\x01\x02"])?;
     let end = next.unwrap_or(len);
     entry.stored = end - entry.data_at;
     entry.sizes_known = false;
@@ -127,14 +159,22 @@ fn measure_stream(source: &mut Source, entry: &mut Listed, len: u64) -> io::Resu
     Ok(())
 }
 
-/// Offset of the next of `signatures` at or after `from`.
-fn next_signature(source: &mut Source, from: u64, signatures: &[[u8; 4]]) -> io::Result<Option<u64>> {
+/// Offset of the next of `signatures` in `from..to`.
+fn next_signature(
+    source: &mut Source,
+    from: u64,
+    to: u64,
+    signatures: &[[u8; 4]],
+) -> io::Result<Option<u64>> {
     seek_to(source, from)?;
     let mut window = Vec::new();
     let mut start = from;
     let mut step = 512;
     loop {
         let kept = window.len();
+        if start >= to {
+            return Ok(None);
+        }
         source.by_ref().take(step).read_to_end(&mut window)?;
         if window.len() == kept {
             return Ok(None);
@@ -143,7 +183,7 @@ fn next_signature(source: &mut Source, from: u64, signatures: &[[u8; 4]]) -> io:
             .windows(4)
             .position(|w| w[0] == b'P' && signatures.iter().any(|s| w == s))
         {
-            return Ok(Some(start + at as u64));
+            return Ok(Some(start + at as u64).filter(|found| *found < to));
         }
         step = (step * 2).min(MAX_WINDOW);
         let keep = window.len().min(3);

@@ -1,6 +1,8 @@
 //! Archives written byte by byte, so that every field can lie. Shares no layout code with the reader.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod quine;
+
 use std::path::PathBuf;
 
 use casetrace_bundle::{Case, Member, Options, Secret, open};
@@ -70,6 +72,13 @@ pub(crate) struct Entry {
     pub(crate) header_at: Option<u32>,
     pub(crate) mode: u16,
     pub(crate) local: bool,
+    /// Extra fields, in both headers.
+    pub(crate) extra: Vec<u8>,
+    /// File of a split archive the directory puts it in.
+    pub(crate) disk: u16,
+    pub(crate) local_flags: Option<u16>,
+    pub(crate) local_method: Option<u16>,
+    pub(crate) local_size: Option<u32>,
 }
 
 pub(crate) fn stored(name: &str, data: &[u8]) -> Entry {
@@ -85,6 +94,11 @@ pub(crate) fn stored(name: &str, data: &[u8]) -> Entry {
         header_at: None,
         mode: 0,
         local: true,
+        extra: Vec::new(),
+        disk: 0,
+        local_flags: None,
+        local_method: None,
+        local_size: None,
     }
 }
 
@@ -99,7 +113,7 @@ pub(crate) fn deflated(name: &str, data: &[u8]) -> Entry {
     }
 }
 
-fn crc(data: &[u8]) -> u32 {
+pub(crate) fn crc(data: &[u8]) -> u32 {
     let mut crc = flate2::Crc::new();
     crc.update(data);
     crc.sum()
@@ -112,6 +126,13 @@ pub(crate) fn zip(entries: &[Entry]) -> Vec<u8> {
 
 /// With a prefix, a comment, and an announced count.
 pub(crate) fn zip_with(prefix: &[u8], entries: &[Entry], comment: &[u8], count: usize) -> Vec<u8> {
+    let (mut out, directory_at, directory_len) = zip_open(prefix, entries);
+    out.extend_from_slice(&end_record(0, count as u16, directory_len, directory_at, comment));
+    out
+}
+
+/// Data and directory without an end record; where the directory begins (behind the prefix), and its length.
+pub(crate) fn zip_open(prefix: &[u8], entries: &[Entry]) -> (Vec<u8>, u32, u32) {
     let mut out = prefix.to_vec();
     let mut at = Vec::new();
     for entry in entries {
@@ -125,11 +146,16 @@ pub(crate) fn zip_with(prefix: &[u8], entries: &[Entry], comment: &[u8], count: 
         out.extend_from_slice(&central(entry, entry.header_at.unwrap_or(at)));
     }
     let directory_len = out.len() - prefix.len() - directory_at;
-    out.extend_from_slice(b"PK\x05\x06\0\0\0\0");
-    for n in [count as u16, count as u16] {
+    (out, directory_at as u32, directory_len as u32)
+}
+
+/// An end record that says this.
+pub(crate) fn end_record(disk: u16, count: u16, size: u32, offset: u32, comment: &[u8]) -> Vec<u8> {
+    let mut out = b"PK\x05\x06".to_vec();
+    for n in [disk, disk, count, count] {
         out.extend_from_slice(&n.to_le_bytes());
     }
-    for n in [directory_len as u32, directory_at as u32] {
+    for n in [size, offset] {
         out.extend_from_slice(&n.to_le_bytes());
     }
     out.extend_from_slice(&(comment.len() as u16).to_le_bytes());
@@ -137,24 +163,47 @@ pub(crate) fn zip_with(prefix: &[u8], entries: &[Entry], comment: &[u8], count: 
     out
 }
 
+/// A zip64 end record that lies at `at`, and its locator.
+pub(crate) fn zip64_end(at: u64, count: u64, size: u64, offset: u64) -> Vec<u8> {
+    let mut out = b"PK\x06\x06".to_vec();
+    out.extend_from_slice(&44_u64.to_le_bytes());
+    out.extend_from_slice(&[45, 0, 45, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    for n in [count, count, size, offset] {
+        out.extend_from_slice(&n.to_le_bytes());
+    }
+    out.extend_from_slice(b"PK\x06\x07\0\0\0\0");
+    out.extend_from_slice(&at.to_le_bytes());
+    out.extend_from_slice(&1_u32.to_le_bytes());
+    out
+}
+
+/// One extra field.
+pub(crate) fn extra(id: u16, body: &[u8]) -> Vec<u8> {
+    [&id.to_le_bytes(), &(body.len() as u16).to_le_bytes(), body].concat()
+}
+
 fn local(entry: &Entry) -> Vec<u8> {
     let name = entry.local_name.as_ref().unwrap_or(&entry.name);
     let streamed = entry.flags & 8 != 0;
     let mut out = b"PK\x03\x04\x14\0".to_vec();
-    for n in [entry.flags, entry.method, 0x5140, 0x5a62] {
+    let flags = entry.local_flags.unwrap_or(entry.flags);
+    let method = entry.local_method.unwrap_or(entry.method);
+    for n in [flags, method, 0x5140, 0x5a62] {
         out.extend_from_slice(&n.to_le_bytes());
     }
+    let size = entry.local_size.unwrap_or(entry.size);
     let known = if streamed {
         [0; 3]
     } else {
-        [entry.crc, entry.packed.len() as u32, entry.size]
+        [entry.crc, entry.packed.len() as u32, size]
     };
     for n in known {
         out.extend_from_slice(&n.to_le_bytes());
     }
     out.extend_from_slice(&(name.len() as u16).to_le_bytes());
-    out.extend_from_slice(&[0, 0]);
+    out.extend_from_slice(&(entry.extra.len() as u16).to_le_bytes());
     out.extend_from_slice(name);
+    out.extend_from_slice(&entry.extra);
     out.extend_from_slice(&entry.packed);
     if streamed {
         out.extend_from_slice(b"PK\x07\x08");
@@ -177,12 +226,19 @@ fn central(entry: &Entry, header_at: u32) -> Vec<u8> {
     ] {
         out.extend_from_slice(&n.to_le_bytes());
     }
-    for n in [entry.name.len() as u16, 0, 0, 0, 0] {
+    for n in [
+        entry.name.len() as u16,
+        entry.extra.len() as u16,
+        0,
+        entry.disk,
+        0,
+    ] {
         out.extend_from_slice(&n.to_le_bytes());
     }
     out.extend_from_slice(&(u32::from(entry.mode) << 16).to_le_bytes());
     out.extend_from_slice(&header_at.to_le_bytes());
     out.extend_from_slice(&entry.name);
+    out.extend_from_slice(&entry.extra);
     out
 }
 
