@@ -143,8 +143,7 @@ impl Router {
                         };
                         take(&unit(a, b, What::Udp, shard), payload);
                     }
-                    Body::Unreachable(complaint) => {
-                        let (a, b) = ((complaint.src, complaint.sport), (complaint.dst, complaint.dport));
+                    Body::Unreachable(complaint, a, b) => {
                         let what = What::Unreachable {
                             complaint,
                             reporter: src,
@@ -192,15 +191,7 @@ impl Router {
             ts_ns: self.clock_ns,
             record: packet.record,
         };
-        let nobody = (net::addr::Addr::default(), 0);
-        Some(Unit {
-            seen,
-            src: nobody,
-            dst: nobody,
-            pid: None,
-            what: What::Tick,
-            shard: 0,
-        })
+        Some(Unit::tick(seen))
     }
 
     fn skip(&mut self, skip: Skip, link_type: u16) {
@@ -266,7 +257,8 @@ pub(crate) struct Finisher {
     resolved: HashMap<Text, Text>,
     issuers: HashMap<Text, HashSet<Text>>,
     processes: Option<ProcessLookup>,
-    kinds: BTreeMap<Text, u64>,
+    /// How many rows of each kind; a few dozen, of which a handful make up nearly all.
+    kinds: Vec<(Text, u64)>,
     wants_rows: bool,
 }
 
@@ -277,7 +269,7 @@ impl Finisher {
             resolved: HashMap::new(),
             issuers: HashMap::new(),
             processes: None,
-            kinds: BTreeMap::new(),
+            kinds: Vec::new(),
             wants_rows: sink.wants_rows(),
         }
     }
@@ -290,9 +282,17 @@ impl Finisher {
     }
 
     pub(crate) fn row(&mut self, mut row: Row, sink: &mut dyn Sink) {
-        match self.kinds.get_mut(&row.kind) {
-            Some(count) => *count += 1,
-            None => drop(self.kinds.insert(row.kind.clone(), 1)),
+        match self.kinds.iter().position(|(kind, _)| *kind == row.kind) {
+            Some(at) => {
+                if let Some((_, count)) = self.kinds.get_mut(at) {
+                    *count += 1;
+                }
+                // The frequent ones move to the front.
+                if at > 0 {
+                    self.kinds.swap(at, at / 2);
+                }
+            }
+            None => self.kinds.push((row.kind.clone(), 1)),
         }
         if !self.wants_rows {
             return;

@@ -138,7 +138,7 @@ impl App {
                     out: shared.out,
                     info,
                 };
-                if !tls.data(&mut cx, shared.certificates, from_client, seen, data) {
+                if !tls.data(&mut cx, from_client, seen, data) {
                     *self = Self::Done;
                 }
                 Round::Consumed
@@ -323,16 +323,13 @@ impl App {
 
     /// Bytes of one direction are missing.
     pub(crate) fn gap(&mut self, shared: &mut Shared<'_>, info: &mut FlowInfo, from_client: bool, lost: u64) {
-        let (cx, certificates) = (
-            &mut Cx {
-                out: shared.out,
-                info,
-            },
-            &mut *shared.certificates,
-        );
+        let cx = &mut Cx {
+            out: shared.out,
+            info,
+        };
         match self {
             Self::Detect(None) => *self = Self::Watched(0),
-            Self::Tls(tls) => tls.gap(cx, certificates, from_client),
+            Self::Tls(tls) => tls.gap(cx, from_client),
             Self::Http(http) => http.gap(cx, from_client, lost),
             Self::Dns(_) | Self::Kerberos(_) | Self::Ldap(_) | Self::Socks(_) => *self = Self::Watched(0),
             _ => {}
@@ -346,7 +343,7 @@ impl App {
             info,
         };
         match self {
-            Self::Tls(tls) => tls.end(&mut cx, end, shared.certificates),
+            Self::Tls(tls) => tls.end(&mut cx, end),
             Self::Http(http) => http.end(&mut cx),
             Self::Dns(dns) => dns.end(&mut cx),
             Self::Socks(socks) => socks.end(&mut cx, end),

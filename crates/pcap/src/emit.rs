@@ -3,6 +3,8 @@
 use casetrace_model::{Row, Source, Text};
 
 use crate::net::addr::Addr;
+use crate::tls::cert::CertificateCache;
+use crate::tls::offer::OfferCache;
 
 /// Where something was seen: capture time and record number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -27,6 +29,14 @@ pub(crate) struct Emit {
     pub(crate) place: Place,
     /// Addresses and the names they were found under.
     pub(crate) resolved: Vec<(Place, Text, Text)>,
+    pub(crate) memo: Memo,
+}
+
+/// What this worker worked out before. Depends on nothing but its key, so it never shows in rows.
+#[derive(Debug, Default)]
+pub(crate) struct Memo {
+    pub(crate) certificates: CertificateCache,
+    pub(crate) offers: OfferCache,
 }
 
 impl Emit {
@@ -36,6 +46,7 @@ impl Emit {
             rows: Vec::new(),
             place: Place::default(),
             resolved: Vec::new(),
+            memo: Memo::default(),
         }
     }
 
@@ -126,11 +137,18 @@ impl Cx<'_> {
     }
 }
 
+/// True if there is an ASCII control character; looks at all bytes, many at a time.
+pub(crate) fn has_control(bytes: &[u8]) -> bool {
+    bytes
+        .iter()
+        .fold(false, |found, b| found | (*b < 0x20) | (*b == 0x7f))
+}
+
 /// Bytes of unknown encoding as text, at most `limit` bytes of it, without control characters.
 pub(crate) fn clean_text(bytes: &[u8], limit: usize) -> Text {
     let bytes = bytes.get(..limit).unwrap_or(bytes);
     match std::str::from_utf8(bytes) {
-        Ok(text) if !text.bytes().any(|b| b < 0x20 || b == 0x7f) => Text::new(text),
+        Ok(text) if !has_control(bytes) => Text::new(text),
         _ => String::from_utf8_lossy(bytes)
             .chars()
             .map(|c| if c.is_control() { '\u{fffd}' } else { c })

@@ -138,25 +138,33 @@ pub(crate) fn header<'a>(name: &str, value: &'a str) -> Cow<'a, str> {
         "x-ms-token-type" => return Cow::Borrowed(cut(value, 512)),
         _ => {}
     }
-    let secret = |word: &str| {
-        [
-            "token",
-            "secret",
-            "password",
-            "apikey",
-            "cookie",
-            "credential",
-            "credentials",
-            "assertion",
-            "session",
-        ]
-        .iter()
-        .any(|ending| word.ends_with(ending))
-    };
-    if name.split(['-', '_']).any(secret) || name.ends_with("api-key") || looks_like_token(value) {
+    if names_secret(name.as_bytes()) || looks_like_token(value) {
         return Cow::Borrowed(MASK);
     }
     Cow::Borrowed(cut(value, 512))
+}
+
+/// True if a word of the header name ends like the name of a secret.
+///
+/// Runs for every header of every message: only ends of words are looked at, and most differ in their last byte.
+fn names_secret(name: &[u8]) -> bool {
+    let ends = |word_end: usize| {
+        let name = name.get(..word_end).unwrap_or_default();
+        match name.last() {
+            Some(b'n') => {
+                name.ends_with(b"token") || name.ends_with(b"assertion") || name.ends_with(b"session")
+            }
+            Some(b't') => name.ends_with(b"secret"),
+            Some(b'd') => name.ends_with(b"password"),
+            Some(b'y') => name.ends_with(b"apikey"),
+            Some(b'e') => name.ends_with(b"cookie"),
+            Some(b'l') => name.ends_with(b"credential"),
+            Some(b's') => name.ends_with(b"credentials"),
+            _ => false,
+        }
+    };
+    let separators = name.iter().enumerate().filter(|(_, b)| matches!(b, b'-' | b'_'));
+    separators.map(|(at, _)| at).any(ends) || ends(name.len()) || name.ends_with(b"api-key")
 }
 
 /// `Bearer ***`.
@@ -220,20 +228,23 @@ pub(crate) fn body(text: &str, limit: usize) -> String {
 
 /// The first secret name (or a bare JWT) in `text`: its place, and how much of it to keep.
 fn next_secret(text: &str) -> Option<(usize, usize)> {
+    // Words are ASCII, so that their ends are places where the text may be cut.
+    let bytes = text.as_bytes();
     let mut from = 0;
-    while let Some(rest) = text.get(from..) {
-        let start = from + rest.find(|c: char| c.is_ascii_alphabetic())?;
+    while let Some(rest) = bytes.get(from..) {
+        let start = from + rest.iter().position(u8::is_ascii_alphabetic)?;
         let rest = text.get(start..)?;
-        let end = rest
-            .find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-'))
-            .unwrap_or(rest.len());
+        let in_word = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
+        let end = rest.bytes().position(|b| !in_word(&b)).unwrap_or(rest.len());
         let word = rest.get(..end)?;
         if word.starts_with("eyJ") && word.len() > 16 {
             return Some((start, 0));
         }
-        let follows = rest.get(end..)?.trim_start_matches(['"', '\'', ' ']);
-        if is_secret(word) && follows.starts_with(['=', ':', '>']) {
-            return Some((start, end));
+        if is_secret(word) {
+            let follows = rest.get(end..)?.trim_start_matches(['"', '\'', ' ']);
+            if follows.starts_with(['=', ':', '>']) {
+                return Some((start, end));
+            }
         }
         from = start + end;
     }

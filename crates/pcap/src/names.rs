@@ -1,29 +1,29 @@
 //! Names behind numbers: small registries kept as tab-separated tables under `pipelines/packets`.
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use casetrace_model::Text;
 
-/// A registry: number to name.
-pub(crate) struct Names(HashMap<u32, &'static str>);
+/// A registry: numbers in order, and their names.
+pub(crate) struct Names(Vec<(u32, &'static str)>);
 
 impl Names {
     fn read(table: &'static str) -> Self {
         let lines = table.lines().filter(|line| !line.starts_with('#'));
-        Self(
-            lines
-                .filter_map(|line| {
-                    let (number, name) = line.split_once('\t')?;
-                    Some((number.parse().ok()?, name))
-                })
-                .collect(),
-        )
+        let mut names: Vec<_> = lines
+            .filter_map(|line| {
+                let (number, name) = line.split_once('\t')?;
+                Some((number.parse().ok()?, name))
+            })
+            .collect();
+        names.sort_by_key(|(number, _)| *number);
+        Self(names)
     }
 
     /// The name, if the number is registered.
     pub(crate) fn get(&self, number: u32) -> Option<Text> {
-        self.0.get(&number).map(|name| Text::new_static(name))
+        let at = self.0.binary_search_by_key(&number, |(known, _)| *known).ok()?;
+        self.0.get(at).map(|(_, name)| Text::new_static(name))
     }
 
     /// The name, or `0x…` with at least four digits.

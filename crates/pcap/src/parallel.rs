@@ -1,12 +1,12 @@
 //! Shards over several threads, with the rows in the order one thread would give.
 //!
-//! The calling thread reads, opens frames and merges; each worker owns every n-th shard and gets every batch. A batch
-//! is the read buffer itself plus one small record a packet, so packet bytes are not copied. Bounded: a few batches
-//! are under way at a time.
+//! The calling thread reads, opens frames and merges; each worker owns every n-th shard and gets its share of every
+//! batch. A batch is the read buffer itself plus one small record a packet, so packet bytes are not copied; rows travel
+//! back in the batch, so that buffers are used again. Bounded: a few batches are under way at a time.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use casetrace_model::{Packet, PacketSink, Row, Sink, Text};
 
@@ -26,19 +26,65 @@ enum Span {
     Joined(u32, u32),
 }
 
+/// A unit, its number in the batch, and its payload.
+type Item = (u32, Unit, Span);
+
 /// Packets of one read buffer.
-#[derive(Default)]
 pub(crate) struct Batch {
     data: Vec<u8>,
     joined: Vec<u8>,
-    units: Vec<(Unit, Span)>,
+    units: u32,
+    /// The units of each worker.
+    shares: Vec<Vec<Item>>,
+    /// What each worker made of its share.
+    outputs: Vec<Mutex<Output>>,
 }
 
 /// What one worker made of one batch.
+#[derive(Default)]
 struct Output {
     rows: Vec<(Place, Row)>,
     resolved: Vec<(Place, Text, Text)>,
     evicted: u64,
+}
+
+impl Batch {
+    fn new(threads: usize) -> Self {
+        Self {
+            data: Vec::new(),
+            joined: Vec::new(),
+            units: 0,
+            shares: (0..threads).map(|_| Vec::new()).collect(),
+            outputs: (0..threads).map(|_| Mutex::default()).collect(),
+        }
+    }
+
+    fn push(&mut self, unit: &Unit, span: Span) {
+        let number = self.units;
+        self.units += 1;
+        if let What::Tick = unit.what {
+            self.shares
+                .iter_mut()
+                .for_each(|share| share.push((number, *unit, span)));
+            return;
+        }
+        let owner = usize::from(unit.shard) % self.shares.len().max(1);
+        if let Some(share) = self.shares.get_mut(owner) {
+            share.push((number, *unit, span));
+        }
+    }
+
+    /// A worker that panicked leaves what it had; the scope will say that it did.
+    fn output(&self, worker: usize) -> Option<MutexGuard<'_, Output>> {
+        let output = self.outputs.get(worker)?;
+        Some(output.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn clear(&mut self) {
+        self.units = 0;
+        self.joined.clear();
+        self.shares.iter_mut().for_each(Vec::clear);
+    }
 }
 
 /// Collects the units of the buffer being parsed.
@@ -65,7 +111,7 @@ impl PacketSink for Collector<'_> {
                 batch.joined.extend_from_slice(payload);
                 Span::Joined(start as u32, payload.len() as u32)
             };
-            batch.units.push((*unit, span));
+            batch.push(unit, span);
         });
     }
 }
@@ -73,8 +119,8 @@ impl PacketSink for Collector<'_> {
 /// Workers and the channels to and from them.
 pub(crate) struct Pool {
     inputs: Vec<SyncSender<Arc<Batch>>>,
-    outputs: Vec<Receiver<Output>>,
-    /// Batches whose rows are due, oldest first; kept so that their buffers can be used again.
+    done: Vec<Receiver<()>>,
+    /// Batches whose rows are due, oldest first.
     under_way: VecDeque<Arc<Batch>>,
     spare: Vec<Batch>,
 }
@@ -89,25 +135,28 @@ impl Pool {
         let threads = threads.min(SHARDS);
         let mut pool = Self {
             inputs: Vec::new(),
-            outputs: Vec::new(),
+            done: Vec::new(),
             under_way: VecDeque::new(),
             spare: Vec::new(),
         };
         for number in 0..threads {
             let (input, batches) = sync_channel::<Arc<Batch>>(MAX_LAG + 1);
-            // Roomy enough never to block a worker: one output a batch under way, and the last.
-            let (results, output) = sync_channel(MAX_LAG + 4);
+            // Roomy enough never to block a worker: one word a batch under way, and the last.
+            let (finished, done) = sync_channel(MAX_LAG + 4);
             let options = *options;
-            scope.spawn(move || work(&options, number, threads, &batches, &results));
+            scope.spawn(move || {
+                Worker::new(&options, number, threads).run(&batches, &finished);
+            });
             pool.inputs.push(input);
-            pool.outputs.push(output);
+            pool.done.push(done);
         }
         pool
     }
 
     /// An empty batch, and a buffer for what is read next; both were in use before if possible.
     pub(crate) fn spare(&mut self) -> (Batch, Vec<u8>) {
-        let mut batch = self.spare.pop().unwrap_or_default();
+        let threads = self.inputs.len();
+        let mut batch = self.spare.pop().unwrap_or_else(|| Batch::new(threads));
         let buffer = std::mem::take(&mut batch.data);
         (batch, buffer)
     }
@@ -132,42 +181,27 @@ impl Pool {
         }
     }
 
+    /// Waits for the oldest batch and writes out its rows; returns how many conversations it evicted.
     fn collect(&mut self, finisher: &mut Finisher, sink: &mut dyn Sink) -> u64 {
-        let outputs: Vec<Output> = self
-            .outputs
-            .iter()
-            .filter_map(|output| output.recv().ok())
-            .collect();
-        // Workers let go of a batch before they hand in its rows.
-        if let Some(mut batch) = self.under_way.pop_front().and_then(Arc::into_inner) {
-            batch.units.clear();
-            batch.joined.clear();
+        for done in &self.done {
+            let _ = done.recv();
+        }
+        let Some(batch) = self.under_way.pop_front() else {
+            return 0;
+        };
+        let evicted = merge(&batch, finisher, sink);
+        // Workers let go of a batch before they say that they are done.
+        if let Some(mut batch) = Arc::into_inner(batch) {
+            batch.clear();
             self.spare.push(batch);
         }
-        let evicted = outputs.iter().map(|o| o.evicted).sum();
-        merge(outputs, finisher, sink);
         evicted
     }
 
     /// Ends the workers and writes out everything; returns how many conversations were evicted.
     pub(crate) fn finish(mut self, finisher: &mut Finisher, sink: &mut dyn Sink, now_ns: i64) -> u64 {
-        let seen = crate::emit::Seen {
-            ts_ns: now_ns,
-            record: 0,
-        };
-        let nobody = (crate::net::addr::Addr::default(), 0);
-        let last = Unit {
-            seen,
-            src: nobody,
-            dst: nobody,
-            pid: None,
-            what: What::Tick,
-            shard: u8::MAX,
-        };
-        let batch = Batch {
-            units: vec![(last, Span::Joined(0, 0))],
-            ..Batch::default()
-        };
+        let (mut batch, _) = self.spare();
+        batch.push(&Unit::last(now_ns), Span::Joined(0, 0));
         self.submit(Vec::new(), batch, finisher, sink);
         self.inputs.clear();
         let mut evicted = 0;
@@ -178,59 +212,69 @@ impl Pool {
     }
 }
 
-fn work(
-    options: &Options,
+/// One thread and its shards.
+struct Worker {
     number: usize,
     threads: usize,
-    batches: &Receiver<Arc<Batch>>,
-    results: &SyncSender<Output>,
-) {
-    let mut shards: Vec<Shard> = (number..SHARDS)
-        .step_by(threads)
-        .map(|_| Shard::new(&options.limits))
-        .collect();
-    let mut emit = Emit::new(options.source);
-    while let Ok(batch) = batches.recv() {
-        let mut evicted = 0;
-        for (at, (unit, span)) in batch.units.iter().enumerate() {
-            let unit_number = at as u32;
-            if let What::Tick = unit.what {
-                for (i, shard) in shards.iter_mut().enumerate() {
-                    emit.place = Place {
-                        unit: unit_number,
-                        shard: (number + i * threads) as u8,
-                    };
-                    if unit.shard == u8::MAX {
-                        shard.finish(&mut emit, unit.seen.ts_ns);
-                        evicted += shard.evicted;
-                    } else {
-                        shard.unit(&mut emit, unit, &[]);
-                    }
-                }
-                continue;
+    shards: Vec<Shard>,
+    emit: Emit,
+    evicted: u64,
+}
+
+impl Worker {
+    fn new(options: &Options, number: usize, threads: usize) -> Self {
+        Self {
+            number,
+            threads,
+            shards: (number..SHARDS)
+                .step_by(threads)
+                .map(|_| Shard::new(&options.limits))
+                .collect(),
+            emit: Emit::new(options.source),
+            evicted: 0,
+        }
+    }
+
+    fn run(&mut self, batches: &Receiver<Arc<Batch>>, finished: &SyncSender<()>) {
+        while let Ok(batch) = batches.recv() {
+            for (number, unit, span) in batch.shares.get(self.number).into_iter().flatten() {
+                self.unit(*number, unit, batch.payload(*span));
             }
-            let owner = usize::from(unit.shard);
-            if owner % threads != number {
-                continue;
+            if let Some(mut output) = batch.output(self.number) {
+                // The batch's old lists are empty and have room.
+                std::mem::swap(&mut output.rows, &mut self.emit.rows);
+                std::mem::swap(&mut output.resolved, &mut self.emit.resolved);
+                output.evicted = std::mem::take(&mut self.evicted);
             }
-            emit.place = Place {
-                unit: unit_number,
-                shard: unit.shard,
-            };
-            if let Some(shard) = shards.get_mut(owner / threads) {
-                shard.unit(&mut emit, unit, batch.payload(*span));
+            drop(batch);
+            if finished.send(()).is_err() {
+                return;
             }
         }
-        drop(batch);
-        // Rows are large; growing the list would copy them several times.
-        let room = emit.rows.len() + emit.rows.len() / 4;
-        let output = Output {
-            rows: std::mem::replace(&mut emit.rows, Vec::with_capacity(room)),
-            resolved: std::mem::take(&mut emit.resolved),
-            evicted,
-        };
-        if results.send(output).is_err() {
+    }
+
+    fn unit(&mut self, number: u32, unit: &Unit, payload: &[u8]) {
+        if !matches!(unit.what, What::Tick) {
+            self.emit.place = Place {
+                unit: number,
+                shard: unit.shard,
+            };
+            if let Some(shard) = self.shards.get_mut(usize::from(unit.shard) / self.threads) {
+                shard.unit(&mut self.emit, unit, payload);
+            }
             return;
+        }
+        for (i, shard) in self.shards.iter_mut().enumerate() {
+            self.emit.place = Place {
+                unit: number,
+                shard: (self.number + i * self.threads) as u8,
+            };
+            if unit.is_last() {
+                shard.finish(&mut self.emit, unit.seen.ts_ns);
+                self.evicted += shard.evicted;
+            } else {
+                shard.unit(&mut self.emit, unit, &[]);
+            }
         }
     }
 }
@@ -246,20 +290,24 @@ impl Batch {
     }
 }
 
-/// Rows of all workers in the order of their packets.
-fn merge(outputs: Vec<Output>, finisher: &mut Finisher, sink: &mut dyn Sink) {
-    let mut names: Vec<(Place, Text, Text)> = Vec::new();
-    let mut queues = Vec::new();
-    for output in outputs {
-        names.extend(output.resolved);
-        queues.push(output.rows.into_iter());
+/// Rows of all workers in the order of their packets; returns how many conversations were evicted.
+fn merge(batch: &Batch, finisher: &mut Finisher, sink: &mut dyn Sink) -> u64 {
+    let mut outputs: Vec<_> = (0..batch.outputs.len())
+        .filter_map(|worker| batch.output(worker))
+        .collect();
+    let evicted = outputs.iter().map(|output| output.evicted).sum();
+    let (mut names, mut queues) = (Vec::new(), Vec::new());
+    for output in &mut outputs {
+        let Output { rows, resolved, .. } = &mut **output;
+        names.append(resolved);
+        queues.push(rows.drain(..));
     }
     names.sort_by_key(|(place, _, _)| *place);
     let mut names = names.into_iter().peekable();
     loop {
         // Looked at in place: rows are too large to be moved for a comparison.
         let first =
-            |rows: &std::vec::IntoIter<(Place, Row)>| rows.as_slice().first().map(|(place, _)| *place);
+            |rows: &std::vec::Drain<'_, (Place, Row)>| rows.as_slice().first().map(|(place, _)| *place);
         let next = queues
             .iter()
             .enumerate()
@@ -277,4 +325,5 @@ fn merge(outputs: Vec<Output>, finisher: &mut Finisher, sink: &mut dyn Sink) {
     for (_, address, name) in names {
         finisher.resolved(address, name);
     }
+    evicted
 }

@@ -17,7 +17,6 @@ use crate::emit::{Cx, Emit, FlowInfo, Seen};
 use crate::flow::{End, Shared};
 use crate::net::Opener;
 use crate::net::addr::Addr;
-use crate::tls::cert::CertificateCache;
 
 const SEEN: Seen = Seen {
     ts_ns: 1_700_000_000_000_000_000,
@@ -38,11 +37,10 @@ fn endpoints(port: u16, transport: &'static str) -> FlowInfo {
 /// `cut` is the size of the pieces the bytes arrive in (0 counts as 1).
 pub fn connection(port: u16, client: &[u8], server: &[u8], cut: usize) -> Vec<Row> {
     let mut out = Emit::new(Source::Pcap);
-    let (mut certificates, mut waiting_bytes, mut given_up) = (CertificateCache::default(), 0, 0);
+    let (mut waiting_bytes, mut given_up) = (0, 0);
     let max_waiting_bytes = Limits::default().max_stream_bytes;
     let mut shared = Shared {
         out: &mut out,
-        certificates: &mut certificates,
         waiting_bytes: &mut waiting_bytes,
         max_waiting_bytes,
         given_up: &mut given_up,

@@ -5,17 +5,18 @@
 //! longest silent of a sample is written out and counted.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::BuildHasher;
 
 use casetrace_model::{JsonObject, Limits, Outcome, Row, Text};
+
+use hashbrown::HashTable;
 
 use crate::dns::{Queries, protocol_of};
 use crate::emit::{Cx, Emit, FlowInfo, Seen};
 use crate::flow::{ACK, Arrival, Flow, RST, SYN, Shared};
 use crate::names;
 use crate::net::Unreachable;
-use crate::net::addr::{Addr, FlowKey};
-use crate::tls::cert::CertificateCache;
+use crate::net::addr::{Addr, FlowKey, Keyed};
 use crate::udp::UdpFlows;
 
 /// Shares of the work; a power of two.
@@ -58,36 +59,47 @@ pub(crate) enum What {
     Tick,
 }
 
-/// Passes through the number a [`FlowKey`] computes itself; other keys get a quick mix.
-#[derive(Default)]
-pub(crate) struct SpreadHasher(u64);
+impl Unit {
+    /// The time is `now_ns`.
+    pub(crate) fn tick(seen: Seen) -> Self {
+        Self {
+            seen,
+            src: (Addr::default(), 0),
+            dst: (Addr::default(), 0),
+            pid: None,
+            what: What::Tick,
+            shard: 0,
+        }
+    }
 
-impl Hasher for SpreadHasher {
-    fn finish(&self) -> u64 {
-        self.0
+    /// Nothing comes behind this: shards write what is open.
+    pub(crate) fn last(now_ns: i64) -> Self {
+        let seen = Seen {
+            ts_ns: now_ns,
+            record: 0,
+        };
+        Self {
+            shard: u8::MAX,
+            ..Self::tick(seen)
+        }
     }
-    fn write(&mut self, bytes: &[u8]) {
-        let (words, rest) = bytes.as_chunks::<8>();
-        let mut mix =
-            |word: u64| self.0 = (self.0.rotate_left(23) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        words.iter().for_each(|word| mix(u64::from_le_bytes(*word)));
-        rest.iter().for_each(|byte| mix(u64::from(*byte)));
-        self.0 ^= self.0 >> 29;
-    }
-    fn write_u64(&mut self, value: u64) {
-        self.0 = value;
+
+    pub(crate) fn is_last(&self) -> bool {
+        matches!(self.what, What::Tick) && self.shard == u8::MAX
     }
 }
 
-pub(crate) type SpreadMap<V> = HashMap<FlowKey, V, BuildHasherDefault<SpreadHasher>>;
+/// Conversations by their ends.
+pub(crate) type FlowMap<V> = HashMap<FlowKey, V, Keyed>;
 
 /// The conversations of one share.
 pub(crate) struct Shard {
-    index: SpreadMap<u32>,
+    /// Slot numbers, found by the key of the flow in the slot: small enough to stay in the cache.
+    index: HashTable<u32>,
+    keyed: Keyed,
     slots: Vec<Option<Box<Flow>>>,
     free: Vec<u32>,
     hand: usize,
-    certificates: CertificateCache,
     waiting_bytes: usize,
     max_waiting_bytes: usize,
     max_flows: usize,
@@ -103,11 +115,11 @@ impl Shard {
     pub(crate) fn new(limits: &Limits) -> Self {
         let max_flows = (limits.max_flows / SHARDS).max(16);
         Self {
-            index: SpreadMap::default(),
+            index: HashTable::new(),
+            keyed: Keyed::default(),
             slots: Vec::new(),
             free: Vec::new(),
             hand: 0,
-            certificates: CertificateCache::default(),
             waiting_bytes: 0,
             max_waiting_bytes: limits.max_stream_bytes / SHARDS,
             max_flows,
@@ -152,21 +164,21 @@ impl Shard {
             payload,
             wire_len,
         };
-        let mut slot = self.index.get(&key).copied();
-        if let Some(at) = slot {
-            let reused = self.flow(at).is_some_and(|flow| flow.is_reuse(&arrival));
-            if reused {
-                self.finish_slot(out, at, unit.seen.ts_ns);
-                slot = None;
-            }
+        let hash = self.keyed.hash_one(key);
+        let mut slot = self.find(hash, &key);
+        if flags & (SYN | ACK) == SYN
+            && let Some(at) = slot
+            && self.flow(at).is_some_and(|flow| flow.is_reuse(&arrival))
+        {
+            self.finish_slot(out, at, unit.seen.ts_ns);
+            slot = None;
         }
         let at = match slot {
             Some(at) => at,
-            None => self.open(out, key, unit, flags),
+            None => self.open(out, hash, key, unit, flags),
         };
         let Self {
             slots,
-            certificates,
             waiting_bytes,
             max_waiting_bytes,
             evicted,
@@ -182,7 +194,6 @@ impl Shard {
         }
         let mut shared = Shared {
             out,
-            certificates,
             waiting_bytes,
             max_waiting_bytes: *max_waiting_bytes,
             given_up: evicted,
@@ -194,7 +205,14 @@ impl Shard {
         self.slots.get(at as usize)?.as_deref()
     }
 
-    fn open(&mut self, out: &mut Emit, key: FlowKey, unit: &Unit, flags: u8) -> u32 {
+    fn find(&self, hash: u64, key: &FlowKey) -> Option<u32> {
+        let found = self
+            .index
+            .find(hash, |at| self.flow(*at).is_some_and(|flow| flow.key == *key));
+        found.copied()
+    }
+
+    fn open(&mut self, out: &mut Emit, hash: u64, key: FlowKey, unit: &Unit, flags: u8) -> u32 {
         if self.index.len() >= self.max_flows {
             self.evict(out);
         }
@@ -221,7 +239,13 @@ impl Shard {
         if let Some(slot) = self.slots.get_mut(at as usize) {
             *slot = Some(flow);
         }
-        self.index.insert(key, at);
+        let Self {
+            index, slots, keyed, ..
+        } = self;
+        index.insert_unique(hash, at, |at| {
+            let flow = slots.get(*at as usize).and_then(Option::as_deref);
+            flow.map_or(0, |flow| keyed.hash_one(flow.key))
+        });
         at
     }
 
@@ -229,10 +253,14 @@ impl Shard {
         let Some(flow) = self.slots.get_mut(at as usize).and_then(Option::take) else {
             return;
         };
-        self.index.remove(&flow.key);
+        if let Ok(entry) = self
+            .index
+            .find_entry(self.keyed.hash_one(flow.key), |known| *known == at)
+        {
+            entry.remove();
+        }
         self.free.push(at);
         let Self {
-            certificates,
             waiting_bytes,
             max_waiting_bytes,
             evicted,
@@ -240,7 +268,6 @@ impl Shard {
         } = self;
         let mut shared = Shared {
             out,
-            certificates,
             waiting_bytes,
             max_waiting_bytes: *max_waiting_bytes,
             given_up: evicted,
@@ -285,10 +312,9 @@ impl Shard {
         };
         let mut info = FlowInfo::new(unit.seen.record, unit.src, unit.dst, transport);
         let fatal = complaint.mtu == 0 && name != "packet_too_big" && name != "fragmentation_needed";
+        let key = FlowKey::new(unit.src, unit.dst);
         let slot = self
-            .index
-            .get(&FlowKey::new(unit.src, unit.dst))
-            .copied()
+            .find(self.keyed.hash_one(key), &key)
             .filter(|_| transport == "tcp");
         if let Some(flow) = slot.and_then(|at| self.slots.get_mut(at as usize)?.as_deref_mut()) {
             info.id = flow.info.id;
@@ -371,6 +397,6 @@ mod tests {
 
     #[test]
     fn units_stay_small() {
-        assert!(std::mem::size_of::<Unit>() <= 192);
+        assert!(std::mem::size_of::<Unit>() <= 112);
     }
 }

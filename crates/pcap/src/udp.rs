@@ -7,7 +7,7 @@ use crate::kerberos;
 use crate::ldap::Ldap;
 use crate::net::addr::FlowKey;
 use crate::quic::Quic;
-use crate::shard::{SpreadMap, Unit};
+use crate::shard::{FlowMap, Unit};
 
 const IDLE_NS: i64 = 120_000_000_000;
 
@@ -25,7 +25,7 @@ struct Flow {
 
 /// UDP conversations of one shard that carry a known protocol.
 pub(crate) struct UdpFlows {
-    flows: SpreadMap<Flow>,
+    flows: FlowMap<Flow>,
     max: usize,
     /// Conversations forgotten early for lack of room.
     pub(crate) evicted: u64,
@@ -34,7 +34,7 @@ pub(crate) struct UdpFlows {
 impl UdpFlows {
     pub(crate) fn new(max: usize) -> Self {
         Self {
-            flows: SpreadMap::default(),
+            flows: FlowMap::default(),
             // A hello in pieces weighs more than a connection that is past its handshake.
             max: (max / 8).max(16),
             evicted: 0,
@@ -46,17 +46,17 @@ impl UdpFlows {
             return dhcp(out, unit, payload);
         }
         let key = FlowKey::new(unit.src, unit.dst);
-        if !self.flows.contains_key(&key) {
-            let Some(flow) = recognise(unit, payload) else {
-                return;
-            };
-            if self.flows.len() >= self.max {
-                self.evict(out, unit.seen.ts_ns);
+        let flow = match self.flows.get_mut(&key) {
+            Some(flow) => flow,
+            None => {
+                let Some(flow) = recognise(unit, payload) else {
+                    return;
+                };
+                if self.flows.len() >= self.max {
+                    self.evict(out, unit.seen.ts_ns);
+                }
+                self.flows.entry(key).or_insert(flow)
             }
-            self.flows.insert(key, flow);
-        }
-        let Some(flow) = self.flows.get_mut(&key) else {
-            return;
         };
         flow.last_ns = unit.seen.ts_ns;
         flow.info.saw_pid(unit.pid);

@@ -118,7 +118,13 @@ impl Queries {
         }
         let mut row = cx.row("dns.query", seen, true);
         row.server_name = Some(found.name.clone());
-        row.message = format!("{} {} asked", kind_name(found.kind, protocol), found.name);
+        row.message = [
+            kind_name(found.kind, protocol).as_str(),
+            " ",
+            &found.name,
+            " asked",
+        ]
+        .concat();
         let open = Open {
             key,
             name: found.name.clone(),
@@ -286,19 +292,16 @@ fn summary(found: &Message, name: &Text, rcode: &Text) -> String {
         .filter(|r| matches!(r.kind, 1 | 28 | 5 | 12 | 32))
         .map(|r| r.value.as_str());
     match (values.next(), values.count()) {
-        (Some(first), 0) => format!("{name}: {rcode}, {first}"),
+        (Some(first), 0) => [name.as_str(), ": ", rcode, ", ", first].concat(),
         (Some(first), more) => format!("{name}: {rcode}, {first} and {more} more"),
-        (None, _) => format!("{name}: {rcode}"),
+        (None, _) => [name.as_str(), ": ", rcode].concat(),
     }
 }
 
 fn answer_fields(fields: &mut JsonObject, found: &Message, protocol: Protocol) {
     let shown = |r: &message::Record| {
-        format!(
-            "{} {}",
-            kind_name(r.kind, protocol),
-            clean_text(r.value.as_bytes(), 512)
-        )
+        let value = clean_text(r.value.as_bytes(), 512);
+        [kind_name(r.kind, protocol).as_str(), " ", &value].concat()
     };
     let answers: Vec<String> = found.answers.iter().map(shown).collect();
     fields.push_list("answers", answers.iter().map(String::as_str));

@@ -7,12 +7,13 @@
 mod rows;
 mod stream;
 
+use std::collections::VecDeque;
+
 use casetrace_model::Text;
 
 use crate::app::App;
 use crate::emit::{Emit, FlowInfo, Seen};
 use crate::net::addr::FlowKey;
-use crate::tls::cert::CertificateCache;
 
 pub(crate) const FIN: u8 = 1;
 pub(crate) const SYN: u8 = 2;
@@ -40,7 +41,6 @@ pub(crate) enum End {
 /// What flows of one shard share.
 pub(crate) struct Shared<'a> {
     pub(crate) out: &'a mut Emit,
-    pub(crate) certificates: &'a mut CertificateCache,
     /// Bytes waiting for reassembly, and kept by protocols, in all flows of the shard.
     pub(crate) waiting_bytes: &'a mut usize,
     pub(crate) max_waiting_bytes: usize,
@@ -73,7 +73,7 @@ struct Waiting {
 struct Half {
     started: bool,
     next: u32,
-    waiting: Vec<Waiting>,
+    waiting: VecDeque<Waiting>,
     waiting_bytes: usize,
     bytes: u64,
     packets: u64,
@@ -198,6 +198,9 @@ impl Flow {
 
     /// Counts what the protocol keeps; over the ceiling, the conversation that asks for more is given up.
     fn account(&mut self, shared: &mut Shared<'_>, now_ns: i64) {
+        if self.held == 0 && self.app.is_done() {
+            return;
+        }
         let held = self.app.held();
         *shared.waiting_bytes = (*shared.waiting_bytes + held).saturating_sub(self.held);
         self.held = held;

@@ -93,18 +93,15 @@ impl Flow {
             }
             None => fields.push_str("close", "none"),
         }
-        let mut info = self.info.clone();
-        // The tunnel's far end has its own name; the connection itself is the one to the proxy.
-        info.tunnel = None;
+        let message = self.message(outcome);
         let mut cx = Cx {
             out: shared.out,
-            info: &mut info,
+            info: &mut self.info,
         };
         let mut row = cx.row("tcp.connect", self.first, true);
-        row.server_name.clone_from(&self.info.server_name);
-        row.proxy = self.info.tunnel.as_ref().map(|t| t.proxy.clone());
+        row.server_name.clone_from(&cx.info.server_name);
         row.outcome = Some(outcome);
-        row.message = self.message(outcome);
+        row.message = message;
         row.fields = fields.finish();
         cx.push(row);
     }
@@ -113,12 +110,12 @@ impl Flow {
         let (addr, port) = self.info.server;
         let to = addr.with_port(port);
         match outcome {
-            Outcome::Success => format!("Connected to {to}"),
-            Outcome::Refused => format!("Connection to {to} refused"),
+            Outcome::Success => ["Connected to ", &to].concat(),
+            Outcome::Refused => ["Connection to ", &to, " refused"].concat(),
             Outcome::Timeout => format!("No answer from {to} to {} SYN", self.syns),
             Outcome::Failure => format!("{to} unreachable: {}", self.icmp.as_deref().unwrap_or_default()),
             _ if self.syns > 0 => format!("Connection attempt to {to}; the capture ends before its outcome"),
-            _ => format!("Connection to {to}, its start not captured"),
+            _ => ["Connection to ", &to, ", its start not captured"].concat(),
         }
     }
 }

@@ -115,7 +115,7 @@ impl Flow {
             half.retransmits += 1;
             return;
         }
-        half.waiting.push(Waiting {
+        half.waiting.push_back(Waiting {
             seq,
             wire_len: arrival.wire_len,
             data: arrival.payload.to_vec(),
@@ -141,7 +141,9 @@ impl Flow {
                 .iter()
                 .position(|w| w.seq.wrapping_sub(next) as i32 <= 0);
             let Some(at) = ready else { return };
-            let waiting = half.waiting.remove(at);
+            let Some(waiting) = half.waiting.remove(at) else {
+                return;
+            };
             half.waiting_bytes -= waiting.data.len();
             *shared.waiting_bytes = shared.waiting_bytes.saturating_sub(waiting.data.len());
             let old = next.wrapping_sub(waiting.seq);
@@ -178,7 +180,7 @@ impl Flow {
         }
         let sender = usize::from(arrival.from_client);
         let half = &self.halves[sender];
-        let Some(first) = half.waiting.first() else { return };
+        let Some(first) = half.waiting.front() else { return };
         let acked = arrival.ack.wrapping_sub(half.next) as i32 > 0;
         let waited = half.waiting.len() >= 4 || arrival.seen.ts_ns - first.seen.ts_ns > 1_000_000_000;
         if acked && waited {

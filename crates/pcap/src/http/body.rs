@@ -103,7 +103,7 @@ impl Body {
 
 /// Moves bytes up to and with the line feed into `line` (without the line end).
 fn take_line(line: &mut Vec<u8>, rest: &[u8]) -> (usize, bool) {
-    let Some(end) = rest.iter().position(|b| *b == b'\n') else {
+    let Some(end) = memchr::memchr(b'\n', rest) else {
         line.extend_from_slice(rest.get(..MAX_LINE + 1).unwrap_or(rest));
         return (rest.len(), false);
     };
@@ -228,7 +228,7 @@ pub(crate) fn kind_of(bytes: &[u8]) -> &'static str {
     // Pages often start with a comment or an XML declaration before <html>.
     if begins("<!--") || begins("<?xml") || begins("<!doctype") {
         let head = text.get(..1024).unwrap_or(text).to_ascii_lowercase();
-        if head.windows(5).any(|w| w == b"<html") {
+        if memchr::memmem::find(&head, b"<html").is_some() {
             return "html";
         }
     }

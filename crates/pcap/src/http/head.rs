@@ -30,6 +30,9 @@ pub(crate) struct Head {
 
 type Span = (u32, u32);
 
+/// Length of the longest method below.
+const MAX_METHOD: usize = 16;
+
 const METHODS: &[&str] = &[
     "GET",
     "POST",
@@ -77,11 +80,15 @@ const METHODS: &[&str] = &[
 
 /// True if `bytes` begin like a request line (or are a piece of one too short to tell apart).
 pub(crate) fn starts_request(bytes: &[u8]) -> bool {
-    let word = bytes.split(|b| *b == b' ').next().unwrap_or_default();
-    if word.len() == bytes.len() {
-        return bytes.len() >= 2 && METHODS.iter().any(|m| m.as_bytes().starts_with(bytes));
+    if !bytes.first().is_some_and(u8::is_ascii_uppercase) {
+        return false;
     }
-    METHODS.iter().any(|m| m.as_bytes() == word)
+    // Longer than any method: bodies and binary data are not searched to their end.
+    let front = bytes.get(..MAX_METHOD + 1).unwrap_or(bytes);
+    match front.iter().position(|b| *b == b' ') {
+        Some(at) => METHODS.iter().any(|m| Some(m.as_bytes()) == front.get(..at)),
+        None => front.len() >= 2 && METHODS.iter().any(|m| m.as_bytes().starts_with(front)),
+    }
 }
 
 /// True if `bytes` begin like a status line.
@@ -95,7 +102,7 @@ pub(crate) fn starts_response(bytes: &[u8]) -> bool {
 pub(crate) fn end_of_head(bytes: &[u8], from: usize) -> Option<usize> {
     let mut at = from.saturating_sub(3);
     while let Some(rest) = bytes.get(at..) {
-        let line_end = at + rest.iter().position(|b| *b == b'\n')?;
+        let line_end = at + memchr::memchr(b'\n', rest)?;
         match bytes.get(line_end + 1..)? {
             [b'\n', ..] => return Some(line_end + 2),
             [b'\r', b'\n', ..] => return Some(line_end + 3),
@@ -241,6 +248,11 @@ impl Head {
         self.spans.push(span);
     }
 
+    /// Bytes of all names and values.
+    pub(crate) fn size(&self) -> usize {
+        self.raw.len()
+    }
+
     /// Names and values as sent.
     pub(crate) fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         let bytes = |(at, len): Span| self.raw.get(at as usize..(at + len) as usize).unwrap_or_default();
@@ -311,5 +323,7 @@ mod tests {
         assert!(starts_request(b"CONNECT a:443") && starts_request(b"GE") && starts_request(b"GET /"));
         assert!(!starts_request(b"G") && !starts_request(b"GETX / ") && !starts_request(b"220 smtp"));
         assert!(starts_response(b"HTTP/1.0 200") && !starts_response(b"HTTP/2 200"));
+        assert!(METHODS.iter().all(|m| m.len() <= MAX_METHOD));
+        assert!(starts_request(b"SSTP_DUPLEX_POST /sra") && !starts_request(b"SSTP_DUPLEX_POSTX /sra"));
     }
 }

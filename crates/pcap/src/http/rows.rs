@@ -45,7 +45,7 @@ pub(crate) fn request(cx: &Cx<'_>, head: &Head, seen: Seen) -> (Row, Request) {
     let shown = if absolute || connect || host.is_empty() || !head.target.starts_with('/') {
         mask::url(&head.target)
     } else {
-        mask::url(&format!("http://{host}{}", head.target))
+        mask::url(&["http://", host, &head.target].concat())
     };
     row.server_name = server_name(head, host, connect, absolute);
     if connect || absolute {
@@ -54,12 +54,12 @@ pub(crate) fn request(cx: &Cx<'_>, head: &Head, seen: Seen) -> (Row, Request) {
     row.correlation_id = correlation(head).or_else(|| in_query(&head.target));
     row.content_type = media_type(head);
     row.http_method = Some(method.clone());
-    row.message = format!("{method} {}", mask::cut(&shown, 200));
+    row.message = [method.as_str(), " ", mask::cut(&shown, 200)].concat();
     row.url = Some(shown.clone());
     let (authorization, ntlm) = authorization(head);
     row.user = ntlm.as_ref().and_then(|n| n.user.clone());
     let mut fields = JsonObject::with_capacity(1280).str("version", head.version);
-    fields.push_raw("headers", &headers(head));
+    push_headers(&mut fields, head);
     if let Some(scheme) = &authorization {
         fields.push_str("has_authorization", scheme);
     }
@@ -167,45 +167,64 @@ fn expected(head: &Head) -> Option<&'static str> {
     (sent.contains("json") || json.iter().any(|known| path.contains(known))).then_some("json")
 }
 
-/// Header names (lower case) and values, secrets masked.
-fn headers(head: &Head) -> String {
-    let mut object = JsonObject::with_capacity(1024);
-    let mut lower = String::new();
-    let mut joined = String::new();
-    for (at, (name, value)) in head.fields().take(MAX_SHOWN).enumerate() {
-        let same = |other: &&[u8]| other.eq_ignore_ascii_case(name);
-        if head.fields().take(at).any(|(other, _)| same(&other)) {
+/// Adds header names (lower case) and values, secrets masked, as the object `headers`; repeated fields are joined.
+fn push_headers(out: &mut JsonObject, head: &Head) {
+    let mut object = JsonObject::with_capacity(head.size() + head.size() / 4 + 64);
+    let mut name = String::with_capacity(64);
+    let (mut fields, mut tags) = ([(&[][..], &[][..]); MAX_SHOWN], [0; MAX_SHOWN]);
+    let mut shown_fields = 0;
+    for ((slot, tag), field) in fields.iter_mut().zip(&mut tags).zip(head.fields()) {
+        (*slot, *tag) = (field, name_tag(field.0));
+        shown_fields += 1;
+    }
+    let fields = fields.get(..shown_fields).unwrap_or_default();
+    let tags = tags.get(..shown_fields).unwrap_or_default();
+    for (at, ((raw, value), tag)) in fields.iter().zip(tags).enumerate() {
+        let same = |other: &&(&[u8], &[u8])| other.0.eq_ignore_ascii_case(raw);
+        let (before, behind) = (tags.get(..at), tags.get(at + 1..));
+        let maybe = |tags: Option<&[u8]>| tags.is_some_and(|tags| tags.contains(tag));
+        if maybe(before) && fields.iter().take(at).any(|other| same(&other)) {
             continue;
         }
-        lower.clear();
-        lower.extend(name.iter().take(64).map(|b| char::from(b.to_ascii_lowercase())));
-        let later = head
-            .fields()
-            .take(MAX_SHOWN)
-            .skip(at + 1)
-            .filter(|(other, _)| same(other));
+        lower_into(&mut name, raw);
         let value = shown(value);
-        let value = mask::header(&lower, &value);
-        joined.clear();
-        for (_, more) in later {
+        let value = mask::header(&name, &value);
+        if !maybe(behind) {
+            object.push_str(&name, &value);
+            continue;
+        }
+        let mut joined = value.into_owned();
+        for (_, more) in fields.iter().skip(at + 1).filter(same) {
             joined.push_str(", ");
-            joined.push_str(&mask::header(&lower, &shown(more)));
+            joined.push_str(&mask::header(&name, &shown(more)));
         }
-        if joined.is_empty() {
-            object.push_str(&lower, &value);
-        } else {
-            joined.insert_str(0, &value);
-            object.push_str(&lower, &joined);
-        }
+        object.push_str(&name, &joined);
     }
-    object.finish()
+    out.push_raw("headers", &object.finish());
+}
+
+/// A byte that equal names share and different ones mostly don't.
+fn name_tag(name: &[u8]) -> u8 {
+    let end = |byte: Option<&u8>| byte.map_or(0, u8::to_ascii_lowercase);
+    end(name.first()).wrapping_mul(31) ^ end(name.last()).rotate_left(3) ^ name.len() as u8
+}
+
+/// The first 64 bytes of a name in lower case, bytes outside ASCII as Latin 1.
+fn lower_into(out: &mut String, name: &[u8]) {
+    let name = name.get(..64).unwrap_or(name);
+    out.clear();
+    match std::str::from_utf8(name) {
+        Ok(text) if name.is_ascii() => out.push_str(text),
+        _ => out.extend(name.iter().map(|b| char::from(*b))),
+    }
+    out.make_ascii_lowercase();
 }
 
 /// A field's value as text, without control characters.
 fn shown(value: &[u8]) -> Cow<'_, str> {
     let value = value.get(..4096).unwrap_or(value);
     match std::str::from_utf8(value) {
-        Ok(text) if !text.bytes().any(|b| b < 0x20 || b == 0x7f) => Cow::Borrowed(text),
+        Ok(text) if !crate::emit::has_control(value) => Cow::Borrowed(text),
         _ => Cow::Owned(crate::emit::clean_text(value, 4096).into()),
     }
 }
@@ -252,7 +271,7 @@ fn response_fields(row: &mut Row, head: &Head, request: Option<&Request>, sample
     let mut fields = JsonObject::with_capacity(1536)
         .str("version", head.version)
         .str("reason", &head.reason);
-    fields.push_raw("headers", &headers(head));
+    push_headers(&mut fields, head);
     if let Some(request) = request {
         fields.push_num("request_record", request.seen.record);
         fields.push_num("answer_ms", (seen.ts_ns - request.seen.ts_ns) / 1_000_000);
@@ -296,9 +315,17 @@ fn body_fields(row: &mut Row, fields: &mut JsonObject, head: &Head, sample: &Sam
     fields.push_str("body_kind", kind);
     fields.push_num("body_bytes", sample.total);
     if matches!(kind, "json" | "xml" | "html" | "text") {
-        let text = String::from_utf8_lossy(&bytes);
+        // Several times faster for valid text than asking for a lossy one at once.
+        let text = match std::str::from_utf8(&bytes) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => String::from_utf8_lossy(&bytes),
+        };
         fields.push_str("body_start", &mask::body(&text, 256));
-        let mut codes: Vec<Text> = code::find_aadsts(&text).collect();
+        // A body of 32 KiB is searched for the first code several times faster than for all.
+        let mut codes: Vec<Text> = match memchr::memmem::find(text.as_bytes(), b"AADSTS") {
+            Some(_) => code::find_aadsts(&text).collect(),
+            None => Vec::new(),
+        };
         codes.dedup();
         codes.truncate(8);
         row.error_code = codes.first().cloned();

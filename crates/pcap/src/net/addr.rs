@@ -1,34 +1,80 @@
 //! Addresses and the key of a conversation.
 
-use std::fmt::Write;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::hash::{BuildHasher, Hasher};
+use std::net::Ipv4Addr;
 
 use casetrace_model::Text;
 
-/// An IPv4 or IPv6 address; IPv4 in its mapped form, so that one integer compares and hashes both.
+/// An IPv4 or IPv6 address; IPv4 in its mapped form, so that one number compares and hashes both.
+///
+/// Two halves and not one 128-bit integer, whose alignment would pad every structure that holds an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub(crate) struct Addr(pub(crate) u128);
+pub(crate) struct Addr {
+    high: u64,
+    low: u64,
+}
 
-const MAPPED: u128 = 0xffff_0000_0000;
+const MAPPED: u64 = 0xffff_0000_0000;
 
 impl Addr {
     pub(crate) fn v4(bytes: [u8; 4]) -> Self {
-        Self(MAPPED | u128::from(u32::from_be_bytes(bytes)))
+        Self {
+            high: 0,
+            low: MAPPED | u64::from(u32::from_be_bytes(bytes)),
+        }
     }
 
     pub(crate) fn v6(bytes: [u8; 16]) -> Self {
-        Self(u128::from_be_bytes(bytes))
+        let number = u128::from_be_bytes(bytes);
+        Self {
+            high: (number >> 64) as u64,
+            low: number as u64,
+        }
+    }
+
+    /// Groups in hex with the longest run of zeros left out (RFC 5952), as the standard library writes them, without
+    /// the formatting machinery: this runs twice for every row.
+    fn push_v6(self, out: &mut String) {
+        let number = u128::from(self.high) << 64 | u128::from(self.low);
+        let group = |at: usize| (number >> (112 - 16 * at)) as u16;
+        let (mut run, mut longest) = (0..0, 0..0);
+        for at in 0..8 {
+            run = if group(at) == 0 {
+                run.start..at + 1
+            } else {
+                at + 1..at + 1
+            };
+            if run.len() > longest.len() {
+                longest = run.clone();
+            }
+        }
+        if longest.len() < 2 {
+            longest = 8..8;
+        }
+        let mut at = 0;
+        while at < 8 {
+            if at == longest.start {
+                out.push_str("::");
+                at = longest.end;
+                continue;
+            }
+            if at > 0 && at != longest.end {
+                out.push(':');
+            }
+            push_hex_group(out, group(at));
+            at += 1;
+        }
     }
 
     fn as_v4(self) -> Option<Ipv4Addr> {
-        (self.0 >> 32 == 0xffff).then(|| Ipv4Addr::from(self.0 as u32))
+        (self.high == 0 && self.low >> 32 == 0xffff).then(|| Ipv4Addr::from(self.low as u32))
     }
 
     /// True for addresses that many hosts answer to.
     pub(crate) fn is_multicast(self) -> bool {
         match self.as_v4() {
             Some(v4) => v4.is_multicast() || v4.octets()[3] == 255,
-            None => self.0 >> 120 == 0xff,
+            None => self.high >> 56 == 0xff,
         }
     }
 
@@ -37,7 +83,7 @@ impl Addr {
             Some(v4) => v4_text(v4.octets()),
             None => {
                 let mut out = String::with_capacity(40);
-                let _ = write!(out, "{}", Ipv6Addr::from(self.0));
+                self.push_v6(&mut out);
                 Text::from(out)
             }
         }
@@ -49,7 +95,9 @@ impl Addr {
         match self.as_v4() {
             Some(v4) => out.push_str(&v4_text(v4.octets())),
             None => {
-                let _ = write!(out, "[{}]", Ipv6Addr::from(self.0));
+                out.push('[');
+                self.push_v6(&mut out);
+                out.push(']');
             }
         }
         out.push(':');
@@ -58,29 +106,50 @@ impl Addr {
     }
 }
 
-/// Dotted decimal without the formatting machinery: this runs twice for every row.
-fn v4_text(octets: [u8; 4]) -> Text {
-    let mut out = [0_u8; 15];
-    let mut len = 0;
-    let mut push = |byte: u8| {
-        if let Some(slot) = out.get_mut(len) {
-            *slot = byte;
-            len += 1;
-        }
-    };
-    for (i, octet) in octets.into_iter().enumerate() {
-        if i > 0 {
-            push(b'.');
-        }
-        if octet >= 100 {
-            push(b'0' + octet / 100);
-        }
-        if octet >= 10 {
-            push(b'0' + octet / 10 % 10);
-        }
-        push(b'0' + octet % 10);
+fn push_hex_group(out: &mut String, group: u16) {
+    let digits = (4 - group.leading_zeros() / 4).max(1);
+    for digit in (0..digits).rev() {
+        out.extend(char::from_digit(u32::from(group >> (4 * digit) & 15), 16));
     }
-    Text::new(std::str::from_utf8(out.get(..len).unwrap_or_default()).unwrap_or_default())
+}
+
+/// Digits of every octet with a dot behind them, and how many bytes that is.
+const OCTETS: [([u8; 4], u8); 256] = {
+    let mut table = [([b'.'; 4], 0); 256];
+    let mut octet = 0;
+    while octet < 256 {
+        let (hundreds, tens, ones) = (octet / 100, octet / 10 % 10, octet % 10);
+        let digits = [b'0' + hundreds as u8, b'0' + tens as u8, b'0' + ones as u8];
+        let mut skip = if octet >= 100 {
+            0
+        } else {
+            if octet >= 10 { 1 } else { 2 }
+        };
+        let mut len = 0;
+        while skip < 3 {
+            table[octet].0[len] = digits[skip];
+            (skip, len) = (skip + 1, len + 1);
+        }
+        table[octet].1 = len as u8 + 1;
+        octet += 1;
+    }
+    table
+};
+
+/// Dotted decimal without the formatting machinery.
+fn v4_text(octets: [u8; 4]) -> Text {
+    let mut out = [0_u8; 16];
+    let mut end = 0;
+    for octet in octets {
+        let (digits, len) = OCTETS[usize::from(octet)];
+        if let Some(space) = out.get_mut(end..end + 4) {
+            space.copy_from_slice(&digits);
+        }
+        end += usize::from(len);
+    }
+    // Without the last dot.
+    let text = out.get(..end - 1).unwrap_or_default();
+    Text::new(std::str::from_utf8(text).unwrap_or_default())
 }
 
 /// Both ends of a conversation, in an order that does not depend on who speaks.
@@ -92,7 +161,11 @@ pub(crate) struct FlowKey {
 
 impl std::hash::Hash for FlowKey {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        state.write_u64(self.spread());
+        for addr in [self.low.0, self.high.0] {
+            state.write_u64(addr.low);
+            state.write_u64(addr.high);
+        }
+        state.write_u64(self.ports());
     }
 }
 
@@ -105,20 +178,76 @@ impl FlowKey {
         }
     }
 
-    /// A number that spreads well and is the same in every run.
+    fn ports(&self) -> u64 {
+        u64::from(self.low.1) << 16 | u64::from(self.high.1)
+    }
+
+    /// A number that spreads well and is the same in every run, so that shards are. Tables use [`Keyed`].
     pub(crate) fn spread(&self) -> u64 {
-        let fold = |x: u128| (x as u64) ^ ((x >> 64) as u64).rotate_left(23);
-        let ports = u64::from(self.low.1) << 16 | u64::from(self.high.1);
-        let mixed = fold(self.low.0.0).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-            ^ fold(self.high.0.0).wrapping_mul(0xc2b2_ae3d_27d4_eb4f)
-            ^ ports.wrapping_mul(0x1656_67b1_9e37_79f9);
+        let fold = |addr: Addr| addr.low ^ addr.high.rotate_left(23);
+        let mixed = fold(self.low.0).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            ^ fold(self.high.0).wrapping_mul(0xc2b2_ae3d_27d4_eb4f)
+            ^ self.ports().wrapping_mul(0x1656_67b1_9e37_79f9);
         let mixed = (mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed ^ (mixed >> 32)
     }
 }
 
+/// Hashes for tables of conversations, keyed anew for each table: whoever chooses addresses and ports can't choose
+/// where they collide.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Keyed {
+    seed: u64,
+    by: u64,
+}
+
+impl Default for Keyed {
+    fn default() -> Self {
+        // The standard library's random keys, stretched to two numbers.
+        let random = std::hash::RandomState::new();
+        Self {
+            seed: random.hash_one(0),
+            by: random.hash_one(1) | 1,
+        }
+    }
+}
+
+impl BuildHasher for Keyed {
+    type Hasher = KeyedHasher;
+    fn build_hasher(&self) -> KeyedHasher {
+        KeyedHasher {
+            sum: self.seed,
+            by: self.by,
+        }
+    }
+}
+
+/// Folds each word in with one wide multiplication.
+pub(crate) struct KeyedHasher {
+    sum: u64,
+    by: u64,
+}
+
+impl Hasher for KeyedHasher {
+    fn finish(&self) -> u64 {
+        self.sum
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+    fn write_u64(&mut self, word: u64) {
+        let product = u128::from(self.sum ^ word) * u128::from(self.by);
+        // Neither half alone depends on all bits; adding the key keeps zero from sticking.
+        self.sum = (product as u64 ^ (product >> 64) as u64).wrapping_add(self.by);
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv6Addr;
+
     use super::*;
 
     #[test]
@@ -131,6 +260,29 @@ mod tests {
         ] {
             assert_eq!(Addr::v4(octets).text(), Ipv4Addr::from(octets).to_string());
         }
+        for octet in 0..=255 {
+            let octets = [octet, 255 - octet, octet, octet];
+            assert_eq!(Addr::v4(octets).text(), Ipv4Addr::from(octets).to_string());
+        }
+        // Every pattern of zero and other groups, with one to four digits each.
+        for pattern in 0..=255_u16 {
+            for digits in [1, 0x2f, 0xabc, 0xfe80] {
+                let group = |at: u16| if pattern >> at & 1 == 1 { digits } else { 0 };
+                let v6 = Ipv6Addr::new(
+                    group(7),
+                    group(6),
+                    group(5),
+                    group(4),
+                    group(3),
+                    group(2),
+                    group(1),
+                    group(0),
+                );
+                if v6.to_ipv4_mapped().is_none() {
+                    assert_eq!(Addr::v6(v6.octets()).text(), v6.to_string());
+                }
+            }
+        }
         assert_eq!(Addr::v6(Ipv6Addr::LOCALHOST.octets()).text(), "::1");
         assert_eq!(Addr::v6(Ipv6Addr::LOCALHOST.octets()).with_port(443), "[::1]:443");
         assert!(Addr::v4([224, 0, 0, 252]).is_multicast() && !Addr::v4([10, 0, 0, 1]).is_multicast());
@@ -141,5 +293,25 @@ mod tests {
         let (a, b) = ((Addr::v4([10, 0, 0, 1]), 5), (Addr::v4([10, 0, 0, 2]), 443));
         assert_eq!(FlowKey::new(a, b), FlowKey::new(b, a));
         assert_eq!(FlowKey::new(a, b).spread(), FlowKey::new(b, a).spread());
+        let keyed = Keyed::default();
+        assert_eq!(
+            keyed.hash_one(FlowKey::new(a, b)),
+            keyed.hash_one(FlowKey::new(b, a))
+        );
+    }
+
+    #[test]
+    fn keyed_hashes_spread_neighbours_and_differ_between_tables() {
+        let key = |port: u16| FlowKey::new((Addr::v4([10, 0, 0, 1]), port), (Addr::v4([10, 0, 0, 2]), 443));
+        let (one, other) = (Keyed::default(), Keyed::default());
+        let hashes = |keyed: Keyed, bits: u64| {
+            let found: std::collections::HashSet<u64> =
+                (0..4096).map(|port| keyed.hash_one(key(port)) & bits).collect();
+            found.len()
+        };
+        // 4,096 random numbers fill about 63 % of 4,096 buckets; half of that would be a poor hash.
+        assert!(hashes(one, 0xfff) > 1300 && hashes(one, 0xfff << 52) > 1300);
+        assert_eq!(hashes(one, u64::MAX), 4096);
+        assert_ne!(one.hash_one(key(1)), other.hash_one(key(1)));
     }
 }

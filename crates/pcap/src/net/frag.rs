@@ -102,8 +102,8 @@ mod tests {
 
     fn key(id: u32) -> FragmentKey {
         FragmentKey {
-            src: Addr(1),
-            dst: Addr(2),
+            src: Addr::v4([10, 0, 0, 1]),
+            dst: Addr::v4([10, 0, 0, 2]),
             id,
             protocol: 17,
         }

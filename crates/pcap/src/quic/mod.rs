@@ -152,10 +152,7 @@ impl Quic {
             return None;
         }
         let suite = crypto::suite(head.version)?;
-        let keys = (
-            Keys::derive(suite, head.dcid, true)?,
-            Keys::derive(suite, head.dcid, false)?,
-        );
+        let keys = Keys::derive(suite, head.dcid)?;
         let opened = keys.0.open(packet, head.number_at)?;
         // A new first packet: a retry, another version, or the ports used again.
         (self.client, self.server) = (Pieces::default(), Pieces::default());

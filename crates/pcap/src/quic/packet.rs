@@ -134,8 +134,11 @@ impl<'a> Iterator for Frames<'a> {
 
     fn next(&mut self) -> Option<Frame<'a>> {
         loop {
+            // Padding fills most of a first packet.
+            let padding = self.0.iter().take_while(|b| **b == 0).count();
+            self.0 = self.0.get(padding..)?;
             match self.number()? {
-                // Padding and ping.
+                // Padding in a longer spelling, and ping.
                 0 | 1 => {}
                 kind @ (2 | 3) => self.acknowledgement(kind == 3)?,
                 6 => {

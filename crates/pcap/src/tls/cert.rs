@@ -3,8 +3,6 @@
 //! Source: RFC 5280, parsed by `x509-parser`. Names are written as `openssl x509` prints them
 //! (`C=US, O=Example, CN=host`). What the parser refuses still gives its hash and size.
 
-use std::collections::HashMap;
-use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
 use casetrace_model::{JsonObject, Text, time};
@@ -13,12 +11,13 @@ use x509_parser::asn1_rs::Tag;
 use x509_parser::prelude::*;
 
 use super::ja::hex;
-use crate::shard::SpreadHasher;
 
 /// Alternative names kept of one certificate.
 const MAX_NAMES: usize = 100;
 /// Certificates remembered; the same few chains come again and again.
-const MAX_CACHED: usize = 512;
+const SLOTS: usize = 1024;
+/// Longest certificate that is remembered.
+const MAX_KEPT: usize = 8 << 10;
 
 /// What is kept of one certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -204,31 +203,52 @@ impl Certificate {
     }
 }
 
-/// Certificates parsed before, by content.
-#[derive(Default)]
+/// Certificates parsed before, each in the one slot its last bytes lead to; a newer one takes the slot over.
+#[derive(Debug, Default)]
 pub(crate) struct CertificateCache {
-    known: HashMap<Vec<u8>, Arc<Certificate>, BuildHasherDefault<SpreadHasher>>,
+    slots: Vec<Option<Known>>,
+}
+
+#[derive(Debug)]
+struct Known {
+    der: Box<[u8]>,
+    parsed: Arc<Certificate>,
 }
 
 impl CertificateCache {
     pub(crate) fn get(&mut self, der: &[u8]) -> Arc<Certificate> {
-        if let Some(found) = self.known.get(der) {
-            return Arc::clone(found);
-        }
-        if self.known.len() >= MAX_CACHED {
-            self.known.clear();
+        let at = slot_of(der);
+        if let Some(Some(known)) = self.slots.get(at)
+            && *known.der == *der
+        {
+            return Arc::clone(&known.parsed);
         }
         let parsed = Arc::new(parse_certificate(der));
-        if der.len() <= 8192 {
-            self.known.insert(der.to_vec(), Arc::clone(&parsed));
+        if der.len() <= MAX_KEPT {
+            self.slots.resize_with(SLOTS, || None);
+            if let Some(slot) = self.slots.get_mut(at) {
+                *slot = Some(Known {
+                    der: der.into(),
+                    parsed: Arc::clone(&parsed),
+                });
+            }
         }
         parsed
     }
 }
 
+/// A certificate ends with its signature, which is as good as random. Whoever forges equal ends only makes
+/// certificates push each other out.
+fn slot_of(der: &[u8]) -> usize {
+    let end = der.last_chunk::<8>().map_or(0, |b| u64::from_le_bytes(*b));
+    let mixed = (end ^ der.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed >> 32) as usize % SLOTS
+}
+
 /// A chain as a JSON list.
 pub(crate) fn chain_json(chain: &[Arc<Certificate>]) -> String {
-    let mut out = String::from("[");
+    let mut out = String::with_capacity(chain.iter().map(|c| c.json.len() + 1).sum::<usize>() + 2);
+    out.push('[');
     for (i, certificate) in chain.iter().enumerate() {
         if i > 0 {
             out.push(',');

@@ -6,6 +6,7 @@
 pub(crate) mod cert;
 pub(crate) mod hello;
 pub(crate) mod ja;
+pub(crate) mod offer;
 pub(crate) mod record;
 pub(crate) mod rows;
 
@@ -13,7 +14,6 @@ use casetrace_model::{Outcome, Row, Text};
 
 use crate::emit::{Cx, Seen};
 use crate::flow::End;
-use cert::CertificateCache;
 use record::{Found, Records};
 
 /// Silence of this length after a ClientHello counts as a timeout.
@@ -54,14 +54,7 @@ struct Pending {
 
 impl Tls {
     /// Takes new bytes; false if this is not TLS (any more) and need not be called again.
-    pub(crate) fn data(
-        &mut self,
-        cx: &mut Cx<'_>,
-        certificates: &mut CertificateCache,
-        from_client: bool,
-        seen: Seen,
-        data: &[u8],
-    ) -> bool {
+    pub(crate) fn data(&mut self, cx: &mut Cx<'_>, from_client: bool, seen: Seen, data: &[u8]) -> bool {
         let Self {
             client,
             server,
@@ -77,7 +70,7 @@ impl Tls {
             return true;
         }
         side.feed(data, seen, |protected, found| {
-            state.found(cx, certificates, from_client, protected, found)
+            state.found(cx, from_client, protected, found)
         });
         if !from_client && side.lost && !side.any {
             // An answer that is not TLS: a block page, or a server of another protocol.
@@ -87,17 +80,16 @@ impl Tls {
     }
 
     /// Bytes of one direction are missing.
-    pub(crate) fn gap(&mut self, cx: &mut Cx<'_>, certificates: &mut CertificateCache, from_client: bool) {
+    pub(crate) fn gap(&mut self, cx: &mut Cx<'_>, from_client: bool) {
         let Self {
             client,
             server,
             state,
         } = self;
         let side = if from_client { client } else { server };
-        let cut =
-            side.salvage(|protected, found| state.found(cx, certificates, from_client, protected, found));
+        let cut = side.salvage(|protected, found| state.found(cx, from_client, protected, found));
         if let Some((kind, body, seen)) = cut {
-            state.cut_message(cx, certificates, kind, &body, seen, from_client);
+            state.cut_message(cx, kind, &body, seen, from_client);
         }
     }
 
@@ -117,26 +109,19 @@ impl Tls {
     }
 
     /// The connection is over, or given up.
-    pub(crate) fn end(&mut self, cx: &mut Cx<'_>, end: End, certificates: &mut CertificateCache) {
+    pub(crate) fn end(&mut self, cx: &mut Cx<'_>, end: End) {
         for from_client in [true, false] {
-            self.gap(cx, certificates, from_client);
+            self.gap(cx, from_client);
         }
         self.state.settle_at_end(cx, end);
     }
 }
 
 impl State {
-    fn found(
-        &mut self,
-        cx: &mut Cx<'_>,
-        certificates: &mut CertificateCache,
-        from_client: bool,
-        protected: &mut bool,
-        found: Found<'_>,
-    ) {
+    fn found(&mut self, cx: &mut Cx<'_>, from_client: bool, protected: &mut bool, found: Found<'_>) {
         match found {
             Found::Handshake { kind, body, seen } => {
-                self.handshake(cx, certificates, from_client, protected, kind, body, seen);
+                self.handshake(cx, from_client, protected, kind, body, seen);
             }
             Found::Alert { level, code, seen } => self.alert(cx, from_client, level, code, seen),
             Found::ChangeCipher => {
@@ -148,14 +133,9 @@ impl State {
         }
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "one message with its place; called once"
-    )]
     fn handshake(
         &mut self,
         cx: &mut Cx<'_>,
-        certificates: &mut CertificateCache,
         from_client: bool,
         protected: &mut bool,
         kind: u8,
@@ -175,7 +155,7 @@ impl State {
                     *protected = self.tls13 && !found.hello_retry;
                 }
             }
-            (11, _) => self.certificate(cx, certificates, body, seen, from_client),
+            (11, _) => self.certificate(cx, body, seen, from_client),
             (13, _) => {
                 self.certificate_requested = true;
                 let row = rows::certificate_request(cx, body, seen, self.server_name.as_ref(), from_client);
@@ -219,17 +199,9 @@ impl State {
         cx.push(row);
     }
 
-    fn certificate(
-        &mut self,
-        cx: &mut Cx<'_>,
-        certificates: &mut CertificateCache,
-        body: &[u8],
-        seen: Seen,
-        from_client: bool,
-    ) {
-        let chain: Vec<_> = cert::certificate_list(body)
-            .map(|der| certificates.get(der))
-            .collect();
+    fn certificate(&mut self, cx: &mut Cx<'_>, body: &[u8], seen: Seen, from_client: bool) {
+        let known = &mut cx.out.memo.certificates;
+        let chain: Vec<_> = cert::certificate_list(body).map(|der| known.get(der)).collect();
         if from_client {
             let row = rows::client_certificate(cx, &chain, seen, self.server_name.as_ref());
             cx.push(row);
@@ -296,15 +268,7 @@ impl State {
         }
     }
 
-    fn cut_message(
-        &mut self,
-        cx: &mut Cx<'_>,
-        certificates: &mut CertificateCache,
-        kind: u8,
-        body: &[u8],
-        seen: Seen,
-        from_client: bool,
-    ) {
+    fn cut_message(&mut self, cx: &mut Cx<'_>, kind: u8, body: &[u8], seen: Seen, from_client: bool) {
         match kind {
             1 if from_client => {
                 if let Some(found) = hello::parse_client_hello(body) {
@@ -316,7 +280,7 @@ impl State {
                     self.server_hello(cx, &found, seen, from_client);
                 }
             }
-            11 => self.certificate(cx, certificates, body, seen, from_client),
+            11 => self.certificate(cx, body, seen, from_client),
             _ => {}
         }
     }

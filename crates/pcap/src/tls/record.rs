@@ -119,9 +119,14 @@ impl Records {
                 _ => {
                     if message.is_empty() {
                         *message_seen = seen;
+                        // Most records hold whole messages, which are read where they lie.
+                        let used = messages(body, message_seen, seen, protected, &mut found);
+                        message.extend_from_slice(body.get(used..).unwrap_or_default());
+                    } else {
+                        message.extend_from_slice(body);
+                        let used = messages(message, message_seen, seen, protected, &mut found);
+                        message.drain(..used);
                     }
-                    message.extend_from_slice(body);
-                    messages(message, message_seen, seen, protected, &mut found);
                     if message.len() > MAX_MESSAGE {
                         return Step::Stop;
                     }
@@ -165,7 +170,8 @@ impl Records {
                 *message_seen = seen;
             }
             message.extend_from_slice(rest.get(5..).unwrap_or_default());
-            messages(message, message_seen, seen, protected, &mut found);
+            let used = messages(message, message_seen, seen, protected, &mut found);
+            message.drain(..used);
         }
         joiner.clear();
         self.skip = 0;
@@ -189,13 +195,14 @@ fn alert(body: &[u8], seen: Seen, protected: &mut bool, found: &mut impl FnMut(&
     }
 }
 
+/// Hands over the whole messages at the start of `message`; returns how many bytes need not be kept.
 fn messages(
-    message: &mut Vec<u8>,
+    message: &[u8],
     message_seen: &mut Seen,
     seen: Seen,
     protected: &mut bool,
     found: &mut impl FnMut(&mut bool, Found<'_>),
-) {
+) -> usize {
     let mut used = 0;
     while let Some([kind, a, b, c]) = message
         .get(used..)
@@ -218,9 +225,8 @@ fn messages(
         *message_seen = seen;
         if *protected {
             // What follows in these records is not ours to read.
-            message.clear();
-            return;
+            return message.len();
         }
     }
-    message.drain(..used);
+    used
 }

@@ -5,26 +5,14 @@ use std::sync::Arc;
 use casetrace_model::{JsonObject, Outcome, Row, Text};
 
 use super::cert::{Certificate, chain_json};
-use super::hello::{ClientHello, ServerHello, is_grease};
-use super::ja;
-use crate::emit::{Cx, Seen, clean_text, host_name};
+use super::hello::{ClientHello, ServerHello};
+use super::offer::protocols;
+use crate::emit::{Cx, Seen, host_name};
 use crate::names;
-
-/// ALPN names, comma separated.
-fn protocols<'a>(names: impl Iterator<Item = &'a [u8]>) -> Option<Text> {
-    let mut out = String::new();
-    for name in names {
-        if !out.is_empty() {
-            out.push(',');
-        }
-        out.push_str(&clean_text(name, 64));
-    }
-    (!out.is_empty()).then(|| Text::from(out))
-}
 
 /// Columns that TCP and QUIC hellos share.
 pub(crate) fn client_hello(
-    cx: &Cx<'_>,
+    cx: &mut Cx<'_>,
     hello: &ClientHello,
     seen: Seen,
     from_client: bool,
@@ -35,71 +23,22 @@ pub(crate) fn client_hello(
     } else {
         "tls.client_hello"
     };
+    let offer = cx.out.memo.offers.get(hello, transport);
     let mut row = cx.row(kind, seen, from_client);
-    let version = names::tls_version(hello.highest_version());
     row.server_name = hello.server_name.as_deref().map(host_name);
-    row.alpn = protocols(hello.alpn.iter().map(Vec::as_slice));
+    row.alpn = offer.alpn;
     row.message = match &row.server_name {
-        Some(name) => format!("ClientHello for {name}, up to {version}"),
-        None => format!("ClientHello without server name, up to {version}"),
+        Some(name) => ["ClientHello for ", name, ", up to ", &offer.version].concat(),
+        None => ["ClientHello without server name, up to ", &offer.version].concat(),
     };
-    row.tls_version = Some(version);
-    row.ja4 = Some(Text::from(ja::ja4(hello, transport)));
-    row.ja3 = Some(Text::from(ja::ja3(hello)));
-    (row, hello_fields(cx, hello))
-}
-
-fn hello_fields(cx: &Cx<'_>, hello: &ClientHello) -> JsonObject {
-    let mut fields = JsonObject::with_capacity(1792);
-    let offered = if hello.versions.is_empty() {
-        std::slice::from_ref(&hello.version)
-    } else {
-        &hello.versions
-    };
-    let group = |v: u16| names::TLS_GROUPS.or_hex(u32::from(v));
-    push_names(&mut fields, "versions", offered, names::tls_version);
-    push_names(&mut fields, "groups", &hello.groups, group);
-    if !hello.key_shares.is_empty() {
-        push_names(&mut fields, "key_shares", &hello.key_shares, group);
+    row.tls_version = Some(offer.version);
+    row.ja4 = Some(offer.ja4);
+    row.ja3 = Some(offer.ja3);
+    let mut fields = offer.fields;
+    if cx.tunnelled() {
+        fields.push_raw("proxy_tunnel", "true");
     }
-    push_names(&mut fields, "ciphers", &hello.ciphers, names::cipher);
-    fields.push_raw("extensions", &numbers(&hello.extensions));
-    fields.push_raw("ech", if hello.ech { "true" } else { "false" });
-    for (name, set) in [("cut", hello.cut), ("proxy_tunnel", cx.tunnelled())] {
-        if set {
-            fields.push_raw(name, "true");
-        }
-    }
-    fields
-}
-
-/// A list of registered names, GREASE left out; none of them needs escaping.
-fn push_names(fields: &mut JsonObject, key: &str, values: &[u16], name: impl Fn(u16) -> Text) {
-    let mut list = String::with_capacity(values.len() * 40 + 2);
-    list.push('[');
-    for value in values.iter().copied().filter(|v| !is_grease(*v)) {
-        if list.len() > 1 {
-            list.push(',');
-        }
-        list.push('"');
-        list.push_str(&name(value));
-        list.push('"');
-    }
-    list.push(']');
-    fields.push_raw(key, &list);
-}
-
-fn numbers(values: &[u16]) -> String {
-    let mut out = String::with_capacity(values.len() * 6 + 2);
-    out.push('[');
-    for (i, value) in values.iter().enumerate() {
-        if i > 0 {
-            out.push(',');
-        }
-        ja::push_number(&mut out, u32::from(*value));
-    }
-    out.push(']');
-    out
+    (row, fields)
 }
 
 pub(crate) fn server_hello(
@@ -121,7 +60,7 @@ pub(crate) fn server_hello(
     } else {
         "ServerHello"
     };
-    row.message = format!("{what}: {version}, {cipher}");
+    row.message = [what, ": ", &version, ", ", &cipher].concat();
     row.tls_version = Some(version);
     row.tls_cipher = Some(cipher);
     let mut fields = JsonObject::new().bool("hello_retry", hello.hello_retry);
@@ -150,7 +89,7 @@ pub(crate) fn certificate(
     row.server_name = server_name.cloned();
     fill_certificate(&mut row, chain);
     row.message = match (&row.cert_subject, &row.cert_issuer) {
-        (Some(subject), Some(issuer)) => format!("Server certificate {subject}, issued by {issuer}"),
+        (Some(subject), Some(issuer)) => ["Server certificate ", subject, ", issued by ", issuer].concat(),
         _ => format!(
             "Server certificate that can't be parsed, {} bytes",
             chain.first().map_or(0, |c| c.bytes)
@@ -171,10 +110,11 @@ fn fill_certificate(row: &mut Row, chain: &[Arc<Certificate>]) {
 
 fn certificate_fields(chain: &[Arc<Certificate>], side: &str) -> JsonObject {
     let self_signed = chain.first().is_some_and(|leaf| leaf.self_signed());
-    let mut fields = JsonObject::new()
+    let chain = chain_json(chain);
+    let mut fields = JsonObject::with_capacity(chain.len() + 120)
         .str("side", side)
         .bool("self_signed", self_signed);
-    fields.push_raw("chain", &chain_json(chain));
+    fields.push_raw("chain", &chain);
     fields
 }
 
