@@ -155,7 +155,13 @@ impl App {
                 );
                 match next {
                     Next::Stay => return Round::Consumed,
-                    Next::Tunnel(tunnel) => self.enter(info, tunnel),
+                    Next::Tunnel(tunnel) => {
+                        let ahead = http.take_ahead();
+                        self.enter(info, tunnel);
+                        for (at, bytes) in ahead {
+                            self.data(shared, info, true, at, &bytes);
+                        }
+                    }
                     Next::Upgrade => *self = Self::Watched(0),
                     Next::Lost => *self = Self::Done,
                 }
@@ -344,7 +350,17 @@ impl App {
         };
         match self {
             Self::Tls(tls) => tls.end(&mut cx, end),
-            Self::Http(http) => http.end(&mut cx),
+            Self::Http(http) => {
+                http.end(&mut cx);
+                // Only the client's half was captured, or the proxy never spoke: the hello still tells where to.
+                if let Some((tunnel, ahead)) = http.unanswered_tunnel(cx.info) {
+                    self.enter(info, tunnel);
+                    for (at, bytes) in ahead {
+                        self.data(shared, info, true, at, &bytes);
+                    }
+                    self.end(shared, info, end);
+                }
+            }
             Self::Dns(dns) => dns.end(&mut cx),
             Self::Socks(socks) => socks.end(&mut cx, end),
             Self::Ldap(ldap) => ldap.end(&mut cx),

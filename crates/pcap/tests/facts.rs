@@ -214,6 +214,47 @@ fn tls_inside_a_proxy_tunnel_is_seen_after_the_407() {
 }
 
 #[test]
+fn a_hello_that_does_not_wait_for_the_proxy_is_seen() {
+    let hello = tls::ClientHello::new("login.microsoftonline.com").record();
+    let connect = http::connect("login.microsoftonline.com:443", "WinHTTP", &[]);
+    let refused = http::response(403, "Forbidden", &["Content-Length: 0"], "");
+    let agreed = http::connected();
+    // What the proxy says to it, what the server says through it, and the hello's outcome.
+    let hello_server = handshake(&tls::server_hello(0x0303, 0xc030, None));
+    let cases: [(&[&[u8]], Option<Outcome>); 3] = [
+        (&[&agreed, &hello_server], Some(Outcome::Success)),
+        (&[&refused], None),
+        (&[], Some(Outcome::Unknown)),
+    ];
+    for (answers, outcome) in cases {
+        for in_pieces in [false, true] {
+            let mut wire = Wire::new();
+            let mut tcp = Tcp::new(&mut wire, start(), address(CLIENT), address(PROXY));
+            tcp.handshake();
+            if in_pieces {
+                tcp.client(&connect);
+                for piece in hello.chunks(100) {
+                    tcp.client(piece);
+                }
+            } else {
+                tcp.client(&[&connect[..], &hello].concat());
+            }
+            for answer in answers {
+                tcp.server(answer);
+            }
+            let rows = rows_of(&wire);
+            let found = rows.iter().find(|r| r.kind == "tls.client_hello");
+            assert_eq!(found.and_then(|row| row.outcome), outcome, "{answers:?}");
+            if let Some(row) = found {
+                assert_eq!(row.server_name.as_deref(), Some("login.microsoftonline.com"));
+                assert_eq!(row.proxy.as_deref(), Some(PROXY));
+                assert_eq!(row.record, if in_pieces { 6 } else { 4 });
+            }
+        }
+    }
+}
+
+#[test]
 fn html_instead_of_json_shows_in_one_row() {
     let mut wire = Wire::new();
     let mut tcp = Tcp::new(&mut wire, start(), address(CLIENT), address("203.0.113.9:80"));

@@ -10,7 +10,7 @@ pub(crate) mod rows;
 
 use std::collections::VecDeque;
 
-use crate::emit::{Cx, Seen, Tunnel};
+use crate::emit::{Cx, FlowInfo, Seen, Tunnel};
 use body::{Body, Sample};
 use head::Head;
 use rows::Request;
@@ -31,6 +31,13 @@ pub(crate) enum Next {
     Lost,
 }
 
+/// Bytes, and pieces of them, that a client sends into a tunnel before the proxy has agreed to it.
+const MAX_AHEAD: usize = 64 << 10;
+const MAX_AHEAD_PIECES: usize = 64;
+
+/// Bytes of the client with the packet each piece came in.
+pub(crate) type Ahead = Vec<(Seen, Vec<u8>)>;
+
 /// One HTTP connection.
 #[derive(Default)]
 pub(crate) struct Http {
@@ -39,6 +46,9 @@ pub(crate) struct Http {
     waiting: VecDeque<Request>,
     reply: Option<Reply>,
     request_body: Option<KerberosBody>,
+    /// What the client sent behind a CONNECT that is not answered yet: a hello that does not wait.
+    ahead: Ahead,
+    ahead_bytes: usize,
 }
 
 /// A Kerberos proxy message on its way up (MS-KKDCP).
@@ -104,6 +114,10 @@ impl Http {
             }
             return (Next::Stay, used);
         }
+        if self.runs_ahead(data) {
+            self.keep_ahead(seen, data);
+            return (Next::Stay, data.len());
+        }
         let (head, used) = match self.client.head(data, seen, true) {
             Ok(found) => found,
             Err(next) => return (next, data.len()),
@@ -123,6 +137,33 @@ impl Http {
             self.waiting.push_back(request);
         }
         (Next::Stay, used)
+    }
+
+    /// True for bytes that can only be meant for the other end of the tunnel asked for.
+    fn runs_ahead(&self, data: &[u8]) -> bool {
+        let asked = self.waiting.back().is_some_and(|r| r.method == "CONNECT");
+        asked && self.client.buf.is_empty() && (!self.ahead.is_empty() || !starts_message(data))
+    }
+
+    fn keep_ahead(&mut self, seen: Seen, data: &[u8]) {
+        self.ahead_bytes += data.len();
+        if self.ahead_bytes <= MAX_AHEAD && self.ahead.len() < MAX_AHEAD_PIECES {
+            self.ahead.push((seen, data.to_vec()));
+        }
+    }
+
+    /// The client's bytes for the tunnel that was just agreed to.
+    pub(crate) fn take_ahead(&mut self) -> Ahead {
+        self.ahead_bytes = 0;
+        std::mem::take(&mut self.ahead)
+    }
+
+    /// A tunnel that was asked for and used, but not answered.
+    pub(crate) fn unanswered_tunnel(&mut self, info: &FlowInfo) -> Option<(Tunnel, Ahead)> {
+        let asked = self.waiting.back().filter(|r| r.method == "CONNECT")?;
+        let tunnel = tunnel(info, asked);
+        let ahead = self.take_ahead();
+        (!ahead.is_empty()).then_some((tunnel, ahead))
     }
 
     fn kerberos_request(&mut self, cx: &mut Cx<'_>) {
@@ -161,16 +202,20 @@ impl Http {
         };
         let connect = request.as_ref().is_some_and(|r| r.method == "CONNECT");
         let tunnel = connect && (200..300).contains(&head.status);
+        if connect && !tunnel && !interim {
+            // Refused: what was sent ahead went nowhere.
+            self.take_ahead();
+        }
         self.server.body = if interim || tunnel {
             Body::None
         } else {
             response_body(&head, request.as_ref())
         };
         let upgrade = head.status == 101;
-        let target = request
+        let into = request
             .as_ref()
             .filter(|_| tunnel)
-            .and_then(|r| r.server_name.clone());
+            .map(|r| self::tunnel(cx.info, r));
         let kerberos = request.as_ref().is_some_and(|r| r.kerberos);
         let media_type = head.field("content-type");
         let sample = Sample::new(kerberos, media_type);
@@ -183,12 +228,8 @@ impl Http {
         if self.server.body.is_over() {
             self.finish_reply(cx);
         }
-        if tunnel {
-            let (addr, port) = cx.info.server;
-            return Next::Tunnel(Tunnel {
-                proxy: addr.with_port(port),
-                target: target.unwrap_or_default(),
-            });
+        if let Some(tunnel) = into {
+            return Next::Tunnel(tunnel);
         }
         if upgrade { Next::Upgrade } else { Next::Stay }
     }
@@ -210,6 +251,7 @@ impl Http {
         1024 + self.client.buf.capacity()
             + self.server.buf.capacity()
             + self.waiting.len() * 512
+            + self.ahead_bytes.min(MAX_AHEAD)
             + bodies
             + request
     }
@@ -226,6 +268,10 @@ impl Http {
         };
         let (bytes, seen) = (std::mem::take(&mut side.buf), side.seen);
         side.gap(lost);
+        if from_client && !self.ahead.is_empty() {
+            // What follows the hole can't be joined to what is kept.
+            self.ahead_bytes = MAX_AHEAD;
+        }
         self.cut_head(cx, from_client, &bytes, seen);
     }
 
@@ -329,6 +375,19 @@ impl Side {
             }
         }
     }
+}
+
+fn tunnel(info: &FlowInfo, connect: &Request) -> Tunnel {
+    let (addr, port) = info.server;
+    Tunnel {
+        proxy: addr.with_port(port),
+        target: connect.server_name.clone().unwrap_or_default(),
+    }
+}
+
+/// True for the start of a request, or for the empty lines some clients send in front of one.
+fn starts_message(data: &[u8]) -> bool {
+    head::starts_request(data) || matches!(data.first(), Some(b'\r' | b'\n'))
 }
 
 fn request_body(head: &Head) -> Body {
