@@ -76,7 +76,7 @@ fn cargo() -> Command {
     command
 }
 
-fn build() -> Result<PathBuf, String> {
+pub(crate) fn build() -> Result<PathBuf, String> {
     let output = cargo()
         .args([
             "build",

@@ -1,7 +1,8 @@
 //! Project chores, run as `cargo run -p casetrace-xtask -- CHORE`.
 //!
 //! - `dependencies` checks the direction of edges between our crates (also a normal test);
-//! - `corpus DIR` compares every decoder with recorded right answers and takes every file through the command.
+//! - `corpus DIR` compares every decoder with recorded right answers and takes every file through the command;
+//! - `guard [--update]` counts the instructions of each stage and compares them with `benches/guard.tsv`.
 
 #![expect(
     clippy::print_stdout,
@@ -10,6 +11,7 @@
 )]
 
 mod corpus;
+mod guard;
 mod layers;
 
 use std::path::Path;
@@ -21,8 +23,10 @@ fn main() -> ExitCode {
     let result = match arguments.as_slice() {
         ["dependencies"] => layers::check(),
         ["corpus", folder] => corpus::run(Path::new(folder)),
+        ["guard"] => guard::run(false),
+        ["guard", "--update"] => guard::run(true),
         _ => {
-            eprintln!("usage: cargo run -p casetrace-xtask -- dependencies | corpus DIR");
+            eprintln!("usage: cargo run -p casetrace-xtask -- dependencies | corpus DIR | guard [--update]");
             return ExitCode::from(2);
         }
     };

@@ -53,7 +53,8 @@ impl Case {
     }
 
     pub(super) fn port(&mut self) -> u16 {
-        self.next_port += 1;
+        // Ephemeral ports start again from the bottom, as Windows' do.
+        self.next_port = self.next_port.checked_add(1).unwrap_or(49_700);
         self.next_port
     }
 

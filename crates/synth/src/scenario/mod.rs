@@ -11,6 +11,7 @@ pub mod demo;
 pub mod events;
 mod expected;
 mod handshake;
+pub mod large;
 pub mod network;
 mod noise;
 pub mod pack;
