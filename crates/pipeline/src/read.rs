@@ -8,7 +8,7 @@ use casetrace_bundle::{Case, Member, MemberOutcome};
 use casetrace_knowledge::Knowledge;
 use casetrace_model::{Collected, Inspection};
 use casetrace_redact::{Identity, Mode, Redactor};
-use casetrace_timeline::{Timeline, TimelineBuilder};
+use casetrace_timeline::{Spill, Timeline, TimelineBuilder};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -23,6 +23,9 @@ use crate::sink::Shared;
 
 /// Texts up to this size are looked at for the PC's name and zone before everything else.
 const CONTEXT_TEXT_BYTES: u64 = 2 << 20;
+
+/// Packed texts of rows that stay in memory; a case with more of them (about ten million rows) has the rest in a file.
+const TEXTS_IN_MEMORY: u64 = 192 << 20;
 
 /// Members whose first bytes go into the key of replacement names.
 const KEY_MEMBERS: usize = 1000;
@@ -106,6 +109,7 @@ pub fn read(
         redactor: &redactor,
         progress,
         max_diagnostics: settings.limits.max_diagnostics,
+        spill: Spill::new(&settings.work_dir, TEXTS_IN_MEMORY),
     };
     let total: u64 = work_list(&case, &routes)
         .iter()
@@ -126,7 +130,7 @@ pub fn read(
     };
     let results = decode_all(&case, &routes, &job, settings.jobs);
     progress.stage(Stage::Timeline, 0);
-    Ok(assemble(case, &routes, results, &redactor))
+    Ok(assemble(case, &routes, results, &shared))
 }
 
 fn ingest(
@@ -315,9 +319,10 @@ fn decode_all<'a>(case: &Case, routes: &[Fate], job: &Job<'a>, jobs: usize) -> R
         .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-fn assemble(case: Case, routes: &[Fate], results: Results<'_>, redactor: &Redactor) -> CaseRows {
+fn assemble(case: Case, routes: &[Fate], results: Results<'_>, shared: &Shared<'_>) -> CaseRows {
+    let redactor = shared.redactor;
     let inputs = input_files(&case, redactor);
-    let mut builder = TimelineBuilder::new();
+    let mut builder = TimelineBuilder::with_spill(&shared.spill);
     let mut members = Vec::with_capacity(case.members.len());
     let mut inspections = Vec::with_capacity(case.members.len());
     for ((member, fate), decoded) in case.members.iter().zip(routes).zip(results) {

@@ -1,10 +1,12 @@
 //! Where one member's rows go: enriched, redacted, and into the member's own timeline builder.
 
+use std::sync::Arc;
+
 use casetrace_knowledge::Knowledge;
 use casetrace_model::{Diagnostic, Packet, PacketSink, Row, Sink, Text};
 use casetrace_pcap::Analyzer;
 use casetrace_redact::Redactor;
-use casetrace_timeline::TimelineBuilder;
+use casetrace_timeline::{Spill, TimelineBuilder};
 
 use crate::enrich;
 use crate::progress::Progress;
@@ -15,6 +17,8 @@ pub(crate) struct Shared<'a> {
     pub(crate) redactor: &'a Redactor,
     pub(crate) progress: &'a dyn Progress,
     pub(crate) max_diagnostics: usize,
+    /// Where texts go that would not fit into memory.
+    pub(crate) spill: Arc<Spill>,
 }
 
 /// Collects one member.
@@ -44,7 +48,7 @@ impl<'a> MemberSink<'a> {
             wants_rows,
             reported_bytes: 0,
             dropped_diagnostics: 0,
-            builder: TimelineBuilder::new(),
+            builder: TimelineBuilder::with_spill(&shared.spill),
             diagnostics: Vec::new(),
         }
     }

@@ -3,10 +3,12 @@
 //! Order: time (rows without one last), artifact, record, then the order in which the artifact's decoder emitted them. One
 //! artifact goes into one builder, so the result does not depend on how many builders worked side by side.
 
+use std::sync::Arc;
+
 use casetrace_model::{COLUMNS, ColumnType, Row, Value};
 use rayon::prelude::*;
 
-use crate::store::{LongStore, NumStore, Store, TextStore};
+use crate::store::{Spill, Store, TextStore};
 use crate::timeline::{ColumnId, Timeline};
 
 /// Takes rows in any order; [`finish`](Self::finish) sorts them.
@@ -23,27 +25,33 @@ impl Default for TimelineBuilder {
     }
 }
 
-fn empty_store(name: &str, ty: ColumnType) -> Store {
+fn empty_store(name: &str, ty: ColumnType, spill: Option<&Arc<Spill>>) -> Store {
     match ty {
-        ColumnType::Str if matches!(name, "message" | "fields") => Store::Long(LongStore::default()),
-        ColumnType::Str => Store::Text(TextStore::default()),
-        ColumnType::U8 => Store::U8(NumStore::default()),
-        ColumnType::U16 => Store::U16(NumStore::default()),
-        ColumnType::U32 => Store::U32(NumStore::default()),
-        ColumnType::U64 => Store::U64(NumStore::default()),
-        ColumnType::I64 | ColumnType::Timestamp => Store::I64(NumStore::default()),
+        ColumnType::Str if matches!(name, "message" | "fields") => Store::long(spill.cloned()),
+        ColumnType::Str => Store::text(),
+        ColumnType::U8 => Store::unsigned(u64::from(u8::MAX)),
+        ColumnType::U16 => Store::unsigned(u64::from(u16::MAX)),
+        ColumnType::U32 => Store::unsigned(u64::from(u32::MAX)),
+        ColumnType::U64 => Store::unsigned(u64::MAX),
+        ColumnType::I64 | ColumnType::Timestamp => Store::signed(),
     }
 }
 
 impl TimelineBuilder {
-    /// No rows yet.
+    /// No rows yet; all of them will be in memory.
     pub fn new() -> Self {
+        Self::with(None)
+    }
+
+    /// No rows yet; packed texts beyond `spill`'s budget will be in its file. Builders that are joined share one.
+    pub fn with_spill(spill: &Arc<Spill>) -> Self {
+        Self::with(Some(spill))
+    }
+
+    fn with(spill: Option<&Arc<Spill>>) -> Self {
+        let columns = COLUMNS.iter().skip(1);
         Self {
-            stores: COLUMNS
-                .iter()
-                .skip(1)
-                .map(|c| empty_store(c.name, c.ty))
-                .collect(),
+            stores: columns.map(|c| empty_store(c.name, c.ty, spill)).collect(),
             len: 0,
         }
     }
@@ -96,35 +104,42 @@ impl TimelineBuilder {
     /// Sorts.
     pub fn finish(self) -> Timeline {
         let order = self.order();
-        let stores = self
-            .stores
-            .into_par_iter()
-            .map(|mut store| store.gather(&order))
-            .collect();
-        Timeline::from_stores(stores, self.len)
+        Timeline::from_stores(self.finished(), order)
     }
 
     /// Keeps the order of pushing.
     pub(crate) fn finish_sorted(self) -> Timeline {
-        Timeline::from_stores(self.stores, self.len)
+        let order = (0..u32::try_from(self.len).unwrap_or(u32::MAX)).collect();
+        Timeline::from_stores(self.finished(), order)
     }
 
+    fn finished(mut self) -> Vec<Store> {
+        self.stores.par_iter_mut().for_each(Store::finish);
+        self.stores
+    }
+
+    /// Rows in the order of the timeline. Nothing is moved: rows of one member stay together, where they pack well.
     fn order(&self) -> Vec<u32> {
         let mut order: Vec<u32> = (0..u32::try_from(self.len).unwrap_or(u32::MAX)).collect();
-        let (Some(Store::I64(ts)), Some(Store::Text(artifact)), Some(Store::U64(record))) =
+        let (Some(ts), Some(Store::Text(artifact)), Some(record)) =
             (self.store("ts_ns"), self.store("artifact"), self.store("record"))
         else {
             return order;
         };
         let rank = ranks(artifact);
-        let key = |row: u32| {
+        // Times decide nearly always, so they are unpacked; the rest is looked up when they agree.
+        let times: Vec<Option<i64>> = (0..self.len).map(|row| ts.signed_at(row)).collect();
+        let time = |row: u32| {
+            let ts = times.get(row as usize).copied().flatten();
+            (ts.is_none(), ts)
+        };
+        let rest = |row: u32| {
             let row = row as usize;
-            let ts = ts.get(row);
             let artifact = rank.get(artifact.code(row) as usize).copied().unwrap_or(0);
-            (ts.is_none(), ts, artifact, record.get(row))
+            (artifact, record.unsigned_at(row))
         };
         // Stable: rows that agree in everything keep their decoder's order.
-        order.par_sort_by(|a, b| key(*a).cmp(&key(*b)));
+        order.par_sort_by(|a, b| time(*a).cmp(&time(*b)).then_with(|| rest(*a).cmp(&rest(*b))));
         order
     }
 

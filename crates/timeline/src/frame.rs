@@ -4,15 +4,15 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use casetrace_model::{COLUMNS, ColumnType};
-use polars::prelude::ChunkTake;
 use polars::prelude::{
-    Column, DataFrame, DataType, Field, IdxCa, Int64Chunked, IntoColumn, IntoSeries, NewChunkedArray,
-    PlSmallStr, Schema, SchemaRef, StringChunked, TimeUnit, TimeZone, UInt8Chunked, UInt16Chunked,
-    UInt32Chunked, UInt64Chunked,
+    ChunkTake, Column, DataFrame, DataType, Field, IdxCa, Int64Chunked, IntoColumn, IntoSeries,
+    NewChunkedArray, PlSmallStr, Schema, SchemaRef, StringChunkedBuilder, TimeUnit, TimeZone, UInt8Chunked,
+    UInt16Chunked, UInt32Chunked, UInt64Chunked,
 };
+use rayon::prelude::*;
 
 use crate::error::TimelineError;
-use crate::store::{Store, TextStore};
+use crate::store::{LongReader, LongStore, Store, TextStore};
 use crate::timeline::{ColumnId, Timeline};
 
 /// Which rows.
@@ -46,8 +46,8 @@ impl Rows<'_> {
         }
     }
 
-    pub(crate) fn map<T>(&self, mut f: impl FnMut(usize) -> T) -> impl Iterator<Item = T> {
-        self.iter().map(move |row| f(row as usize))
+    pub(crate) fn map<T>(&self, mut f: impl FnMut(u32) -> T) -> impl Iterator<Item = T> {
+        self.iter().map(move |row| f(row))
     }
 }
 
@@ -74,7 +74,7 @@ impl Timeline {
     /// A frame of some columns and rows; texts share the bytes of the timeline's dictionaries.
     pub fn frame(&self, columns: &[ColumnId], rows: &Rows<'_>) -> Result<DataFrame, TimelineError> {
         let made = columns
-            .iter()
+            .par_iter()
             .map(|column| self.frame_column(*column, rows))
             .collect::<Result<Vec<_>, _>>()?;
         DataFrame::new(rows.len(), made).map_err(TimelineError::frame("make a frame of"))
@@ -91,32 +91,56 @@ impl Timeline {
     fn frame_column(&self, column: ColumnId, rows: &Rows<'_>) -> Result<Column, TimelineError> {
         let name = PlSmallStr::from_static(column.name());
         let Some(store) = self.store(column) else {
-            let micros = rows.map(|row| self.ts_ns(row as u32).map(|ns| ns.div_euclid(1000)));
+            let micros = rows.map(|row| self.ts_ns(row).map(|ns| ns.div_euclid(1000)));
             let ca = Int64Chunked::from_iter_options(name, micros);
             let times = ca.into_datetime(TimeUnit::Microseconds, Some(TimeZone::UTC));
             return Ok(times.into_series().into_column());
         };
+        let number = |row| store.unsigned_at(self.place(row));
         Ok(match store {
-            Store::Text(s) => text_column(s, name, rows)?,
-            Store::Long(s) => StringChunked::from_iter_values(name, rows.map(|r| s.text(r))).into_column(),
-            Store::U8(s) => UInt8Chunked::from_iter_options(name, rows.map(|r| s.get(r))).into_column(),
-            Store::U16(s) => UInt16Chunked::from_iter_options(name, rows.map(|r| s.get(r))).into_column(),
-            Store::U32(s) => UInt32Chunked::from_iter_options(name, rows.map(|r| s.get(r))).into_column(),
-            Store::U64(s) => UInt64Chunked::from_iter_options(name, rows.map(|r| s.get(r))).into_column(),
-            Store::I64(s) => Int64Chunked::from_iter_options(name, rows.map(|r| s.get(r))).into_column(),
+            Store::Text(s) => self.text_column(s, name, rows)?,
+            Store::Long(s) => long_column(s, name, rows.map(|row| self.place(row))),
+            Store::Signed(_) => {
+                let numbers = rows.map(|row| store.signed_at(self.place(row)));
+                Int64Chunked::from_iter_options(name, numbers).into_column()
+            }
+            Store::Unsigned(_, 0xff) => {
+                UInt8Chunked::from_iter_options(name, rows.map(|r| number(r).map(|v| v as u8))).into_column()
+            }
+            Store::Unsigned(_, 0xffff) => {
+                UInt16Chunked::from_iter_options(name, rows.map(|r| number(r).map(|v| v as u16)))
+                    .into_column()
+            }
+            Store::Unsigned(_, 0xffff_ffff) => {
+                UInt32Chunked::from_iter_options(name, rows.map(|r| number(r).map(|v| v as u32)))
+                    .into_column()
+            }
+            Store::Unsigned(..) => UInt64Chunked::from_iter_options(name, rows.map(number)).into_column(),
         })
+    }
+
+    fn text_column(
+        &self,
+        store: &TextStore,
+        name: PlSmallStr,
+        rows: &Rows<'_>,
+    ) -> Result<Column, TimelineError> {
+        if store.dict().is_empty() {
+            return Ok(Column::full_null(name, rows.len(), &DataType::String));
+        }
+        let places = rows.map(|row| store.code(self.place(row)).checked_sub(1));
+        let places = IdxCa::from_iter_options(PlSmallStr::EMPTY, places);
+        let taken = store
+            .series()
+            .take(&places)
+            .map_err(TimelineError::frame("make a frame of"))?;
+        Ok(taken.with_name(name).into_column())
     }
 }
 
-fn text_column(store: &TextStore, name: PlSmallStr, rows: &Rows<'_>) -> Result<Column, TimelineError> {
-    if store.dict().is_empty() {
-        return Ok(Column::full_null(name, rows.len(), &DataType::String));
-    }
-    let places = rows.map(|row| store.code(row).checked_sub(1));
-    let places = IdxCa::from_iter_options(PlSmallStr::EMPTY, places);
-    let taken = store
-        .series()
-        .take(&places)
-        .map_err(TimelineError::frame("make a frame of"))?;
-    Ok(taken.with_name(name).into_column())
+fn long_column(store: &LongStore, name: PlSmallStr, places: impl Iterator<Item = usize>) -> Column {
+    let mut reader = LongReader::new(store);
+    let mut texts = StringChunkedBuilder::new(name, places.size_hint().0);
+    places.for_each(|place| texts.append_value(reader.text(place)));
+    texts.finish().into_column()
 }

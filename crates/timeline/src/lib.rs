@@ -1,8 +1,8 @@
 //! The timeline: rows of all decoders, sorted, as compact columns and as polars frames.
 //!
 //! A timeline of five million rows with its 58 columns would take gigabytes as a plain frame, because most texts repeat
-//! and most cells are empty. Columns are therefore kept as dictionary codes of one, two or four bytes
-//! (`store`), and frames are made for the columns and rows that a condition, a query or a file needs.
+//! and most cells are empty. Columns are therefore kept as narrow codes and numbers in chunks, long texts in compressed blocks
+//! which may lie in a file (`store`), and frames are made for the columns and rows that a condition, a query or a file needs.
 //!
 //! ```
 //! use casetrace_model::{Row, Source};
@@ -44,7 +44,8 @@ pub use members::{Member, MemberType, number as parse_number_text, read_members,
 pub use parquet::{read_parquet, scan_parquet, write_parquet};
 pub use scan::Scan;
 pub use sql::{TABLES, query, query_timeline};
-pub use timeline::{ColumnId, Timeline};
+pub use store::Spill;
+pub use timeline::{ColumnId, LongCells, Timeline};
 pub use write::{Written, write_csv, write_excel, write_jsonl, write_l2tcsv, write_timesketch};
 
 pub use casetrace_model::{COLUMNS, Column, ColumnType};

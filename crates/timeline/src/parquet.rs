@@ -1,4 +1,4 @@
-//! `timeline.parquet`: zstd, row groups of 131,072 rows, microsecond UTC times, the same bytes for the same rows.
+//! `timeline.parquet`: zstd, row groups of 32,768 rows, microsecond UTC times, the same bytes for the same rows.
 
 use std::fs::File;
 use std::io::Write;
@@ -16,7 +16,7 @@ use crate::frame::{Rows, schema};
 use crate::timeline::{ColumnId, Timeline};
 
 /// Rows of a row group.
-const GROUP_ROWS: u32 = 128 << 10;
+const GROUP_ROWS: u32 = 32 << 10;
 
 /// Writes the timeline; returns the size in bytes. Only one row group is in memory as a frame at a time.
 pub fn write_parquet<W: Write + Send>(timeline: &Timeline, out: W) -> Result<u64, TimelineError> {

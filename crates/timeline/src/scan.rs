@@ -346,10 +346,10 @@ impl Timeline {
             return Ok(frame);
         }
         let names: Vec<&str> = members.iter().map(|m| m.name.as_str()).collect();
-        let fields = ColumnId::of("fields");
+        let mut fields = ColumnId::of("fields").and_then(|column| self.long_reader(column));
         let texts: Vec<Vec<Option<String>>> = rows
             .iter()
-            .map(|row| read_members(fields.and_then(|f| self.text(f, *row)).unwrap_or("{}"), &names))
+            .map(|row| read_members(fields.as_mut().map_or("{}", |fields| fields.text(*row)), &names))
             .collect();
         for (i, member) in members.iter().enumerate() {
             let values = texts.iter().map(|row| row.get(i).and_then(Option::as_deref));

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use casetrace_model::{COLUMNS, Text, Value};
-use rayon::prelude::*;
 
 use crate::error::{TimelineError, nearest};
-use crate::store::Store;
+use crate::store::{LongReader, Store};
 
 /// A column by its place in [`COLUMNS`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -55,36 +54,61 @@ impl ColumnId {
 #[derive(Debug, Clone)]
 pub struct Timeline {
     stores: Vec<Arc<Store>>,
-    len: usize,
+    /// Where each row lies in the stores.
+    order: Arc<Vec<u32>>,
 }
 
 impl Timeline {
-    pub(crate) fn from_stores(stores: Vec<Store>, len: usize) -> Self {
+    pub(crate) fn from_stores(stores: Vec<Store>, order: Vec<u32>) -> Self {
         Self {
             stores: stores.into_iter().map(Arc::new).collect(),
-            len,
+            order: Arc::new(order),
         }
     }
 
     /// Number of rows.
     pub fn len(&self) -> usize {
-        self.len
+        self.order.len()
     }
 
     /// True without rows.
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.order.is_empty()
     }
 
     pub(crate) fn store(&self, column: ColumnId) -> Option<&Store> {
         self.stores.get(column.store()?).map(Arc::as_ref)
     }
 
+    /// Where a row lies in the stores; behind all of them for a row that is not there.
+    pub(crate) fn place(&self, row: u32) -> usize {
+        self.order
+            .get(row as usize)
+            .map_or(usize::MAX, |place| *place as usize)
+    }
+
     /// One cell; `Null` outside the table.
+    ///
+    /// A cell of `message` or `fields` unpacks the hundreds of rows around it and keeps them; to go through many rows, use
+    /// [`long_reader`](Self::long_reader).
     pub fn value(&self, column: ColumnId, row: u32) -> Value<'_> {
+        if row as usize >= self.len() {
+            return Value::Null;
+        }
         match self.store(column) {
-            Some(store) => store.value(row as usize),
+            Some(store) => store.value(self.place(row)),
             None => self.ts_ns(row).map_or(Value::Null, Value::TimeNs),
+        }
+    }
+
+    /// Reads `message` or `fields` of many rows in bounded memory; `None` for other columns.
+    pub fn long_reader(&self, column: ColumnId) -> Option<LongCells<'_>> {
+        match self.store(column)? {
+            Store::Long(store) => Some(LongCells {
+                timeline: self,
+                reader: LongReader::new(store),
+            }),
+            _ => None,
         }
     }
 
@@ -107,16 +131,13 @@ impl Timeline {
     /// The exact time of a row in nanoseconds since 1970.
     pub fn ts_ns(&self, row: u32) -> Option<i64> {
         // `ts_ns` is the first stored column.
-        match self.stores.first().map(Arc::as_ref) {
-            Some(Store::I64(store)) => store.get(row as usize),
-            _ => None,
-        }
+        self.stores.first()?.signed_at(self.place(row))
     }
 
     /// The dictionary code of a text cell: 0 for null, equal for equal texts of one column. Long columns have none.
     pub fn code(&self, column: ColumnId, row: u32) -> Option<u32> {
         match self.store(column) {
-            Some(Store::Text(store)) => Some(store.code(row as usize)),
+            Some(Store::Text(store)) => Some(store.code(self.place(row))),
             _ => None,
         }
     }
@@ -133,26 +154,24 @@ impl Timeline {
     pub fn span(&self) -> Option<(i64, i64)> {
         let first = self.ts_ns(0)?;
         // Rows without time are at the end.
-        let timed = partition_point(self.len, |row| self.ts_ns(row).is_some());
+        let timed = partition_point(self.len(), |row| self.ts_ns(row).is_some());
         Some((first, self.ts_ns(timed.checked_sub(1)?)?))
     }
 
     /// Rows with a time at or after `ts_ns` begin here.
     pub fn lower_bound(&self, ts_ns: i64) -> u32 {
-        partition_point(self.len, |row| self.ts_ns(row).is_some_and(|t| t < ts_ns))
+        partition_point(self.len(), |row| self.ts_ns(row).is_some_and(|t| t < ts_ns))
     }
 
-    /// A timeline of the given rows in the given order.
+    /// A timeline of the given rows in the given order. Rows that are not there are left out.
     #[must_use]
     pub fn take(&self, rows: &[u32]) -> Self {
-        let stores = self
-            .stores
-            .par_iter()
-            .map(|store| Arc::new((**store).clone().gather(rows)))
-            .collect();
+        let order = rows
+            .iter()
+            .filter_map(|row| self.order.get(*row as usize).copied());
         Self {
-            stores,
-            len: rows.len(),
+            stores: self.stores.clone(),
+            order: Arc::new(order.collect()),
         }
     }
 
@@ -169,8 +188,22 @@ impl Timeline {
         });
         Self {
             stores: stores.collect(),
-            len: self.len,
+            order: Arc::clone(&self.order),
         }
+    }
+}
+
+/// Cells of one long column, read one after the other.
+#[derive(Debug)]
+pub struct LongCells<'a> {
+    timeline: &'a Timeline,
+    reader: LongReader<'a>,
+}
+
+impl LongCells<'_> {
+    /// The text of a row; empty for a row that is not there.
+    pub fn text(&mut self, row: u32) -> &str {
+        self.reader.text(self.timeline.place(row))
     }
 }
 

@@ -82,7 +82,11 @@ pub(crate) fn run(update: bool) -> Result<(), String> {
     let binary = corpus::build()?;
     let work = tempfile::tempdir().map_err(|error| error.to_string())?;
     let start = count(&binary, &["schema"], work.path())?;
-    let mut lines = format!("# {}\n# stage\tinstructions for {} bytes\n", compiler()?, SIZES[1]);
+    let mut lines = format!(
+        "# {}\n# stage\tinstructions for {} bytes\n",
+        compiler()?,
+        SIZES[1]
+    );
     let _ = writeln!(lines, "start\t{start}");
     let mut failures = Vec::new();
     let known = if update { Vec::new() } else { recorded()? };
@@ -90,9 +94,15 @@ pub(crate) fn run(update: bool) -> Result<(), String> {
     for stage in STAGES {
         let [small, large] = both(stage, &binary, work.path())?;
         let growth = large.saturating_sub(start) as f64 / small.saturating_sub(start).max(1) as f64;
-        println!("{:<10} {small:>14} {large:>14} instructions, growth {growth:.2}", stage.name);
+        println!(
+            "{:<10} {small:>14} {large:>14} instructions, growth {growth:.2}",
+            stage.name
+        );
         if growth > GROWTH {
-            failures.push(format!("{} grows faster than its input: {growth:.2} > {GROWTH:.2}", stage.name));
+            failures.push(format!(
+                "{} grows faster than its input: {growth:.2} > {GROWTH:.2}",
+                stage.name
+            ));
         }
         judge(stage.name, large, &known, &mut failures);
         let _ = writeln!(lines, "{}\t{large}", stage.name);
@@ -150,7 +160,10 @@ fn count(binary: &Path, arguments: &[&str], folder: &Path) -> Result<u64, String
     }
     let text = fs::read_to_string(&out).map_err(|error| format!("{}: {error}", out.display()))?;
     text.lines()
-        .find_map(|line| line.strip_prefix("totals: ").or_else(|| line.strip_prefix("summary: ")))
+        .find_map(|line| {
+            line.strip_prefix("totals: ")
+                .or_else(|| line.strip_prefix("summary: "))
+        })
         .and_then(|number| number.trim().parse().ok())
         .ok_or_else(|| "valgrind wrote no total".to_owned())
 }
@@ -166,7 +179,10 @@ fn judge(stage: &str, now: u64, known: &[(String, u64)], failures: &mut Vec<Stri
             change * 100.0
         ));
     } else if change < -TOLERANCE {
-        println!("{stage}: {:.1} % fewer than recorded; run `guard --update`", -change * 100.0);
+        println!(
+            "{stage}: {:.1} % fewer than recorded; run `guard --update`",
+            -change * 100.0
+        );
     }
 }
 
@@ -175,7 +191,9 @@ fn recorded() -> Result<Vec<(String, u64)>, String> {
     let text = fs::read_to_string(RECORD).map_err(|error| format!("{RECORD}: {error}"))?;
     let compiler = compiler()?;
     if text.lines().next() != Some(&format!("# {compiler}")) {
-        println!("the counts of benches/guard.tsv come from another compiler than {compiler}: growth alone is compared");
+        println!(
+            "the counts of benches/guard.tsv come from another compiler than {compiler}: growth alone is compared"
+        );
         return Ok(Vec::new());
     }
     Ok(text

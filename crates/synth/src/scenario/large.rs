@@ -97,7 +97,10 @@ fn filler(n: usize, at: Moment) -> Event {
     Event::new(TCPIP, 1033 + (n % 3) as u16, at)
         .process(WHO.get(n % WHO.len()).map_or(4, |w| w.pid), 4 + n32 % 64)
         .level(4)
-        .field("Tcb", Value::Pointer(0xffff_9a0e_0000_0000 | (n as u64 % 900) << 6))
+        .field(
+            "Tcb",
+            Value::Pointer(0xffff_9a0e_0000_0000 | (n as u64 % 900) << 6),
+        )
         .field("LocalAddressLength", 16u32)
         .field("NewState", n32 % 11)
         .field("RexmitCount", 0u32)
@@ -183,7 +186,10 @@ pub fn debug_log(part: u32, bytes: usize) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes + 8_192);
     let mut n = 0i64;
     while out.len() < bytes {
-        let run = AzLogin::new(&id, start.plus_s(n)).authority_ok().signed_in().arm_ok();
+        let run = AzLogin::new(&id, start.plus_s(n))
+            .authority_ok()
+            .signed_in()
+            .arm_ok();
         out.extend_from_slice(run.text().as_bytes());
         n += 1;
     }

@@ -1,0 +1,268 @@
+//! A sequence of numbers in chunks, each as narrow as its own values allow.
+//!
+//! Rows lie in the order in which their members were decoded, so a column that one member never fills is a run of one value
+//! there and costs nothing, whatever other members put into it.
+
+/// Rows of a chunk.
+pub(super) const CHUNK: usize = 8192;
+
+/// Times are counted in 100 ns by most sources; dividing by it halves their width.
+const TICK: u64 = 100;
+
+/// Values of [`CHUNK`] rows: `base` plus an offset of `step` times the stored number.
+#[derive(Debug, Clone)]
+enum Chunk {
+    Same(u64),
+    Bits {
+        base: u64,
+        bits: Box<[u64]>,
+    },
+    U8 {
+        base: u64,
+        step: u64,
+        offsets: Box<[u8]>,
+    },
+    U16 {
+        base: u64,
+        step: u64,
+        offsets: Box<[u16]>,
+    },
+    U32 {
+        base: u64,
+        step: u64,
+        offsets: Box<[u32]>,
+    },
+    U64(Box<[u64]>),
+}
+
+impl Chunk {
+    fn of(values: &[u64]) -> Self {
+        let (mut base, mut top) = (u64::MAX, 0);
+        for value in values {
+            (base, top) = (base.min(*value), top.max(*value));
+        }
+        let mut range = top.saturating_sub(base);
+        if range == 0 {
+            return Self::Same(base);
+        }
+        if range == 1 {
+            let mut bits = vec![0u64; values.len().div_ceil(64)];
+            for (row, value) in values.iter().enumerate() {
+                if let Some(word) = bits.get_mut(row / 64) {
+                    *word |= (value - base) << (row % 64);
+                }
+            }
+            let bits = bits.into_boxed_slice();
+            return Self::Bits { base, bits };
+        }
+        let ticks = range > u64::from(u8::MAX) && values.iter().all(|v| (v - base).is_multiple_of(TICK));
+        let step = if ticks { TICK } else { 1 };
+        range /= step;
+        let offsets = values.iter().map(|v| (v - base) / step);
+        if u8::try_from(range).is_ok() {
+            let offsets = offsets.map(|v| v as u8).collect();
+            Self::U8 { base, step, offsets }
+        } else if u16::try_from(range).is_ok() {
+            let offsets = offsets.map(|v| v as u16).collect();
+            Self::U16 { base, step, offsets }
+        } else if u32::try_from(range).is_ok() {
+            let offsets = offsets.map(|v| v as u32).collect();
+            Self::U32 { base, step, offsets }
+        } else {
+            Self::U64(values.into())
+        }
+    }
+
+    fn get(&self, at: usize) -> u64 {
+        match self {
+            Self::Same(value) => *value,
+            Self::Bits { base, bits } => base + (bits.get(at / 64).copied().unwrap_or(0) >> (at % 64) & 1),
+            Self::U8 { base, step, offsets } => base + step * offsets.get(at).copied().map_or(0, u64::from),
+            Self::U16 { base, step, offsets } => base + step * offsets.get(at).copied().map_or(0, u64::from),
+            Self::U32 { base, step, offsets } => base + step * offsets.get(at).copied().map_or(0, u64::from),
+            Self::U64(values) => values.get(at).copied().unwrap_or(0),
+        }
+    }
+}
+
+/// Numbers by row.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Ints {
+    chunks: Vec<Chunk>,
+    /// The rows behind the last whole chunk: `same` of them with one value, then `rest`.
+    open: Open,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Open {
+    value: u64,
+    same: usize,
+    rest: Vec<u64>,
+}
+
+impl Open {
+    fn len(&self) -> usize {
+        self.same + self.rest.len()
+    }
+
+    fn get(&self, at: usize) -> Option<u64> {
+        match at.checked_sub(self.same) {
+            None => Some(self.value),
+            Some(at) => self.rest.get(at).copied(),
+        }
+    }
+
+    /// Takes up to `count` times `value`, at most to the chunk's end; returns how many.
+    fn take(&mut self, value: u64, count: usize) -> usize {
+        let taken = count.min(CHUNK - self.len());
+        if self.rest.is_empty() && (self.same == 0 || self.value == value) {
+            self.value = value;
+            self.same += taken;
+        } else {
+            self.rest.resize(self.rest.len() + taken, value);
+        }
+        taken
+    }
+
+    fn close(&mut self) -> Chunk {
+        if self.rest.is_empty() {
+            self.same = 0;
+            return Chunk::Same(self.value);
+        }
+        let mut values = vec![self.value; self.same];
+        values.append(&mut self.rest);
+        self.same = 0;
+        Chunk::of(&values)
+    }
+}
+
+impl Ints {
+    #[cfg(test)]
+    fn len(&self) -> usize {
+        self.chunks.len() * CHUNK + self.open.len()
+    }
+
+    pub(crate) fn push(&mut self, value: u64) {
+        self.push_run(value, 1);
+    }
+
+    /// Adds `count` times `value`.
+    pub(crate) fn push_run(&mut self, value: u64, mut count: usize) {
+        while count > 0 {
+            count -= self.open.take(value, count);
+            if self.open.len() == CHUNK {
+                let chunk = self.open.close();
+                self.chunks.push(chunk);
+            }
+        }
+    }
+
+    pub(crate) fn get(&self, row: usize) -> Option<u64> {
+        match self.chunks.get(row / CHUNK) {
+            Some(chunk) => Some(chunk.get(row % CHUNK)),
+            None => self.open.get(row.checked_sub(self.chunks.len() * CHUNK)?),
+        }
+    }
+
+    /// Adds the numbers of `other`, each changed by `map`.
+    pub(crate) fn append(&mut self, other: Self, map: impl Fn(u64) -> u64) {
+        for chunk in &other.chunks {
+            match chunk {
+                Chunk::Same(value) => self.push_run(map(*value), CHUNK),
+                chunk => (0..CHUNK).for_each(|at| self.push(map(chunk.get(at)))),
+            }
+        }
+        self.push_run(map(other.open.value), other.open.same);
+        other.open.rest.iter().for_each(|value| self.push(map(*value)));
+    }
+
+    /// Nothing will be added.
+    pub(crate) fn finish(&mut self) {
+        self.open.rest.shrink_to_fit();
+        self.chunks.shrink_to_fit();
+    }
+}
+
+/// A nullable number column.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct NumStore {
+    values: Ints,
+    /// 1 where there is a value.
+    valid: Ints,
+    /// The last value, repeated for nulls, which then cost nothing.
+    last: u64,
+}
+
+impl NumStore {
+    pub(crate) fn push(&mut self, value: Option<u64>) {
+        self.last = value.unwrap_or(self.last);
+        self.values.push(self.last);
+        self.valid.push(u64::from(value.is_some()));
+    }
+
+    pub(crate) fn get(&self, row: usize) -> Option<u64> {
+        (self.valid.get(row)? == 1)
+            .then(|| self.values.get(row))
+            .flatten()
+    }
+
+    pub(super) fn append(&mut self, other: Self) {
+        self.values.append(other.values, |value| value);
+        self.valid.append(other.valid, |value| value);
+    }
+
+    pub(super) fn finish(&mut self) {
+        self.values.finish();
+        self.valid.finish();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn chunks_are_as_narrow_as_their_values() {
+        assert!(matches!(Chunk::of(&[7; 10]), Chunk::Same(7)));
+        assert!(matches!(Chunk::of(&[7, 8, 7]), Chunk::Bits { base: 7, .. }));
+        assert!(matches!(Chunk::of(&[0, 255]), Chunk::U8 { step: 1, .. }));
+        assert!(matches!(Chunk::of(&[0, 6_000_000]), Chunk::U16 { step: 100, .. }));
+        assert!(matches!(Chunk::of(&[5, 6_000_006]), Chunk::U32 { step: 1, .. }));
+        assert!(matches!(Chunk::of(&[0, u64::MAX]), Chunk::U64(_)));
+    }
+
+    #[test]
+    fn nulls_differ_from_zero() {
+        let mut store = NumStore::default();
+        for row in 0..20_000u64 {
+            store.push((row % 3 == 0).then_some(row % 5));
+        }
+        assert_eq!(store.get(0), Some(0));
+        assert_eq!(store.get(1), None);
+        assert_eq!(store.get(19_998), Some(19_998 % 5));
+        assert_eq!(store.get(20_000), None);
+    }
+
+    proptest! {
+        #[test]
+        fn what_goes_in_comes_out(
+            runs in prop::collection::vec((prop_oneof![0u64..4, any::<u64>()], 1usize..9_000), 0..12),
+            cut in 0usize..12,
+        ) {
+            let mut expected = Vec::new();
+            let (mut a, mut b) = (Ints::default(), Ints::default());
+            for (i, (value, count)) in runs.iter().enumerate() {
+                expected.extend(std::iter::repeat_n(*value, *count));
+                if i < cut { a.push_run(*value, *count) } else { b.push_run(*value, *count) }
+            }
+            a.append(b, |value| value);
+            prop_assert_eq!(a.len(), expected.len());
+            for row in (0..expected.len()).step_by(97) {
+                prop_assert_eq!(a.get(row).unwrap(), expected[row]);
+            }
+            prop_assert_eq!(a.get(expected.len()), None);
+        }
+    }
+}

@@ -1,0 +1,342 @@
+//! A column of mostly different texts (`message`, `fields`): compressed blocks, of which only those that are read are unpacked.
+//!
+//! These two columns are nine tenths of a timeline's bytes and pack to a tenth. Blocks may also lie in an unnamed temporary
+//! file ([`Spill`]), so that a case of any size fits into memory.
+
+use std::io;
+use std::sync::{Arc, OnceLock};
+
+use super::spill::Spill;
+
+/// Bytes of text in one block, before compression.
+const BLOCK_BYTES: usize = 64 << 10;
+
+/// Zstandard's fastest regular level; higher ones gain a few percent here.
+const LEVEL: i32 = 1;
+
+/// A run of rows' texts back to back, and where each ends.
+#[derive(Debug, Clone, Default)]
+struct Plain {
+    text: String,
+    ends: Vec<u32>,
+}
+
+impl Plain {
+    fn get(&self, at: usize) -> &str {
+        let end = self.ends.get(at).copied().unwrap_or(0) as usize;
+        let start = at
+            .checked_sub(1)
+            .and_then(|at| self.ends.get(at))
+            .copied()
+            .unwrap_or(0) as usize;
+        self.text.get(start..end).unwrap_or("")
+    }
+
+    fn push(&mut self, text: &str) {
+        self.text.push_str(text);
+        self.ends.push(self.text.len() as u32);
+    }
+
+    fn pack(&self) -> io::Result<Vec<u8>> {
+        let mut raw = Vec::with_capacity(self.ends.len() * 4 + self.text.len());
+        self.ends
+            .iter()
+            .for_each(|end| raw.extend_from_slice(&end.to_le_bytes()));
+        raw.extend_from_slice(self.text.as_bytes());
+        zstd::bulk::compress(&raw, LEVEL)
+    }
+
+    fn unpack(packed: &[u8], rows: usize, bytes: usize) -> io::Result<Self> {
+        let raw = zstd::bulk::decompress(packed, rows * 4 + bytes)?;
+        let (ends, text) = raw.split_at_checked(rows * 4).unwrap_or_default();
+        let ends = ends.chunks_exact(4);
+        Ok(Self {
+            ends: ends.map(|e| e.try_into().map_or(0, u32::from_le_bytes)).collect(),
+            text: String::from_utf8(text.to_vec()).map_err(io::Error::other)?,
+        })
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Packed {
+    Memory(Box<[u8]>),
+    File {
+        spill: Arc<Spill>,
+        offset: u64,
+        len: usize,
+    },
+}
+
+#[derive(Debug, Clone)]
+struct Block {
+    packed: Packed,
+    rows: usize,
+    bytes: usize,
+    /// For those who read single cells; they read few.
+    plain: OnceLock<Box<Plain>>,
+}
+
+impl Block {
+    fn unpack(&self) -> Plain {
+        let plain = match &self.packed {
+            Packed::Memory(bytes) => Plain::unpack(bytes, self.rows, self.bytes),
+            Packed::File { spill, offset, len } => spill
+                .read(*offset, *len)
+                .and_then(|bytes| Plain::unpack(&bytes, self.rows, self.bytes)),
+        };
+        plain.unwrap_or_else(|error| self.lost(&error))
+    }
+
+    /// Only a failing disk or someone else's write into our private file leads here; a report without these texts is better
+    /// than none, and says so in their place.
+    fn lost(&self, error: &io::Error) -> Plain {
+        let mut plain = Plain::default();
+        for _ in 0..self.rows {
+            plain.push(&format!("[text lost: {error}]"));
+        }
+        plain
+    }
+}
+
+/// Long texts by row.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct LongStore {
+    blocks: Vec<Block>,
+    /// First row of each block.
+    first: Vec<u32>,
+    packed_rows: usize,
+    open: Plain,
+    spill: Option<Arc<Spill>>,
+}
+
+impl LongStore {
+    pub(super) fn with_spill(spill: Option<Arc<Spill>>) -> Self {
+        Self {
+            spill,
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn push(&mut self, text: &str) {
+        if !self.open.ends.is_empty() && self.open.text.len() + text.len() > BLOCK_BYTES {
+            self.close();
+        }
+        self.open.push(text);
+    }
+
+    /// Rows so far.
+    fn len(&self) -> usize {
+        self.packed_rows + self.open.ends.len()
+    }
+
+    fn close(&mut self) {
+        if self.open.ends.is_empty() {
+            return;
+        }
+        let plain = std::mem::take(&mut self.open);
+        let (rows, bytes) = (plain.ends.len(), plain.text.len());
+        let cell = OnceLock::new();
+        let packed = match plain.pack() {
+            Ok(packed) => self.place(packed),
+            Err(_) => {
+                // Out of memory inside the compressor: keep the text as it is.
+                let _ = cell.set(Box::new(plain));
+                Packed::Memory(Box::default())
+            }
+        };
+        self.first.push(self.packed_rows as u32);
+        self.packed_rows += rows;
+        self.blocks.push(Block {
+            packed,
+            rows,
+            bytes,
+            plain: cell,
+        });
+        // The next block will be about as large.
+        self.open.text.reserve(BLOCK_BYTES.min(bytes * 2));
+    }
+
+    fn place(&self, packed: Vec<u8>) -> Packed {
+        let place = self
+            .spill
+            .as_ref()
+            .and_then(|spill| spill.write(&packed).map(|offset| (spill, offset)));
+        match place {
+            Some((spill, offset)) => Packed::File {
+                spill: Arc::clone(spill),
+                offset,
+                len: packed.len(),
+            },
+            None => Packed::Memory(packed.into_boxed_slice()),
+        }
+    }
+
+    fn place_of(&self, row: usize) -> Option<(usize, usize)> {
+        if row >= self.packed_rows {
+            return None;
+        }
+        let block = self
+            .first
+            .partition_point(|first| *first as usize <= row)
+            .checked_sub(1)?;
+        Some((block, row - *self.first.get(block)? as usize))
+    }
+
+    /// The text of one row. The block it is in stays unpacked, so this is for reading a few; see [`LongReader`].
+    pub(crate) fn text(&self, row: usize) -> &str {
+        match self
+            .place_of(row)
+            .and_then(|(block, at)| Some((self.blocks.get(block)?, at)))
+        {
+            Some((block, at)) => block.plain.get_or_init(|| Box::new(block.unpack())).get(at),
+            None => self.open.get(row.saturating_sub(self.packed_rows)),
+        }
+    }
+
+    pub(super) fn append(&mut self, mut other: Self) {
+        other.close();
+        self.close();
+        let rows = self.packed_rows as u32;
+        self.first.extend(other.first.iter().map(|first| first + rows));
+        self.blocks.append(&mut other.blocks);
+        self.packed_rows += other.packed_rows;
+    }
+
+    pub(super) fn finish(&mut self) {
+        self.close();
+        self.open = Plain::default();
+    }
+
+    pub(super) fn map(&self, f: &mut dyn FnMut(&str) -> Option<String>) -> Self {
+        let mut out = Self::with_spill(self.spill.clone());
+        let mut reader = LongReader::new(self);
+        for row in 0..self.len() {
+            let old = reader.text(row);
+            match f(old) {
+                Some(new) => out.push(&new),
+                None => out.push(old),
+            }
+        }
+        out.finish();
+        out
+    }
+}
+
+/// Blocks a reader keeps unpacked: as many members can be interleaved by time without unpacking again and again.
+const KEPT: usize = 32;
+
+/// Reads many rows, mostly neighbours, in bounded memory.
+#[derive(Debug)]
+pub(crate) struct LongReader<'a> {
+    store: &'a LongStore,
+    /// Last used first.
+    kept: Vec<(usize, Plain)>,
+}
+
+impl<'a> LongReader<'a> {
+    pub(crate) fn new(store: &'a LongStore) -> Self {
+        Self {
+            store,
+            kept: Vec::new(),
+        }
+    }
+
+    /// The text of one row.
+    pub(crate) fn text(&mut self, row: usize) -> &str {
+        let Some((number, at)) = self.store.place_of(row) else {
+            return self.store.text(row);
+        };
+        let Some(block) = self.store.blocks.get(number) else {
+            return "";
+        };
+        if let Some(plain) = block.plain.get() {
+            return plain.get(at);
+        }
+        match self.kept.iter().position(|(kept, _)| *kept == number) {
+            Some(0) => {}
+            Some(place) => self.kept[..=place].rotate_right(1),
+            None => {
+                self.kept.truncate(KEPT - 1);
+                self.kept.insert(0, (number, block.unpack()));
+            }
+        }
+        self.kept.first().map_or("", |(_, plain)| plain.get(at))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    fn filled(spill: Option<Arc<Spill>>) -> LongStore {
+        let mut store = LongStore::with_spill(spill);
+        let mut other = LongStore::default();
+        for row in 0..5_000 {
+            store.push(&format!("row {row} é {}", "x".repeat(row % 300)));
+        }
+        for row in 5_000..9_000 {
+            other.push(&format!("row {row} é {}", "x".repeat(row % 300)));
+        }
+        other.push("");
+        store.append(other);
+        store
+    }
+
+    fn check(store: &LongStore) {
+        let mut reader = LongReader::new(store);
+        for row in (0..9_000).rev().chain([0, 4_999, 5_000, 8_999]) {
+            let expected = format!("row {row} é {}", "x".repeat(row % 300));
+            assert_eq!(reader.text(row), expected);
+            if row % 1_000 == 0 {
+                assert_eq!(store.text(row), expected);
+            }
+        }
+        assert_eq!(reader.text(9_000), "");
+        assert_eq!(reader.text(9_001), "");
+    }
+
+    #[test]
+    fn texts_survive_packing_and_appends() {
+        let mut store = filled(None);
+        check(&store);
+        store.finish();
+        check(&store);
+    }
+
+    #[test]
+    fn texts_survive_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let spill = Spill::new(folder.path(), 0);
+        let mut store = filled(Some(Arc::clone(&spill)));
+        store.finish();
+        assert!(spill.written() > 0);
+        assert_eq!(
+            std::fs::read_dir(folder.path()).unwrap().count(),
+            0,
+            "the file has no name"
+        );
+        check(&store);
+    }
+
+    #[test]
+    fn a_text_larger_than_a_block_is_kept_whole() {
+        let mut store = LongStore::default();
+        store.push("before");
+        store.push(&"y".repeat(3 * BLOCK_BYTES));
+        store.push("after");
+        store.finish();
+        assert_eq!(store.text(1).len(), 3 * BLOCK_BYTES);
+        assert_eq!(store.text(2), "after");
+    }
+
+    #[test]
+    fn a_reader_keeps_few_blocks() {
+        let store = filled(None);
+        let mut reader = LongReader::new(&store);
+        (0..9_000).for_each(|row| {
+            reader.text(row);
+        });
+        assert!(reader.kept.len() <= KEPT);
+    }
+}
