@@ -4,9 +4,12 @@ use std::io::Read;
 
 use casetrace_model::{Diagnostic, Inspection, Packet, PacketSink, Sink};
 
-use crate::analyzer::{Analyzer, Finisher, Options, Router};
+use crate::analyzer::{Analyzer, Options};
+use crate::batch::Collector;
 use crate::file::{Capture, FileSink};
-use crate::parallel::{Collector, Pool};
+use crate::finisher::Finisher;
+use crate::parallel::Pool;
+use crate::router::Router;
 
 /// Bytes read at a time: small enough to stay in a core's own cache between reading and decoding.
 const CHUNK: usize = 256 << 10;

@@ -18,10 +18,12 @@
 
 mod analyzer;
 mod app;
+mod batch;
 mod decode;
 mod dns;
 mod emit;
 mod file;
+mod finisher;
 mod flow;
 mod http;
 mod join;
@@ -33,10 +35,12 @@ mod net;
 mod parallel;
 pub mod protocols;
 mod quic;
+mod router;
 mod shard;
 mod socks;
 mod tls;
 mod udp;
+mod unit;
 mod writer;
 
 pub use analyzer::{Analyzer, Options, ProcessLookup};
@@ -58,3 +62,8 @@ pub fn cipher_name(id: u16) -> casetrace_model::Text {
 pub fn dns_rcode_name(rcode: u32) -> casetrace_model::Text {
     names::DNS_RCODES.or_number(rcode)
 }
+
+/// Runs the README's example.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

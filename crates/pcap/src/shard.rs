@@ -16,8 +16,10 @@ use crate::emit::{Cx, Emit, FlowInfo, Seen};
 use crate::flow::{ACK, Arrival, Flow, RST, SYN, Shared};
 use crate::names;
 use crate::net::Unreachable;
-use crate::net::addr::{Addr, FlowKey, Keyed};
+use crate::net::addr::{Addr, FlowKey};
+use crate::net::keyed::Keyed;
 use crate::udp::UdpFlows;
+use crate::unit::{Unit, What};
 
 /// Shares of the work; a power of two.
 pub(crate) const SHARDS: usize = 16;
@@ -27,67 +29,6 @@ const HALF_OPEN_NS: i64 = 150_000_000_000;
 const OPEN_NS: i64 = 3_600_000_000_000;
 /// Slots looked at to find one that was silent for long.
 const SAMPLE: usize = 32;
-
-/// One transport packet on its way to its shard; the payload travels beside it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Unit {
-    pub(crate) seen: Seen,
-    pub(crate) src: (Addr, u16),
-    pub(crate) dst: (Addr, u16),
-    pub(crate) pid: Option<u32>,
-    pub(crate) what: What,
-    pub(crate) shard: u8,
-}
-
-/// What a unit is.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum What {
-    Tcp {
-        seq: u32,
-        ack: u32,
-        flags: u8,
-        window: u16,
-        wire_len: u32,
-    },
-    Udp,
-    /// Endpoints of the unit are those of the packet complained about.
-    Unreachable {
-        complaint: Unreachable,
-        reporter: Addr,
-    },
-    /// Time has come to this; every shard looks for what expired.
-    Tick,
-}
-
-impl Unit {
-    /// The time is `now_ns`.
-    pub(crate) fn tick(seen: Seen) -> Self {
-        Self {
-            seen,
-            src: (Addr::default(), 0),
-            dst: (Addr::default(), 0),
-            pid: None,
-            what: What::Tick,
-            shard: 0,
-        }
-    }
-
-    /// Nothing comes behind this: shards write what is open.
-    pub(crate) fn last(now_ns: i64) -> Self {
-        let seen = Seen {
-            ts_ns: now_ns,
-            record: 0,
-        };
-        Self {
-            shard: u8::MAX,
-            ..Self::tick(seen)
-        }
-    }
-
-    pub(crate) fn is_last(&self) -> bool {
-        matches!(self.what, What::Tick) && self.shard == u8::MAX
-    }
-}
 
 /// Conversations by their ends.
 pub(crate) type FlowMap<V> = HashMap<FlowKey, V, Keyed>;
@@ -135,48 +76,33 @@ impl Shard {
         self.now_ns = self.now_ns.max(unit.seen.ts_ns);
         self.work += 1;
         match unit.what {
-            What::Tcp { .. } => self.tcp(out, unit, payload),
+            What::Tcp {
+                seq,
+                ack,
+                flags,
+                window,
+                wire_len,
+            } => {
+                let arrival = Arrival {
+                    seen: unit.seen,
+                    from_client: true,
+                    seq,
+                    ack,
+                    flags,
+                    window,
+                    payload,
+                    wire_len,
+                };
+                self.tcp(out, unit, arrival);
+            }
             What::Udp => self.datagram(out, unit, payload),
             What::Unreachable { complaint, reporter } => self.unreachable(out, unit, &complaint, reporter),
             What::Tick => self.tick(out, unit.seen.ts_ns),
         }
     }
 
-    fn tcp(&mut self, out: &mut Emit, unit: &Unit, payload: &[u8]) {
-        let What::Tcp {
-            seq,
-            ack,
-            flags,
-            window,
-            wire_len,
-        } = unit.what
-        else {
-            return;
-        };
-        let key = FlowKey::new(unit.src, unit.dst);
-        let mut arrival = Arrival {
-            seen: unit.seen,
-            from_client: true,
-            seq,
-            ack,
-            flags,
-            window,
-            payload,
-            wire_len,
-        };
-        let hash = self.keyed.hash_one(key);
-        let mut slot = self.find(hash, &key);
-        if flags & (SYN | ACK) == SYN
-            && let Some(at) = slot
-            && self.flow(at).is_some_and(|flow| flow.is_reuse(&arrival))
-        {
-            self.finish_slot(out, at, unit.seen.ts_ns);
-            slot = None;
-        }
-        let at = match slot {
-            Some(at) => at,
-            None => self.open(out, hash, key, unit, flags),
-        };
+    fn tcp(&mut self, out: &mut Emit, unit: &Unit, mut arrival: Arrival<'_>) {
+        let at = self.slot_of(out, unit, &arrival);
         let Self {
             slots,
             waiting_bytes,
@@ -189,7 +115,7 @@ impl Shard {
         };
         arrival.from_client = flow.info.client == unit.src;
         // A sent packet names its process; acknowledgements may leave in any process's context.
-        if wire_len > 0 || arrival.from_client && flags & SYN != 0 {
+        if arrival.wire_len > 0 || arrival.from_client && arrival.flags & SYN != 0 {
             flow.info.saw_pid(unit.pid);
         }
         let mut shared = Shared {
@@ -199,6 +125,20 @@ impl Shard {
             given_up: evicted,
         };
         flow.segment(&mut shared, &arrival);
+    }
+
+    /// The slot of the segment's connection, a new one if need be.
+    fn slot_of(&mut self, out: &mut Emit, unit: &Unit, arrival: &Arrival<'_>) -> u32 {
+        let key = FlowKey::new(unit.src, unit.dst);
+        let hash = self.keyed.hash_one(key);
+        match self.find(hash, &key) {
+            Some(at) if self.flow(at).is_some_and(|flow| flow.is_reuse(arrival)) => {
+                self.finish_slot(out, at, unit.seen.ts_ns);
+            }
+            Some(at) => return at,
+            None => {}
+        }
+        self.open(out, hash, key, unit, arrival.flags)
     }
 
     fn flow(&self, at: u32) -> Option<&Flow> {
@@ -389,14 +329,4 @@ fn unreachable_row(
     }
     row.fields = fields.finish();
     row
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn units_stay_small() {
-        assert!(std::mem::size_of::<Unit>() <= 112);
-    }
 }

@@ -7,7 +7,8 @@ use crate::kerberos;
 use crate::ldap::Ldap;
 use crate::net::addr::FlowKey;
 use crate::quic::Quic;
-use crate::shard::{FlowMap, Unit};
+use crate::shard::FlowMap;
+use crate::unit::Unit;
 
 const IDLE_NS: i64 = 120_000_000_000;
 

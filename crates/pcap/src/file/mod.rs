@@ -5,6 +5,7 @@
 
 pub(crate) mod legacy;
 pub(crate) mod ng;
+mod options;
 pub(crate) mod time;
 
 use std::collections::BTreeMap;

@@ -27,15 +27,8 @@ impl Flow {
             return;
         }
         self.last_data_ns = Some(arrival.seen.ts_ns);
-        if distance.unsigned_abs() > MAX_JUMP {
-            half.far_off += 1;
-            if half.far_off < 4 {
-                return;
-            }
-            // It keeps coming: the stream went on elsewhere.
-            half.drop_waiting(shared.waiting_bytes);
-            half.next = seq;
-            self.app.gap(shared, &mut self.info, arrival.from_client, 0);
+        if distance.unsigned_abs() > MAX_JUMP && !self.jump(shared, arrival.from_client, seq) {
+            return;
         }
         let half = &mut self.halves[at];
         half.far_off = 0;
@@ -57,6 +50,19 @@ impl Flow {
             arrival.seen,
         );
         self.drain(shared, arrival.from_client != flipped);
+    }
+
+    /// Follows a stream that went on elsewhere; false while the far number may still be noise.
+    fn jump(&mut self, shared: &mut Shared<'_>, from_client: bool, seq: u32) -> bool {
+        let half = &mut self.halves[usize::from(!from_client)];
+        half.far_off += 1;
+        if half.far_off < 4 {
+            return false;
+        }
+        half.drop_waiting(shared.waiting_bytes);
+        half.next = seq;
+        self.app.gap(shared, &mut self.info, from_client, 0);
+        true
     }
 
     /// Hands the part of a segment behind its first `old` bytes to the protocol; true if that swapped the sides.

@@ -7,6 +7,7 @@ pub(crate) mod auth;
 pub(crate) mod body;
 pub(crate) mod head;
 pub(crate) mod rows;
+mod side;
 
 use std::collections::VecDeque;
 
@@ -14,6 +15,7 @@ use crate::emit::{Cx, FlowInfo, Seen, Tunnel};
 use body::{Body, Sample};
 use head::Head;
 use rows::Request;
+use side::Side;
 
 /// Requests waiting for their response on one connection.
 const MAX_PIPELINED: usize = 64;
@@ -63,17 +65,6 @@ struct Reply {
     request: Option<Request>,
     seen: Seen,
     sample: Sample,
-}
-
-#[derive(Default)]
-struct Side {
-    buf: Vec<u8>,
-    seen: Seen,
-    searched: usize,
-    body: Body,
-    /// After a gap or nonsense: wait for a segment that starts with a start line.
-    resync: bool,
-    failures: u32,
 }
 
 impl Http {
@@ -303,76 +294,6 @@ impl Http {
             self.response(cx, head, seen);
             self.finish_reply(cx);
             self.server.body = Body::None;
-        }
-    }
-}
-
-impl Side {
-    /// Collects a head. `Ok((None, n))`: took `n` bytes, more are needed.
-    fn head(
-        &mut self,
-        data: &[u8],
-        seen: Seen,
-        is_request: bool,
-    ) -> Result<(Option<(Head, Seen)>, usize), Next> {
-        if self.buf.is_empty() {
-            let blank = data.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
-            if blank > 0 {
-                return Ok((None, blank));
-            }
-            let starts = if is_request {
-                head::starts_request(data)
-            } else {
-                head::starts_response(data)
-            };
-            if !starts {
-                return self.not_http();
-            }
-            self.resync = false;
-            self.seen = seen;
-            self.searched = 0;
-            if let Some(end) = head::end_of_head(data, 0) {
-                return Ok((self.parsed(data.get(..end).unwrap_or_default(), is_request), end));
-            }
-        }
-        let before = self.buf.len();
-        self.buf.extend_from_slice(data);
-        let Some(end) = head::end_of_head(&self.buf, self.searched) else {
-            self.searched = self.buf.len();
-            if self.buf.len() > head::MAX_HEAD {
-                self.buf = Vec::new();
-                return self.not_http();
-            }
-            return Ok((None, data.len()));
-        };
-        let buf = std::mem::take(&mut self.buf);
-        let found = self.parsed(buf.get(..end).unwrap_or_default(), is_request);
-        Ok((found, end.saturating_sub(before)))
-    }
-
-    fn parsed(&mut self, bytes: &[u8], is_request: bool) -> Option<(Head, Seen)> {
-        head::parse(bytes, is_request).map(|head| (head, self.seen))
-    }
-
-    fn not_http(&mut self) -> Result<(Option<(Head, Seen)>, usize), Next> {
-        self.failures += 1;
-        self.resync = true;
-        if self.failures > 1000 {
-            return Err(Next::Lost);
-        }
-        // The rest of this segment can't be framed; the next one may start a message.
-        Ok((None, usize::MAX))
-    }
-
-    fn gap(&mut self, lost: u64) {
-        self.buf = Vec::new();
-        match &mut self.body {
-            Body::Length(left) if *left >= lost => *left -= lost,
-            Body::UntilClose => {}
-            _ => {
-                self.body = Body::None;
-                self.resync = true;
-            }
         }
     }
 }

@@ -7,6 +7,7 @@
 pub(crate) mod addr;
 pub(crate) mod frag;
 mod icmp;
+pub(crate) mod keyed;
 pub(crate) mod link;
 mod tunnel;
 

@@ -27,9 +27,7 @@ pub(crate) enum Found<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct Records {
     joiner: Joiner,
-    /// Handshake bytes whose message is not complete.
-    message: Vec<u8>,
-    message_seen: Seen,
+    messages: Messages,
     /// Bytes of a protected record still to come.
     skip: usize,
     pub(crate) protected: bool,
@@ -85,26 +83,19 @@ impl Records {
         }
         let Self {
             joiner,
-            message,
-            message_seen,
+            messages,
             skip,
             protected,
             any,
             ..
         } = self;
         let fine = joiner.feed(data, seen, MAX_RECORD + 5, |bytes, seen| {
-            let Some([content, major, minor, hi, lo]) = bytes.first_chunk::<5>().copied() else {
-                let plausible =
-                    matches!(bytes.first(), Some(20..=24)) && bytes.get(1).is_none_or(|b| *b == 3);
-                return if plausible { Step::More } else { Step::Stop };
+            let (content, len) = match record_head(bytes) {
+                Ok(head) => head,
+                Err(step) => return step,
             };
-            let len = usize::from(u16::from_be_bytes([hi, lo]));
-            if !(20..=24).contains(&content) || major != 3 || minor > 4 || len > MAX_RECORD {
-                return Step::Stop;
-            }
             *any = true;
-            let clear = matches!(content, 20..=22) && !*protected;
-            if !clear {
+            if *protected || !matches!(content, 20..=22) {
                 found(protected, Found::Protected { content, len, seen });
                 let have = bytes.len() - 5;
                 *skip = len.saturating_sub(have);
@@ -116,21 +107,10 @@ impl Records {
             match content {
                 20 => found(protected, Found::ChangeCipher),
                 21 => alert(body, seen, protected, &mut found),
-                _ => {
-                    if message.is_empty() {
-                        *message_seen = seen;
-                        // Most records hold whole messages, which are read where they lie.
-                        let used = messages(body, message_seen, seen, protected, &mut found);
-                        message.extend_from_slice(body.get(used..).unwrap_or_default());
-                    } else {
-                        message.extend_from_slice(body);
-                        let used = messages(message, message_seen, seen, protected, &mut found);
-                        message.drain(..used);
-                    }
-                    if message.len() > MAX_MESSAGE {
-                        return Step::Stop;
-                    }
-                }
+                _ => messages.take(body, seen, protected, &mut found),
+            }
+            if messages.bytes.len() > MAX_MESSAGE {
+                return Step::Stop;
             }
             Step::Used(5 + len)
         });
@@ -141,14 +121,14 @@ impl Records {
 
     /// Bytes kept for messages that are not complete.
     pub(crate) fn held(&self) -> usize {
-        self.joiner.held() + self.message.capacity()
+        self.joiner.held() + self.messages.bytes.capacity()
     }
 
     /// Gives up this direction.
     pub(crate) fn stop(&mut self) {
         self.lost = true;
         self.joiner.clear();
-        self.message = Vec::new();
+        self.messages.bytes = Vec::new();
     }
 
     /// Takes what can still be read when the next bytes are missing (or nothing more will come): whole messages of an
@@ -159,25 +139,32 @@ impl Records {
     ) -> Option<(u8, Vec<u8>, Seen)> {
         let Self {
             joiner,
-            message,
-            message_seen,
+            messages,
             protected,
             ..
         } = self;
         let (rest, seen) = joiner.rest();
         if !*protected && rest.first() == Some(&22) {
-            if message.is_empty() {
-                *message_seen = seen;
-            }
-            message.extend_from_slice(rest.get(5..).unwrap_or_default());
-            let used = messages(message, message_seen, seen, protected, &mut found);
-            message.drain(..used);
+            messages.take(rest.get(5..).unwrap_or_default(), seen, protected, &mut found);
         }
         joiner.clear();
         self.skip = 0;
-        let cut = std::mem::take(&mut self.message);
-        Some((*cut.first()?, cut.get(4..)?.to_vec(), self.message_seen))
+        let cut = std::mem::take(&mut self.messages.bytes);
+        Some((*cut.first()?, cut.get(4..)?.to_vec(), self.messages.seen))
     }
+}
+
+/// Content type and length of the record that starts here, or what to do if there is none.
+fn record_head(bytes: &[u8]) -> Result<(u8, usize), Step> {
+    let Some([content, major, minor, hi, lo]) = bytes.first_chunk::<5>().copied() else {
+        let plausible = matches!(bytes.first(), Some(20..=24)) && bytes.get(1).is_none_or(|b| *b == 3);
+        return Err(if plausible { Step::More } else { Step::Stop });
+    };
+    let len = usize::from(u16::from_be_bytes([hi, lo]));
+    if !(20..=24).contains(&content) || major != 3 || minor > 4 || len > MAX_RECORD {
+        return Err(Step::Stop);
+    }
+    Ok((content, len))
 }
 
 fn alert(body: &[u8], seen: Seen, protected: &mut bool, found: &mut impl FnMut(&mut bool, Found<'_>)) {
@@ -195,37 +182,68 @@ fn alert(body: &[u8], seen: Seen, protected: &mut bool, found: &mut impl FnMut(&
     }
 }
 
-/// Hands over the whole messages at the start of `message`; returns how many bytes need not be kept.
-fn messages(
-    message: &[u8],
-    message_seen: &mut Seen,
+/// Handshake bytes whose message is not complete, and where the first of them was seen.
+#[derive(Debug, Default)]
+struct Messages {
+    bytes: Vec<u8>,
+    seen: Seen,
+}
+
+impl Messages {
+    /// Takes the body of a handshake record and hands over the messages that are whole now.
+    fn take(
+        &mut self,
+        body: &[u8],
+        seen: Seen,
+        protected: &mut bool,
+        found: &mut impl FnMut(&mut bool, Found<'_>),
+    ) {
+        if self.bytes.is_empty() {
+            self.seen = seen;
+            // Most records hold whole messages, which are read where they lie.
+            let used = whole_messages(body, &mut self.seen, seen, protected, found);
+            self.bytes.extend_from_slice(body.get(used..).unwrap_or_default());
+        } else {
+            self.bytes.extend_from_slice(body);
+            let used = whole_messages(&self.bytes, &mut self.seen, seen, protected, found);
+            self.bytes.drain(..used);
+        }
+    }
+}
+
+/// Hands over the whole messages at the start of `bytes`; returns how many bytes need not be kept.
+///
+/// `first_seen` is where the first message began; the later ones began in the record of `seen`.
+fn whole_messages(
+    bytes: &[u8],
+    first_seen: &mut Seen,
     seen: Seen,
     protected: &mut bool,
     found: &mut impl FnMut(&mut bool, Found<'_>),
 ) -> usize {
     let mut used = 0;
-    while let Some([kind, a, b, c]) = message
+    while let Some([kind, a, b, c]) = bytes
         .get(used..)
         .and_then(|rest| rest.first_chunk::<4>())
         .copied()
     {
         let len = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
-        let Some(body) = message.get(used + 4..used + 4 + len) else {
+        let Some(body) = bytes.get(used + 4..used + 4 + len) else {
             break;
         };
+        let seen_at = std::mem::replace(first_seen, seen);
         found(
             protected,
             Found::Handshake {
                 kind,
                 body,
-                seen: *message_seen,
+                seen: seen_at,
             },
         );
         used += 4 + len;
-        *message_seen = seen;
         if *protected {
             // What follows in these records is not ours to read.
-            return message.len();
+            return bytes.len();
         }
     }
     used

@@ -1,0 +1,119 @@
+//! The packets of one read buffer on their way to the workers, and their rows on the way back.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use casetrace_model::{Packet, PacketSink, Row, Text};
+
+use crate::emit::Place;
+use crate::router::Router;
+use crate::unit::{Unit, What};
+
+/// Where a unit's payload lies.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Span {
+    /// In the read buffer.
+    Read(u32, u32),
+    /// Among the datagrams put together from fragments.
+    Joined(u32, u32),
+}
+
+/// A unit, its number in the batch, and its payload.
+pub(crate) type Item = (u32, Unit, Span);
+
+/// Packets of one read buffer.
+pub(crate) struct Batch {
+    pub(crate) data: Vec<u8>,
+    joined: Vec<u8>,
+    units: u32,
+    /// The units of each worker.
+    pub(crate) shares: Vec<Vec<Item>>,
+    /// What each worker made of its share.
+    pub(crate) outputs: Vec<Mutex<Output>>,
+}
+
+/// What one worker made of one batch.
+#[derive(Default)]
+pub(crate) struct Output {
+    pub(crate) rows: Vec<(Place, Row)>,
+    pub(crate) resolved: Vec<(Place, Text, Text)>,
+    pub(crate) evicted: u64,
+}
+
+impl Batch {
+    pub(crate) fn new(threads: usize) -> Self {
+        Self {
+            data: Vec::new(),
+            joined: Vec::new(),
+            units: 0,
+            shares: (0..threads).map(|_| Vec::new()).collect(),
+            outputs: (0..threads).map(|_| Mutex::default()).collect(),
+        }
+    }
+
+    pub(crate) fn push(&mut self, unit: &Unit, span: Span) {
+        let number = self.units;
+        self.units += 1;
+        if let What::Tick = unit.what {
+            self.shares
+                .iter_mut()
+                .for_each(|share| share.push((number, *unit, span)));
+            return;
+        }
+        let owner = usize::from(unit.shard) % self.shares.len().max(1);
+        if let Some(share) = self.shares.get_mut(owner) {
+            share.push((number, *unit, span));
+        }
+    }
+
+    /// A worker that panicked leaves what it had; the scope will say that it did.
+    pub(crate) fn output(&self, worker: usize) -> Option<MutexGuard<'_, Output>> {
+        let output = self.outputs.get(worker)?;
+        Some(output.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.units = 0;
+        self.joined.clear();
+        self.shares.iter_mut().for_each(Vec::clear);
+    }
+}
+
+/// Collects the units of the buffer being parsed.
+pub(crate) struct Collector<'a> {
+    pub(crate) router: &'a mut Router,
+    pub(crate) batch: &'a mut Batch,
+    /// Address of the first byte of the buffer, to tell where a payload lies in it.
+    pub(crate) buffer: (usize, usize),
+}
+
+impl PacketSink for Collector<'_> {
+    fn packet(&mut self, packet: &Packet<'_>) {
+        let Self {
+            router,
+            batch,
+            buffer,
+        } = self;
+        router.route(packet, |unit, payload| {
+            let at = (payload.as_ptr() as usize).wrapping_sub(buffer.0);
+            let span = if at.checked_add(payload.len()).is_some_and(|end| end <= buffer.1) {
+                Span::Read(at as u32, payload.len() as u32)
+            } else {
+                let start = batch.joined.len();
+                batch.joined.extend_from_slice(payload);
+                Span::Joined(start as u32, payload.len() as u32)
+            };
+            batch.push(unit, span);
+        });
+    }
+}
+
+impl Batch {
+    pub(crate) fn payload(&self, span: Span) -> &[u8] {
+        let (from, at, len) = match span {
+            Span::Read(at, len) => (&self.data, at, len),
+            Span::Joined(at, len) => (&self.joined, at, len),
+        };
+        from.get(at as usize..at as usize + len as usize)
+            .unwrap_or_default()
+    }
+}

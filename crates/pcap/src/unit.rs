@@ -1,0 +1,76 @@
+//! One packet on its way to the shard that owns its conversation.
+
+use crate::emit::Seen;
+use crate::net::Unreachable;
+use crate::net::addr::Addr;
+
+/// One transport packet on its way to its shard; the payload travels beside it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Unit {
+    pub(crate) seen: Seen,
+    pub(crate) src: (Addr, u16),
+    pub(crate) dst: (Addr, u16),
+    pub(crate) pid: Option<u32>,
+    pub(crate) what: What,
+    pub(crate) shard: u8,
+}
+
+/// What a unit is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum What {
+    Tcp {
+        seq: u32,
+        ack: u32,
+        flags: u8,
+        window: u16,
+        wire_len: u32,
+    },
+    Udp,
+    /// Endpoints of the unit are those of the packet complained about.
+    Unreachable {
+        complaint: Unreachable,
+        reporter: Addr,
+    },
+    /// Time has come to this; every shard looks for what expired.
+    Tick,
+}
+
+impl Unit {
+    /// The time is `now_ns`.
+    pub(crate) fn tick(seen: Seen) -> Self {
+        Self {
+            seen,
+            src: (Addr::default(), 0),
+            dst: (Addr::default(), 0),
+            pid: None,
+            what: What::Tick,
+            shard: 0,
+        }
+    }
+
+    /// Nothing comes behind this: shards write what is open.
+    pub(crate) fn last(now_ns: i64) -> Self {
+        let seen = Seen {
+            ts_ns: now_ns,
+            record: 0,
+        };
+        Self {
+            shard: u8::MAX,
+            ..Self::tick(seen)
+        }
+    }
+
+    pub(crate) fn is_last(&self) -> bool {
+        matches!(self.what, What::Tick) && self.shard == u8::MAX
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_stay_small() {
+        assert!(std::mem::size_of::<Unit>() <= 112);
+    }
+}
