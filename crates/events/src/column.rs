@@ -50,15 +50,25 @@ columns! {
 
 /// True for what Windows writes where there is nothing to say.
 pub(crate) fn is_blank(value: &str) -> bool {
-    matches!(
-        value.trim(),
-        "" | "-" | "NULL" | "(null)" | "null" | "N/A" | "%%1793"
-    )
+    const LONGEST: usize = 6;
+    let value = trim(value);
+    if value.len() > LONGEST {
+        return false;
+    }
+    matches!(value, "" | "-" | "NULL" | "(null)" | "null" | "N/A" | "%%1793")
+}
+
+/// `value.trim()`, quick where there is nothing to trim.
+pub(crate) fn trim(value: &str) -> &str {
+    match value.as_bytes() {
+        [first, .., last] if first.is_ascii_graphic() && last.is_ascii_graphic() => value,
+        _ => value.trim(),
+    }
 }
 
 /// Puts `value` into `column` unless one is there already; false if the text does not fit the column.
 pub(crate) fn set(row: &mut Row, column: Column, value: &str) -> bool {
-    let value = value.trim();
+    let value = trim(value);
     match column {
         Column::ErrorCode | Column::Ids => false,
         Column::CorrelationId => put(&mut row.correlation_id, guid(value)),
@@ -129,6 +139,9 @@ fn port(value: &str) -> Option<u16> {
 fn address(value: &str) -> Option<Text> {
     let bare = value.trim_start_matches('[').split(']').next().unwrap_or(value);
     let of_socket = || value.parse::<std::net::SocketAddr>().map(|socket| socket.ip());
+    if bare.parse::<std::net::Ipv4Addr>().is_ok() {
+        return Some(Text::from(bare));
+    }
     let address: std::net::IpAddr = bare.parse().or_else(|_| of_socket()).ok()?;
     Some(Text::from(address.to_canonical().to_string()))
 }
@@ -142,6 +155,9 @@ fn image(value: &str) -> Option<Text> {
 pub(crate) fn host_of(value: &str) -> Option<Text> {
     if is_blank(value) {
         return None;
+    }
+    if let Some(host) = plain_host(value) {
+        return Some(host);
     }
     let after_scheme = value.split_once("://").map_or(value, |(_, rest)| rest);
     let had_scheme = after_scheme.len() != value.len();
@@ -166,6 +182,15 @@ pub(crate) fn host_of(value: &str) -> Option<Text> {
     let host = host.trim().trim_end_matches('.');
     let fits = !host.is_empty() && host.len() <= 253 && !host.contains(char::is_whitespace);
     fits.then(|| Text::from(host.to_lowercase()))
+}
+
+/// A bare name in lower case, as most are.
+fn plain_host(value: &str) -> Option<Text> {
+    let plain = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' | b'_');
+    // One pass without early end.
+    let fits = value.bytes().fold(true, |fits, byte| fits & plain(byte));
+    let host = value.trim_end_matches('.');
+    (fits && !host.is_empty() && host.len() <= 253).then(|| Text::from(host))
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! The event's own fields, as decoders offer them.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 
-use casetrace_model::JsonObject;
+use ahash::AHashMap as HashMap;
+use casetrace_model::{JsonKey, JsonObject};
 
 /// Read access to one event's fields by name.
 pub trait FieldSource {
@@ -11,11 +11,18 @@ pub trait FieldSource {
     /// means the first field whose path ends in what follows the star.
     fn get(&self, name: &str) -> Option<Cow<'_, str>>;
 
+    /// The value of a field that the tables ask for: `number` is the place of `name` in
+    /// [`Meaning::wanted`](crate::Meaning::wanted), for sources that looked their places up beforehand.
+    fn wanted(&self, number: usize, name: &str) -> Option<Cow<'_, str>> {
+        let _ = number;
+        self.get(name)
+    }
+
     /// Calls `visit` with every name and value, in the event's order.
     fn each(&self, visit: &mut dyn FnMut(&str, &str));
 }
 
-/// True if the field `name` is what a table means by `wanted`.
+/// True if the field `name` is what a table means by `wanted` (see [`FieldSource::get`]).
 pub(crate) fn is_named(name: &str, wanted: &str) -> bool {
     match wanted.strip_prefix('*') {
         None => name.eq_ignore_ascii_case(wanted),
@@ -33,9 +40,19 @@ pub(crate) fn is_named(name: &str, wanted: &str) -> bool {
 /// A plain list of fields; names are unique (a repeated one becomes `NAME_2`, `NAME_3`…).
 #[derive(Debug, Clone, Default)]
 pub struct Fields<'a> {
-    entries: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    entries: Vec<Entry<'a>>,
     /// How often each name was asked for; kept only for long lists.
     asked: HashMap<String, usize>,
+}
+
+#[derive(Debug, Clone)]
+struct Entry<'a> {
+    name: Cow<'a, str>,
+    value: Cow<'a, str>,
+    /// The name as JSON, where the decoder keeps it.
+    key: Option<&'a JsonKey>,
+    /// The value needs no escaping.
+    plain: bool,
 }
 
 /// Lists up to this length are searched, longer ones counted.
@@ -52,7 +69,22 @@ impl<'a> Fields<'a> {
 
     /// Appends a field; the caller vouches for a name that is not there yet.
     pub fn push(&mut self, name: impl Into<Cow<'a, str>>, value: impl Into<Cow<'a, str>>) {
-        self.entries.push((name.into(), value.into()));
+        self.entries.push(Entry {
+            name: name.into(),
+            value: value.into(),
+            key: None,
+            plain: false,
+        });
+    }
+
+    /// As [`Self::push`], with the name as JSON; `plain` vouches for a value in which nothing needs escaping.
+    pub fn push_keyed(&mut self, name: &'a str, key: &'a JsonKey, value: &'a str, plain: bool) {
+        self.entries.push(Entry {
+            name: Cow::Borrowed(name),
+            value: Cow::Borrowed(value),
+            key: Some(key),
+            plain,
+        });
     }
 
     /// Appends a field and numbers its name if it is taken.
@@ -81,7 +113,7 @@ impl<'a> Fields<'a> {
             return self
                 .entries
                 .iter()
-                .filter(|(held, _)| is_numbered(held, name))
+                .filter(|held| is_numbered(&held.name, name))
                 .count();
         }
         if self.asked.is_empty() {
@@ -89,12 +121,12 @@ impl<'a> Fields<'a> {
                 let held = self
                     .entries
                     .get(at)
-                    .map(|(held, _)| held.to_string())
+                    .map(|held| held.name.to_string())
                     .unwrap_or_default();
                 let count = self
                     .entries
                     .iter()
-                    .filter(|(other, _)| is_numbered(other, &held))
+                    .filter(|other| is_numbered(&other.name, &held))
                     .count();
                 self.asked.insert(held, count);
             }
@@ -126,21 +158,36 @@ impl<'a> Fields<'a> {
 
     /// Lets `change` alter every value.
     pub fn map_values(&mut self, mut change: impl FnMut(&mut Cow<'a, str>)) {
-        self.entries.iter_mut().for_each(|(_, value)| change(value));
+        self.entries.iter_mut().for_each(|entry| change(&mut entry.value));
     }
 
     /// Names and values in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.entries.iter().map(|(name, value)| (&**name, &**value))
+        self.entries.iter().map(|entry| (&*entry.name, &*entry.value))
     }
 
     /// The `fields` column.
     pub fn to_json(&self) -> String {
-        let mut object = JsonObject::new();
-        for (name, value) in self.iter() {
-            object.push_str(name, value);
-        }
+        let bytes: usize = self
+            .entries
+            .iter()
+            .map(|entry| entry.name.len() + entry.value.len() + 6)
+            .sum();
+        // Some room for what promotion adds.
+        let mut object = JsonObject::with_capacity(bytes + 64);
+        self.write_json(&mut object);
         object.finish()
+    }
+
+    /// Adds all fields to an object.
+    pub fn write_json(&self, object: &mut JsonObject) {
+        for entry in &self.entries {
+            match entry.key {
+                Some(key) if entry.plain => object.push_plain_at(key, &entry.value),
+                Some(key) => object.push_str_at(key, &entry.value),
+                None => object.push_str(&entry.name, &entry.value),
+            }
+        }
     }
 }
 
@@ -156,9 +203,14 @@ fn is_numbered(held: &str, name: &str) -> bool {
 
 impl FieldSource for Fields<'_> {
     fn get(&self, name: &str) -> Option<Cow<'_, str>> {
-        self.iter()
-            .find(|(held, _)| is_named(held, name))
-            .map(|(_, value)| Cow::Borrowed(value))
+        let found = match name.starts_with('*') {
+            true => self.entries.iter().find(|entry| is_named(&entry.name, name)),
+            false => self
+                .entries
+                .iter()
+                .find(|entry| entry.name.len() == name.len() && entry.name.eq_ignore_ascii_case(name)),
+        };
+        found.map(|entry| Cow::Borrowed(&*entry.value))
     }
 
     fn each(&self, visit: &mut dyn FnMut(&str, &str)) {

@@ -36,7 +36,7 @@ mod value;
 
 pub use fields::{FieldSource, Fields};
 pub use opcode::opcode_name;
-pub use promote::promote;
+pub use promote::{Meaning, promote};
 pub use table::{Problem, check};
 
 /// Bytes of one field that a sentence quotes.

@@ -1,8 +1,10 @@
 //! From an event's fields to the row's columns and its sentence.
 
 use std::borrow::Cow;
+use std::fmt::Write;
+use std::sync::LazyLock;
 
-use casetrace_model::{Context, JsonObject, Outcome, Row, Text};
+use casetrace_model::{Context, JsonKey, JsonObject, Outcome, Row, Text};
 
 use crate::column::{self, Column};
 use crate::rule::{OutcomeRule, Rule, Search};
@@ -18,31 +20,60 @@ use crate::{FieldSource, MAX_MESSAGE};
 /// does a `message` (the log's own rendered text) unless the tables have a sentence for the event. Adds the members
 /// `phase`, `codes` (if there are several), `ids` and what the patterns name to `fields`.
 pub fn promote(row: &mut Row, fields: &dyn FieldSource) {
-    let tables = Tables::builtin();
-    let version = row.event_version.unwrap_or(0);
-    let rule = match (row.provider.as_deref(), row.event_id) {
-        (Some(provider), Some(id)) => tables.find(provider, id, version),
-        _ => None,
+    let meaning = match (row.provider.as_deref(), row.event_id) {
+        (Some(provider), Some(id)) => Meaning::of(provider, id, row.event_version.unwrap_or(0)),
+        _ => Meaning::default(),
     };
-    let mut found = Found::default();
-    if let Some(rule) = rule {
-        apply(rule, tables, row, fields, &mut found);
+    meaning.promote(row, fields);
+}
+
+/// What the tables say about one kind of event: looked up once, applied to all events of the kind.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Meaning {
+    rule: Option<&'static Rule>,
+}
+
+impl Meaning {
+    /// The meaning of a provider's event.
+    pub fn of(provider: &str, event_id: u32, version: u8) -> Self {
+        Self {
+            rule: Tables::builtin().find(provider, event_id, version),
+        }
     }
-    finish(row, found, fields);
-    if row.context.is_none() {
-        row.context = row.user_sid.as_deref().and_then(context_of_sid);
+
+    /// Names of the fields that [`Self::promote`] asks for, as [`FieldSource::get`] takes them.
+    pub fn wanted(&self) -> &'static [String] {
+        self.rule.map_or(&[], |rule| rule.names.as_slice())
     }
-    match rule.and_then(|rule| rule.sentence.as_ref()) {
-        Some(sentence) => row.message = sentence.render(row, fields, &tables.maps),
-        None if row.message.is_empty() => row.message = plain_sentence(row, fields),
-        None => {}
+
+    /// Whether the tables have a sentence, so that any other message is thrown away.
+    pub fn has_sentence(&self) -> bool {
+        self.rule.is_some_and(|rule| rule.sentence.is_some())
+    }
+
+    /// Does the work of the function [`promote()`] for an event of this kind.
+    pub fn promote(&self, row: &mut Row, fields: &dyn FieldSource) {
+        let tables = Tables::builtin();
+        let mut found = Found::default();
+        if let Some(rule) = self.rule {
+            apply(rule, tables, row, fields, &mut found);
+        }
+        finish(row, found, fields);
+        if row.context.is_none() {
+            row.context = row.user_sid.as_deref().and_then(context_of_sid);
+        }
+        match self.rule.and_then(|rule| rule.sentence.as_ref()) {
+            Some(sentence) => row.message = sentence.render(row, fields, &tables.maps),
+            None if row.message.is_empty() => row.message = plain_sentence(row, fields),
+            None => {}
+        }
     }
 }
 
 fn apply(rule: &Rule, tables: &Tables, row: &mut Row, fields: &dyn FieldSource, found: &mut Found) {
     for promotion in &rule.promotions {
         let mut values = promotion.from.iter().filter_map(|field| {
-            let text = field.raw(fields)?;
+            let text = field.field.raw(fields)?;
             field.reading.column_text(text, &tables.maps)
         });
         match promotion.column {
@@ -58,7 +89,7 @@ fn apply(rule: &Rule, tables: &Tables, row: &mut Row, fields: &dyn FieldSource, 
         Search::None => {}
         Search::Named(names) => names
             .iter()
-            .filter_map(|name| fields.get(name))
+            .filter_map(|name| name.raw(fields))
             .for_each(|text| search(&text)),
         Search::All => fields.each(&mut |_, text| search(text)),
     }
@@ -78,16 +109,20 @@ fn outcome(rule: &OutcomeRule, fields: &dyn FieldSource) -> Option<Outcome> {
         OutcomeRule::None => None,
         OutcomeRule::Fixed(outcome) => Some(*outcome),
         OutcomeRule::ByField(names) => {
-            let zero = names.iter().find_map(|name| is_zero(&fields.get(name)?))?;
+            let zero = names.iter().find_map(|name| is_zero(&name.raw(fields)?))?;
             Some(if zero { Outcome::Success } else { Outcome::Failure })
         }
     }
 }
 
+static PHASE: LazyLock<JsonKey> = LazyLock::new(|| JsonKey::new("phase"));
+
 /// Settles the most specific code and the server's name, and adds what has no column to `fields`.
 fn finish(row: &mut Row, mut found: Found, fields: &dyn FieldSource) {
-    // An AADSTS code names the cause; the number beside it only says that there was one.
-    found.codes.sort_by_key(|code| !code.starts_with("AADSTS"));
+    if found.codes.len() > 1 {
+        // An AADSTS code names the cause; the number beside it only says that there was one.
+        found.codes.sort_by_key(|code| !code.starts_with("AADSTS"));
+    }
     if row.error_code.is_none() {
         row.error_code = found.codes.first().cloned();
     }
@@ -98,16 +133,16 @@ fn finish(row: &mut Row, mut found: Found, fields: &dyn FieldSource) {
             .filter(|url| url.contains("://"))
             .and_then(column::host_of);
     }
-    let correlation = row.correlation_id.clone();
-    found.ids.retain(|id| Some(id) != correlation.as_ref());
+    let correlation = row.correlation_id.as_ref();
+    found.ids.retain(|id| Some(id) != correlation);
     let free = |name: &str| fields.get(name).is_none();
     let phase = found.phase.as_deref().filter(|_| free("phase"));
     if phase.is_none() && found.codes.len() < 2 && found.ids.is_empty() && found.members.is_empty() {
         return;
     }
-    let mut extra = JsonObject::new();
+    let mut extra = JsonObject::reopen(std::mem::take(&mut row.fields));
     if let Some(phase) = phase {
-        extra.push_str("phase", phase);
+        extra.push_str_at(&PHASE, phase);
     }
     if found.codes.len() > 1 && free("codes") {
         extra.push_list("codes", found.codes.iter().map(Text::as_str));
@@ -118,22 +153,7 @@ fn finish(row: &mut Row, mut found: Found, fields: &dyn FieldSource) {
     for (name, value) in found.members.iter().filter(|(name, _)| free(name)) {
         extra.push_str(name, value);
     }
-    if !extra.is_empty() {
-        append(&mut row.fields, extra);
-    }
-}
-
-/// Adds the members of `extra` to the finished object in `json`.
-fn append(json: &mut String, extra: JsonObject) {
-    let extra = extra.finish();
-    let empty = json.len() <= 2;
-    if empty || !json.ends_with('}') {
-        *json = extra;
-        return;
-    }
-    json.pop();
-    json.push(',');
-    json.push_str(extra.trim_start_matches('{'));
+    row.fields = extra.finish();
 }
 
 /// On whose behalf a well-known account acts: the service accounts are the system, domain and Entra users are users.
@@ -153,7 +173,8 @@ fn plain_sentence(row: &Row, fields: &dyn FieldSource) -> String {
     out.push_str(short);
     if let Some(id) = row.event_id {
         out.push_str(" event ");
-        out.push_str(&id.to_string());
+        // Writing to a String can't fail.
+        let _ = write!(out, "{id}");
     }
     let mut next = ": ";
     fields.each(&mut |name, value| {
@@ -182,6 +203,9 @@ fn is_unnamed(name: &str) -> bool {
 }
 
 fn short_value(value: &str) -> Cow<'_, str> {
+    if value.len() <= 80 {
+        return Cow::Borrowed(value);
+    }
     match value.char_indices().nth(80) {
         Some((cut, _)) => Cow::Owned(format!("{}…", value.get(..cut).unwrap_or_default())),
         None => Cow::Borrowed(value),

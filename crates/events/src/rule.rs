@@ -9,15 +9,54 @@ use crate::column::Column;
 use crate::template::Template;
 use crate::value::{Maps, Reading};
 
+/// The fields that one rule asks for, so that a source can look each of them up once.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Names(Vec<String>);
+
+impl Names {
+    fn add(&mut self, name: &str) -> FieldName {
+        let known = self.0.iter().position(|held| held == name);
+        let number = known.unwrap_or_else(|| {
+            self.0.push(name.to_owned());
+            self.0.len() - 1
+        });
+        FieldName {
+            name: name.to_owned(),
+            number,
+        }
+    }
+
+    pub(crate) fn as_slice(&self) -> &[String] {
+        &self.0
+    }
+}
+
+/// A field by its name and its place in the rule's [`Names`].
+#[derive(Debug, Clone)]
+pub(crate) struct FieldName {
+    name: String,
+    number: usize,
+}
+
+impl FieldName {
+    /// The field's text as it is; a name that begins with `'` is a text of its own.
+    pub(crate) fn raw<'a>(&'a self, fields: &'a dyn FieldSource) -> Option<Cow<'a, str>> {
+        match self.name.strip_prefix('\'') {
+            Some(text) => Some(Cow::Borrowed(text)),
+            None => fields.wanted(self.number, &self.name),
+        }
+    }
+}
+
 /// A field and how to read it: `Name` or `Name:reading`.
 #[derive(Debug, Clone)]
 pub(crate) struct FieldRef {
-    pub(crate) name: String,
+    pub(crate) field: FieldName,
     pub(crate) reading: Reading,
 }
 
 impl FieldRef {
-    pub(crate) fn parse(text: &str, maps: &Maps) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str, maps: &Maps, names: &mut Names) -> Result<Self, String> {
         let (name, reading) = match text.rsplit_once(':') {
             Some((name, reading)) => {
                 let reading =
@@ -30,22 +69,14 @@ impl FieldRef {
             return Err("a field without name".to_owned());
         }
         Ok(Self {
-            name: name.trim().to_owned(),
+            field: names.add(name.trim()),
             reading,
         })
     }
 
     /// The field's text for a sentence.
     pub(crate) fn shown<'a>(&'a self, fields: &'a dyn FieldSource, maps: &'a Maps) -> Option<Cow<'a, str>> {
-        self.reading.show(self.raw(fields)?, maps)
-    }
-
-    /// The field's text as it is; a name that begins with `'` is a text of its own.
-    pub(crate) fn raw<'a>(&'a self, fields: &'a dyn FieldSource) -> Option<Cow<'a, str>> {
-        match self.name.strip_prefix('\'') {
-            Some(text) => Some(Cow::Borrowed(text)),
-            None => fields.get(&self.name),
-        }
+        self.reading.show(self.field.raw(fields)?, maps)
     }
 }
 
@@ -57,14 +88,14 @@ pub(crate) struct Promotion {
 }
 
 impl Promotion {
-    fn parse(text: &str, maps: &Maps) -> Result<Self, String> {
+    fn parse(text: &str, maps: &Maps, names: &mut Names) -> Result<Self, String> {
         let (column, from) = text
             .split_once('=')
             .ok_or_else(|| format!("{text:?} is not column=Field"))?;
         let column = Column::parse(column.trim()).ok_or_else(|| format!("no column {column:?}"))?;
         let from: Result<Vec<_>, String> = from
             .split(',')
-            .map(|field| FieldRef::parse(field, maps))
+            .map(|field| FieldRef::parse(field, maps, names))
             .collect();
         let mut from = from?;
         if column == Column::ErrorCode {
@@ -85,15 +116,17 @@ pub(crate) enum OutcomeRule {
     /// The event id alone says it.
     Fixed(Outcome),
     /// `?Field,Other`: zero is success, another number failure.
-    ByField(Vec<String>),
+    ByField(Vec<FieldName>),
 }
 
 impl OutcomeRule {
-    fn parse(text: &str) -> Result<Self, String> {
+    fn parse(text: &str, names: &mut Names) -> Result<Self, String> {
         match text {
             "-" => Ok(Self::None),
             _ => match text.strip_prefix('?') {
-                Some(names) => Ok(Self::ByField(names.split(',').map(str::to_owned).collect())),
+                Some(list) => Ok(Self::ByField(
+                    list.split(',').map(|name| names.add(name)).collect(),
+                )),
                 None => Outcome::parse(text)
                     .map(Self::Fixed)
                     .ok_or_else(|| format!("no outcome {text:?}")),
@@ -107,7 +140,7 @@ impl OutcomeRule {
 pub(crate) enum Search {
     #[default]
     None,
-    Named(Vec<String>),
+    Named(Vec<FieldName>),
     All,
 }
 
@@ -121,32 +154,35 @@ pub(crate) struct Rule {
     pub(crate) promotions: Vec<Promotion>,
     pub(crate) search: Search,
     pub(crate) sentence: Option<Template>,
+    pub(crate) names: Names,
 }
 
 impl Rule {
     /// Parses the cells after the event ids: version, outcome, context, phase, promotions, search, sentence.
     pub(crate) fn parse(cells: &[&str; 7], maps: &Maps) -> Result<Self, String> {
         let [version, outcome, context, phase, promote, search, sentence] = cells.map(str::trim);
+        let mut names = Names::default();
         let promotions: Result<Vec<_>, String> = some(promote)
             .into_iter()
             .flat_map(|all| all.split(';'))
-            .map(|one| Promotion::parse(one, maps))
+            .map(|one| Promotion::parse(one, maps, &mut names))
             .collect();
         let context = some(context).map(|c| Context::parse(c).ok_or_else(|| format!("no context {c:?}")));
-        let sentence = some(sentence).map(|text| Template::parse(text, maps));
+        let sentence = some(sentence).map(|text| Template::parse(text, maps, &mut names));
         Ok(Self {
             min_version: some(version)
                 .map_or(Ok(0), |v| v.parse().map_err(|_| format!("no version {v:?}")))?,
-            outcome: OutcomeRule::parse(outcome)?,
+            outcome: OutcomeRule::parse(outcome, &mut names)?,
             context: context.transpose()?,
             phase: some(phase).map(Text::from),
             promotions: promotions?,
             search: match search {
                 "-" => Search::None,
                 "*" => Search::All,
-                names => Search::Named(names.split(',').map(str::to_owned).collect()),
+                list => Search::Named(list.split(',').map(|name| names.add(name)).collect()),
             },
             sentence: sentence.transpose()?,
+            names,
         })
     }
 }

@@ -8,8 +8,8 @@ use std::borrow::Cow;
 
 use casetrace_model::{Row, Value};
 
-use crate::rule::FieldRef;
-use crate::value::Maps;
+use crate::rule::{FieldRef, Names};
+use crate::value::{Maps, Reading};
 use crate::{FieldSource, MAX_MESSAGE, MAX_QUOTE};
 
 /// A parsed sentence.
@@ -29,37 +29,43 @@ enum Part {
 #[derive(Debug, Clone)]
 enum Quoted {
     Field(FieldRef),
-    Column(FieldRef),
+    Column { name: &'static str, reading: Reading },
 }
 
 impl Quoted {
-    fn parse(text: &str, maps: &Maps) -> Result<Self, String> {
+    fn parse(text: &str, maps: &Maps, names: &mut Names) -> Result<Self, String> {
         let Some(column) = text.strip_prefix('=') else {
-            return FieldRef::parse(text, maps).map(Self::Field);
+            return FieldRef::parse(text, maps, names).map(Self::Field);
         };
-        let column = FieldRef::parse(column, maps)?;
-        match casetrace_model::COLUMNS
+        let (name, reading) = match column.split_once(':') {
+            Some((name, reading)) => {
+                let reading =
+                    Reading::parse(reading, maps).ok_or_else(|| format!("no reading {reading:?}"))?;
+                (name, reading)
+            }
+            None => (column, Reading::Plain),
+        };
+        let known = casetrace_model::COLUMNS
             .iter()
-            .any(|known| known.name == column.name)
-        {
-            true => Ok(Self::Column(column)),
-            false => Err(format!("no column {:?}", column.name)),
-        }
+            .find(|known| known.name == name)
+            .ok_or_else(|| format!("no column {name:?}"))?;
+        Ok(Self::Column {
+            name: known.name,
+            reading,
+        })
     }
 
-    fn text<'a>(&'a self, row: &Row, fields: &'a dyn FieldSource, maps: &'a Maps) -> Option<Cow<'a, str>> {
+    fn text<'a>(&'a self, row: &'a Row, fields: &'a dyn FieldSource, maps: &'a Maps) -> Option<Cow<'a, str>> {
         match self {
             Self::Field(field) => field.shown(fields, maps),
-            Self::Column(column) => column
-                .reading
-                .show(Cow::Owned(column_text(row, &column.name)?), maps),
+            Self::Column { name, reading } => reading.show(column_text(row, name)?, maps),
         }
     }
 }
 
 impl Template {
     /// Parses a sentence; the error says what is wrong with it.
-    pub(crate) fn parse(text: &str, maps: &Maps) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str, maps: &Maps, names: &mut Names) -> Result<Self, String> {
         let mut chars = text.chars().peekable();
         let mut stack: Vec<Vec<Part>> = vec![Vec::new()];
         while let Some(c) = chars.next() {
@@ -72,7 +78,7 @@ impl Template {
                 }
                 '{' => {
                     let inside: String = chars.by_ref().take_while(|c| *c != '}').collect();
-                    push(&mut stack, placeholder(&inside, maps)?);
+                    push(&mut stack, placeholder(&inside, maps, names)?);
                 }
                 '[' | ']' | '}' => return Err(format!("unbalanced {c:?} in sentence")),
                 _ => push_char(&mut stack, c),
@@ -108,8 +114,11 @@ fn push_char(stack: &mut [Vec<Part>], c: char) {
     }
 }
 
-fn placeholder(inside: &str, maps: &Maps) -> Result<Part, String> {
-    let quoted: Result<Vec<_>, String> = inside.split('|').map(|one| Quoted::parse(one, maps)).collect();
+fn placeholder(inside: &str, maps: &Maps, names: &mut Names) -> Result<Part, String> {
+    let quoted: Result<Vec<_>, String> = inside
+        .split('|')
+        .map(|one| Quoted::parse(one, maps, names))
+        .collect();
     Ok(Part::Quote(quoted?))
 }
 
@@ -146,19 +155,13 @@ fn render_parts(
     true
 }
 
-fn column_text(row: &Row, wanted: &str) -> Option<String> {
-    let mut found = None;
-    row.for_each(|name, value| {
-        if name == wanted {
-            found = match value {
-                Value::Str(text) if !text.is_empty() => Some(text.to_owned()),
-                Value::U64(number) => Some(number.to_string()),
-                Value::I64(number) => Some(number.to_string()),
-                _ => None,
-            };
-        }
-    });
-    found
+fn column_text<'a>(row: &'a Row, wanted: &str) -> Option<Cow<'a, str>> {
+    match row.value(wanted)? {
+        Value::Str(text) if !text.is_empty() => Some(Cow::Borrowed(text)),
+        Value::U64(number) => Some(Cow::Owned(number.to_string())),
+        Value::I64(number) => Some(Cow::Owned(number.to_string())),
+        _ => None,
+    }
 }
 
 /// Appends `value` on one line: runs of white space become one blank, long values end in `…`.
@@ -187,12 +190,20 @@ pub(crate) fn push_quoted(out: &mut String, value: &str) {
 
 /// Printable ASCII with single blanks between the words.
 fn is_one_line(value: &str) -> bool {
-    // One pass without early end; a blank before the text makes a leading one double.
-    let (fits, ends_blank) = value.bytes().fold((true, true), |(fits, after_blank), byte| {
-        let blank = byte == b' ';
-        (fits & matches!(byte, b' '..=b'~') & !(blank & after_blank), blank)
-    });
-    fits && !ends_blank
+    let bytes = value.as_bytes();
+    let [first, .., last] = bytes else {
+        return bytes.iter().all(u8::is_ascii_graphic) && !bytes.is_empty();
+    };
+    // Passes without early end look at many bytes at once.
+    let printable = bytes
+        .iter()
+        .fold(true, |fits, byte| fits & (b' '..=b'~').contains(byte));
+    let next = bytes.get(1..).unwrap_or_default();
+    let single = bytes
+        .iter()
+        .zip(next)
+        .fold(true, |fits, (a, b)| fits & ((*a != b' ') | (*b != b' ')));
+    printable && single && *first != b' ' && *last != b' '
 }
 
 /// Shortens `text` to `max` bytes, the last of which is then `…`.
@@ -216,7 +227,7 @@ mod tests {
     fn say(template: &str, fields: &Fields) -> String {
         let maps = Maps::default();
         let row = Row::new(Source::Evtx, "event", 1);
-        Template::parse(template, &maps)
+        Template::parse(template, &maps, &mut Names::default())
             .unwrap()
             .render(&row, fields, &maps)
     }
@@ -246,7 +257,10 @@ mod tests {
     fn mistakes_are_named() {
         let maps = Maps::default();
         for bad in ["[a", "a]", "{a:nope}", "{=nope}", "[a[b]]"] {
-            assert!(Template::parse(bad, &maps).is_err(), "{bad}");
+            assert!(
+                Template::parse(bad, &maps, &mut Names::default()).is_err(),
+                "{bad}"
+            );
         }
     }
 }

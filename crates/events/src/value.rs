@@ -23,12 +23,16 @@ pub(crate) enum Reading {
     Line,
     Host,
     File,
-    Map(String),
+    /// Through a map, by its place in [`Maps`].
+    Map(usize),
 }
 
 /// Value maps by name; keys are texts, or numbers in any spelling.
 #[derive(Debug, Default)]
-pub(crate) struct Maps(HashMap<String, Map>);
+pub(crate) struct Maps {
+    places: HashMap<String, usize>,
+    maps: Vec<Map>,
+}
 
 #[derive(Debug, Default)]
 struct Map {
@@ -38,7 +42,13 @@ struct Map {
 
 impl Maps {
     pub(crate) fn insert(&mut self, map: &str, key: &str, value: &str) {
-        let map = self.0.entry(map.to_owned()).or_default();
+        let place = *self.places.entry(map.to_owned()).or_insert(self.maps.len());
+        if place == self.maps.len() {
+            self.maps.push(Map::default());
+        }
+        let Some(map) = self.maps.get_mut(place) else {
+            return;
+        };
         if let Some(number) = code::parse_number(key) {
             map.numbers.insert(number, value.to_owned());
         } else {
@@ -46,16 +56,19 @@ impl Maps {
         }
     }
 
-    pub(crate) fn contains(&self, map: &str) -> bool {
-        self.0.contains_key(map)
+    /// A map's place by its name.
+    pub(crate) fn place(&self, map: &str) -> Option<usize> {
+        self.places.get(map).copied()
     }
 
-    fn get(&self, map: &str, key: &str) -> Option<&str> {
-        let map = self.0.get(map)?;
-        let found = map
-            .texts
-            .get(key)
-            .or_else(|| map.numbers.get(&code::parse_number(key)?));
+    fn get(&self, place: usize, key: &str) -> Option<&str> {
+        let map = self.maps.get(place)?;
+        let text = if map.texts.is_empty() {
+            None
+        } else {
+            map.texts.get(key)
+        };
+        let found = text.or_else(|| map.numbers.get(&code::parse_number(key)?));
         found.map(String::as_str)
     }
 }
@@ -70,8 +83,7 @@ impl Reading {
             "line" => Self::Line,
             "host" => Self::Host,
             "file" => Self::File,
-            _ if maps.contains(name) => Self::Map(name.to_owned()),
-            _ => return None,
+            _ => Self::Map(maps.place(name)?),
         })
     }
 
@@ -102,7 +114,7 @@ impl Reading {
                 .rsplit(['\\', '/'])
                 .next()
                 .map(|name| Cow::Owned(name.to_owned())),
-            Self::Map(name) => match maps.get(name, value.trim()) {
+            Self::Map(place) => match maps.get(*place, column::trim(&value)) {
                 Some("") => None,
                 Some(text) => Some(Cow::Borrowed(text)),
                 None => Some(value),
@@ -113,7 +125,9 @@ impl Reading {
     /// Like [`Self::show`], for a column: a map's unknown key is taken only if it is an error number.
     pub(crate) fn column_text<'a>(&self, value: Cow<'a, str>, maps: &'a Maps) -> Option<Cow<'a, str>> {
         match self {
-            Self::Map(name) if maps.get(name, value.trim()).is_none() => error_code(&value).map(Cow::Owned),
+            Self::Map(place) if maps.get(*place, column::trim(&value)).is_none() => {
+                error_code(&value).map(Cow::Owned)
+            }
             _ => self.show(value, maps),
         }
     }
@@ -180,7 +194,7 @@ mod tests {
     fn maps_take_numbers_in_any_spelling() {
         let mut maps = Maps::default();
         maps.insert("kdc", "0x18", "KDC_ERR_PREAUTH_FAILED");
-        let reading = Reading::Map("kdc".into());
+        let reading = Reading::parse("kdc", &maps).unwrap_or(Reading::Plain);
         assert_eq!(
             reading.show("24".into(), &maps).as_deref(),
             Some("KDC_ERR_PREAUTH_FAILED")

@@ -7,13 +7,21 @@ use crate::Text;
 
 /// `0x801c0021` from a 32-bit value.
 pub fn hex32(value: u32) -> Text {
-    Text::from(format!("{value:#010x}"))
+    let mut text = *b"0x00000000";
+    for (place, digit) in text.iter_mut().skip(2).enumerate() {
+        *digit = b"0123456789abcdef"[(value >> (28 - 4 * place) & 15) as usize];
+    }
+    Text::from(std::str::from_utf8(&text).unwrap_or_default())
 }
 
 /// Reads `0x…` hex, or decimal (signed 32-bit or unsigned), as Windows tools print error numbers.
 ///
 /// Bare hex without `0x` is taken only with eight digits of which one is a letter, so that decimal stays decimal.
 pub fn parse_number(text: &str) -> Option<u32> {
+    // Nearly all are plain decimals; nine digits always fit.
+    if (1..=9).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit()) {
+        return Some(text.bytes().fold(0, |n, digit| n * 10 + u32::from(digit - b'0')));
+    }
     let text = text
         .trim()
         .trim_end_matches(['.', ',', ')', ']'])
@@ -63,6 +71,9 @@ pub fn normalise(code: u32) -> Text {
 
 /// All `AADSTS` codes in `text`, as `AADSTS50126`, in order of appearance.
 pub fn find_aadsts(text: &str) -> impl Iterator<Item = Text> + '_ {
+    // The shortest code has ten characters; most texts that are asked are numbers.
+    let worth = text.len() >= 10 && text.bytes().any(|b| b == b'A');
+    let text = if worth { text } else { "" };
     text.match_indices("AADSTS").filter_map(|(at, _)| {
         let digits: &str = &text[at + 6..];
         let n = digits.bytes().take_while(u8::is_ascii_digit).count();

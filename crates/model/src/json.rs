@@ -1,5 +1,28 @@
 //! Builds the `fields` column: a flat or nested JSON object, written straight into one string.
 
+/// A member's name as JSON text, made once for all objects that have it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JsonKey {
+    /// A comma, the quoted name, a colon, and the quote in front of a text.
+    text: Box<str>,
+}
+
+impl JsonKey {
+    /// The key of members called `name`.
+    pub fn new(name: &str) -> Self {
+        let mut text = String::with_capacity(name.len() + 5);
+        text.push(',');
+        escape_into(&mut text, name);
+        text.push_str(":\"");
+        Self { text: text.into() }
+    }
+
+    /// Bytes that the key takes in an object.
+    pub fn size(&self) -> usize {
+        self.text.len()
+    }
+}
+
 /// Appends members in call order; [`finish`](Self::finish) closes the object.
 ///
 /// Callers keep names unique; the writer does not check (a decoder that can meet repeated names numbers them).
@@ -26,6 +49,17 @@ impl JsonObject {
         let mut out = String::with_capacity(bytes + 2);
         out.push('{');
         Self { out }
+    }
+
+    /// Goes on with a finished object; anything else is thrown away.
+    pub fn reopen(mut json: String) -> Self {
+        if json.len() > 2 && json.ends_with('}') {
+            json.pop();
+        } else {
+            json.clear();
+            json.push('{');
+        }
+        Self { out: json }
     }
 
     /// True while no member was added.
@@ -80,6 +114,44 @@ impl JsonObject {
     pub fn push_str(&mut self, name: &str, value: &str) {
         self.key(name);
         escape_into(&mut self.out, value);
+    }
+
+    /// Adds a text member under a prepared key.
+    pub fn push_str_at(&mut self, key: &JsonKey, value: &str) {
+        if has_special(value.as_bytes()) {
+            self.key_at(key);
+            escape_into(&mut self.out, value);
+        } else {
+            self.push_plain_at(key, value);
+        }
+    }
+
+    /// Adds a text member under a prepared key; the caller vouches for a value of digits, letters and such, in which
+    /// nothing needs escaping.
+    pub fn push_plain_at(&mut self, key: &JsonKey, value: &str) {
+        self.out.reserve(key.text.len() + value.len() + 1);
+        self.out.push_str(self.leading(key));
+        self.out.push_str(value);
+        self.out.push('"');
+    }
+
+    /// Adds a member whose value is valid JSON under a prepared key.
+    pub fn push_raw_at(&mut self, key: &JsonKey, json: &str) {
+        self.key_at(key);
+        self.out.push_str(json);
+    }
+
+    fn key_at(&mut self, key: &JsonKey) {
+        let text = self.leading(key);
+        self.out.push_str(text.get(..text.len() - 1).unwrap_or_default());
+    }
+
+    /// The key's text, without its comma if it is the first one.
+    fn leading<'k>(&self, key: &'k JsonKey) -> &'k str {
+        match self.is_empty() {
+            true => key.text.get(1..).unwrap_or_default(),
+            false => &key.text,
+        }
     }
 
     /// Adds a number in place.

@@ -32,11 +32,11 @@ pub use columns::{COLUMNS, Column, ColumnType};
 pub use diagnostic::{Diagnostic, Severity};
 pub use guid::{find_guids, normalise_guid};
 pub use inspection::{Inspection, Lost, ProviderCount};
-pub use json::JsonObject;
+pub use json::{JsonKey, JsonObject};
 pub use limits::Limits;
 pub use packet::{Direction, Packet, PacketSink, ProcessLookup};
 pub use row::{Context, Level, Outcome, Row, Source, TsSource, Value};
-pub use sink::{Collected, CountOnly, ReadSeek, Sink};
+pub use sink::{Collected, CountOnly, Part, PartMaker, PartTaker, ReadSeek, Sink};
 
 /// Short text that is cheap to clone: in line up to 23 bytes, static, or shared.
 pub type Text = smol_str::SmolStr;

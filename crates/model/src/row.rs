@@ -192,6 +192,15 @@ macro_rules! define_row {
                 f("ts", self.ts_ns.map_or(Value::Null, Value::TimeNs));
                 $(f(stringify!($name), column_value!($kind, self.$name));)*
             }
+
+            /// The value of one column by its name; `None` if there is no such column.
+            pub fn value(&self, column: &str) -> Option<Value<'_>> {
+                Some(match column {
+                    "ts" => self.ts_ns.map_or(Value::Null, Value::TimeNs),
+                    $(stringify!($name) => column_value!($kind, self.$name),)*
+                    _ => return None,
+                })
+            }
         }
     };
 }
@@ -224,8 +233,11 @@ macro_rules! define_new {
         impl Row {
             /// An otherwise empty row; `kind` is one of the documented dotted names.
             pub fn new(source: Source, kind: &'static str, record: u64) -> Self {
-                let empty = Self { $($name: empty_value!($kind),)* };
-                Self { source, kind: Text::new_static(kind), record, ..empty }
+                // Filled in place: a row is large, and updating one into another would copy it.
+                let mut row = Self { $($name: empty_value!($kind),)* };
+                (row.source, row.record) = (source, record);
+                row.kind = Text::new_static(kind);
+                row
             }
         }
     };
@@ -269,6 +281,9 @@ mod tests {
         });
         assert_eq!(names, crate::COLUMNS.iter().map(|c| c.name).collect::<Vec<_>>());
         assert_eq!(port, Value::U64(53));
+        assert_eq!(row.value("dst_port"), Some(Value::U64(53)));
+        assert_eq!(row.value("ts"), Some(Value::TimeNs(5)));
+        assert_eq!(row.value("nothing"), None);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Where decoded facts go.
 
+use std::any::Any;
 use std::io::{Read, Seek};
 
 use crate::{Diagnostic, Row};
@@ -22,6 +23,33 @@ pub trait Sink {
     fn progress(&mut self, bytes: u64) {
         let _ = bytes;
     }
+    /// Splits the sink for a decoder with several threads: each of them fills parts of its own, which the first half
+    /// makes, and the calling thread hands them to the second half in the decoder's order. Rows then never travel
+    /// between processors. `None`: all rows go through [`Sink::row`] on the calling thread.
+    fn split(&mut self) -> Option<(&dyn PartMaker, &mut dyn PartTaker)> {
+        None
+    }
+}
+
+/// Makes parts of a sink; shared by a decoder's threads.
+pub trait PartMaker: Sync {
+    /// An empty part.
+    fn part(&self) -> Box<dyn Part + '_>;
+}
+
+/// Rows of one stretch of the input, on the thread that decodes it.
+pub trait Part {
+    /// Takes one fact.
+    fn row(&mut self, row: Row);
+    /// What [`PartTaker::take`] of the same sink understands.
+    fn finish(self: Box<Self>) -> Box<dyn Any + Send>;
+}
+
+/// Puts parts together. Rows that belong behind a part's own of the same record (answers that were followed over many
+/// records) come through [`Sink::row`] after that part.
+pub trait PartTaker: Sink {
+    /// Takes the next part.
+    fn take(&mut self, part: Box<dyn Any + Send>);
 }
 
 /// Keeps everything; for tests and small inputs.
@@ -57,5 +85,52 @@ impl Sink for CountOnly {
     }
     fn diagnostic(&mut self, diagnostic: Diagnostic) {
         self.diagnostics.push(diagnostic);
+    }
+    fn split(&mut self) -> Option<(&dyn PartMaker, &mut dyn PartTaker)> {
+        Some((&CountParts, self))
+    }
+}
+
+impl PartTaker for CountOnly {
+    fn take(&mut self, part: Box<dyn Any + Send>) {
+        self.rows += part.downcast_ref::<u64>().copied().unwrap_or(0);
+    }
+}
+
+struct CountParts;
+
+impl PartMaker for CountParts {
+    fn part(&self) -> Box<dyn Part + '_> {
+        Box::new(CountPart(0))
+    }
+}
+
+struct CountPart(u64);
+
+impl Part for CountPart {
+    fn row(&mut self, _: Row) {
+        self.0 += 1;
+    }
+    fn finish(self: Box<Self>) -> Box<dyn Any + Send> {
+        Box::new(self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Source;
+
+    #[test]
+    fn parts_are_counted_too() {
+        let mut sink = CountOnly::default();
+        if let Some((maker, taker)) = sink.split() {
+            let mut part = maker.part();
+            part.row(Row::new(Source::Etl, "event", 1));
+            taker.take(part.finish());
+            taker.row(Row::new(Source::Etl, "event", 2));
+        }
+        assert_eq!(sink.rows, 2);
+        assert!(Collected::default().split().is_none());
     }
 }
