@@ -4,7 +4,7 @@
 usage: peers.py SPEED_BINARY FILE.etl...
 
 SPEED_BINARY is `cargo build --release -p casetrace-etl --example speed`. The Python packages are `dissect.etl` and
-`etl-parser`; one that is not installed is left out. CPU seconds of one thread, best of three (ours) or one pass (theirs).
+`etl-parser`; one that is not installed is left out. Ours prints its own line; theirs are timed by CPU seconds of one pass.
 """
 import subprocess
 import sys

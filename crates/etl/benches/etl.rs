@@ -8,95 +8,29 @@ use std::sync::LazyLock;
 
 use casetrace_etl::{EtlReader, Options, decode};
 use casetrace_model::{CountOnly, Diagnostic, Packet, Row, Sink};
-use casetrace_synth::etl::{Etl, NDIS_PACKET_CAPTURE};
-use casetrace_synth::event::{Event, Provider, Value};
-use casetrace_synth::moment::Moment;
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
+
+mod traces;
+
+/// The allocator that the command ships with.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() {
     divan::main();
 }
 
-const START: &str = "2026-03-02T01:00:00Z";
-const DNS: Provider = Provider {
-    name: "Microsoft-Windows-DNS-Client",
-    guid: "1c95126e-7eea-49a9-a3fe-a378b03ddb4d",
-    channel: "",
-};
-
 /// Small records over four processors: what a kernel-heavy trace looks like.
-static SMALL: LazyLock<(Vec<u8>, u64)> =
-    LazyLock::new(|| small(Etl::new(Moment::at(START)).cpus(4), 400_000));
+static SMALL: LazyLock<(Vec<u8>, u64)> = LazyLock::new(|| traces::small(traces::four_processors(), 400_000));
 static SMALL_COMPRESSED: LazyLock<(Vec<u8>, u64)> =
-    LazyLock::new(|| small(Etl::new(Moment::at(START)).cpus(4).compressed(), 400_000));
+    LazyLock::new(|| traces::small(traces::four_processors().compressed(), 400_000));
 /// DNS-Client events of eight fields, decoded by the built-in table.
-static TYPED: LazyLock<(Vec<u8>, u64)> = LazyLock::new(typed);
+static TYPED: LazyLock<(Vec<u8>, u64)> = LazyLock::new(|| traces::typed(100_000));
+/// TCP events of Kernel-Network.
+static TCP: LazyLock<(Vec<u8>, u64)> = LazyLock::new(|| traces::kernel_network(100_000));
 /// Full-size frames of netsh.
-static FRAMES: LazyLock<(Vec<u8>, u64)> = LazyLock::new(frames);
-
-fn small(mut etl: Etl, count: u64) -> (Vec<u8>, u64) {
-    let start = Moment::at(START);
-    for i in 0..count {
-        let at = start.plus_us(i as i64 * 7);
-        let bytes =
-            casetrace_synth::etl::system(5, 36, 2, etl.raw_ts(at), 4, 8, &(i / 3).to_le_bytes().repeat(3));
-        etl.record((i / 5 % 4) as u16, at, bytes);
-    }
-    (etl.write(), count + 1)
-}
-
-fn typed() -> (Vec<u8>, u64) {
-    let start = Moment::at(START);
-    let mut etl = Etl::new(start).cpus(4);
-    let count = 100_000;
-    for i in 0..count {
-        let event = Event::new(DNS, 3006, start.plus_us(i * 11))
-            .process(700 + (i % 50) as u32, 4)
-            .field(
-                "QueryName",
-                Value::Text(format!("host-{}.corp.example.com", i % 900)),
-            )
-            .field("QueryType", Value::U32(28))
-            .field("QueryOptions", Value::U64(0x4000_6000))
-            .field("ServerList", Value::Text(String::new()))
-            .field("IsNetworkQuery", Value::U32(0))
-            .field("NetworkQueryIndex", Value::U32(0))
-            .field("InterfaceIndex", Value::U32(0))
-            .field("IsAsyncQuery", Value::U32(0));
-        etl.event(&event);
-    }
-    (etl.write(), count as u64)
-}
-
-fn frames() -> (Vec<u8>, u64) {
-    const WHOLE_SENT: u64 = 0x8000_0401_c000_0001;
-    let start = Moment::at(START);
-    let mut etl = Etl::new(start).cpus(4);
-    let count = 30_000;
-    for i in 0..count {
-        let event = Event::new(NDIS_PACKET_CAPTURE, 1001, start.plus_us(i * 13))
-            .process(1234, 8)
-            .keywords(WHOLE_SENT)
-            .field("MiniportIfIndex", Value::U32(8))
-            .field("LowerIfIndex", Value::U32(8))
-            .field("FragmentSize", Value::U32(1460))
-            .field("Fragment", Value::Binary(vec![i as u8; 1460]));
-        etl.event(&event);
-    }
-    (etl.write(), count as u64)
-}
-
-/// Takes rows and forgets them.
-#[derive(Default)]
-struct Discard(u64);
-
-impl Sink for Discard {
-    fn row(&mut self, row: Row) {
-        self.0 += black_box(row).record;
-    }
-    fn diagnostic(&mut self, _: Diagnostic) {}
-}
+static FRAMES: LazyLock<(Vec<u8>, u64)> = LazyLock::new(traces::frames);
 
 /// Neither rows nor packets: the first pass alone.
 struct NoRows(CountOnly);
@@ -172,9 +106,9 @@ fn inspect(bencher: Bencher, threads: usize) {
         });
 }
 
-#[divan::bench(args = [1, 2])]
-fn typed_rows(bencher: Bencher, threads: usize) {
-    let (file, records) = &*TYPED;
+#[divan::bench(args = [("dns", 1), ("dns", 2), ("tcp", 1), ("tcp", 2)])]
+fn typed_rows(bencher: Bencher, (kind, threads): (&str, usize)) {
+    let (file, records) = if kind == "dns" { &*TYPED } else { &*TCP };
     let options = Options {
         threads,
         ..Options::default()
@@ -183,9 +117,9 @@ fn typed_rows(bencher: Bencher, threads: usize) {
         .counter(BytesCount::new(file.len()))
         .counter(ItemsCount::new(*records))
         .bench(|| {
-            let mut sink = Discard::default();
+            let mut sink = CountOnly::default();
             decode(&mut Cursor::new(file), &options, &mut sink, None);
-            sink.0
+            sink.rows
         });
 }
 

@@ -13,6 +13,30 @@ struct Names {
     fields: HashSet<String>,
     parameters: HashSet<&'static str>,
     headers: HashSet<&'static str>,
+    /// First letters (bits) of parameters and headers by length: nearly all words are told apart by that.
+    firsts: [u32; 64],
+}
+
+impl Names {
+    fn note(&mut self, name: &str) {
+        if let (Some(bit), Some(letters)) = (first_letter(name), self.firsts.get_mut(name.len())) {
+            *letters |= bit;
+        }
+    }
+
+    /// False for words that are no parameter and no header.
+    fn may_know(&self, word: &str) -> bool {
+        match (first_letter(word), self.firsts.get(word.len())) {
+            (Some(bit), Some(letters)) => letters & bit != 0,
+            (Some(_), None) => true,
+            (None, _) => false,
+        }
+    }
+}
+
+fn first_letter(word: &str) -> Option<u32> {
+    let letter = word.bytes().next()?.to_ascii_lowercase();
+    letter.is_ascii_lowercase().then(|| 1 << (letter - b'a'))
 }
 
 static NAMES: LazyLock<Names> = LazyLock::new(|| {
@@ -20,8 +44,12 @@ static NAMES: LazyLock<Names> = LazyLock::new(|| {
         fields: HashSet::new(),
         parameters: HashSet::new(),
         headers: HashSet::new(),
+        firsts: [0; 64],
     };
     for [kind, name] in crate::table::rows(include_str!("../../../pipelines/etl/secrets.tsv")) {
+        if kind != "field" {
+            names.note(name);
+        }
         match kind {
             "field" => drop(names.fields.insert(name.to_ascii_lowercase())),
             "parameter" => drop(names.parameters.insert(name)),
@@ -60,7 +88,13 @@ pub(crate) fn value(text: &str) -> Option<String> {
 }
 
 fn may_hold_secret(bytes: &[u8]) -> bool {
-    bytes.iter().any(|b| matches!(b, b'=' | b':' | b'>' | b' ')) || bytes.starts_with(b"eyJ")
+    let sign =
+        |b: &u8| u8::from(*b == b'=') | u8::from(*b == b':') | u8::from(*b == b'>') | u8::from(*b == b' ');
+    // Blocks without early end, so that their bytes are looked at together.
+    let (blocks, rest) = bytes.as_chunks::<16>();
+    blocks.iter().flatten().fold(0, |found, b| found | sign(b)) != 0
+        || rest.iter().fold(0, |found, b| found | sign(b)) != 0
+        || bytes.starts_with(b"eyJ")
 }
 
 /// Where the next secret value starts, and how long it is.
@@ -98,8 +132,11 @@ fn secret_word(word: &str, behind: &str) -> Option<(usize, usize)> {
         });
         return (len >= SHORTEST_TOKEN).then_some((word.len() + 1, len));
     }
-    let lower = word.to_ascii_lowercase();
     let names = &*NAMES;
+    if !names.may_know(word) {
+        return None;
+    }
+    let lower = word.to_ascii_lowercase();
     if names.headers.contains(lower.as_str()) && behind.starts_with(':') {
         return header(word, behind);
     }

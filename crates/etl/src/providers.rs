@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
 
+use casetrace_model::Text;
+
 use crate::Guid;
 
 static TABLE: LazyLock<HashMap<Guid, &'static str>> = LazyLock::new(|| {
@@ -45,6 +47,15 @@ impl ProviderNames {
             .map(String::as_str)
             .filter(|name| !name.is_empty())
             .or_else(|| known_name(provider))
+    }
+
+    /// As [`Self::label`]; a name of the built-in list takes no memory of its own, however many rows have it.
+    pub(crate) fn text(&self, provider: Guid) -> Text {
+        let known = known_name(provider);
+        match self.get(provider) {
+            Some(name) if Some(name) == known => known.map_or_else(Text::default, Text::new_static),
+            _ => self.label(provider).into(),
+        }
     }
 
     /// The name, or the GUID in braces.

@@ -10,6 +10,10 @@ use std::time::Instant;
 use casetrace_evtx::{Options, decode};
 use casetrace_model::CountOnly;
 
+/// The allocator that the command ships with.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let path = arguments.next().ok_or("which file?")?;

@@ -49,6 +49,23 @@ pub(crate) struct Worker<'o> {
     draft: Draft,
 }
 
+/// Where the rows of a chunk go.
+struct Taker<'t> {
+    /// Those that have to wait for a slower one.
+    rows: Vec<Row>,
+    emit: Option<&'t mut dyn FnMut(Row)>,
+}
+
+impl Taker<'_> {
+    /// Takes a row at once where there is somebody for it: one that waits costs twice as much.
+    fn row(&mut self, row: Row) {
+        match &mut self.emit {
+            Some(emit) => emit(row),
+            None => self.rows.push(row),
+        }
+    }
+}
+
 /// A record of a sound chunk that is of an unusual shape.
 struct Left {
     /// Rows before its own.
@@ -74,50 +91,46 @@ impl<'o> Worker<'o> {
     pub(crate) fn decode(&mut self, raw: RawChunk, emit: Option<&mut dyn FnMut(Row)>) -> Decoded {
         let offset = raw.offset();
         let mut out = Decoded::default();
+        let mut taker = Taker {
+            rows: Vec::new(),
+            emit,
+        };
         match EvtxChunkData::new(raw.data, false) {
             Ok(mut chunk) => {
                 chunk.number = Some(raw.number);
                 out.bad_checksums += u64::from(!chunk.validate_checksum());
-                self.chunk(&mut chunk, offset, emit, &mut out);
+                self.chunk(&mut chunk, offset, &mut taker, &mut out);
             }
             Err(_) => lost_chunk(&mut out, offset, "EvtxBadChunk", "A chunk has no valid header"),
         }
+        out.rows = taker.rows;
         out
     }
 
-    fn chunk(
-        &mut self,
-        chunk: &mut EvtxChunkData,
-        offset: u64,
-        mut emit: Option<&mut dyn FnMut(Row)>,
-        out: &mut Decoded,
-    ) {
+    fn chunk(&mut self, chunk: &mut EvtxChunkData, offset: u64, taker: &mut Taker<'_>, out: &mut Decoded) {
         let sound = match self.reading.recover || self.reading.slow {
             true => None,
             false => walk::records(chunk),
         };
         let Some(records) = sound else {
-            return self.by_crate(chunk, offset, out);
+            return self.by_crate(chunk, offset, taker, out);
         };
         self.runner.next_chunk();
         let mut left = Vec::new();
         for record in records {
-            if let Some(range) = self.quick(&chunk.data, record, offset, out) {
+            if let Some(range) = self.quick(&chunk.data, record, offset, taker, out) {
+                // Rows behind it wait for it.
+                taker.emit = None;
                 left.push(Left {
-                    before: out.rows.len(),
+                    before: taker.rows.len(),
                     range,
                     outcome: None,
                 });
-            } else if left.is_empty()
-                && let Some(emit) = emit.as_mut()
-            {
-                // A row that is taken while it is warm costs half of one that waits for its chunk.
-                out.rows.drain(..).for_each(&mut **emit);
             }
         }
         if !left.is_empty() {
             self.left_to_crate(chunk, offset, &mut left, out);
-            insert(left, offset, out);
+            insert(left, offset, &mut taker.rows, out);
         }
     }
 
@@ -127,6 +140,7 @@ impl<'o> Worker<'o> {
         data: &[u8],
         record: walk::Record,
         offset: u64,
+        taker: &mut Taker<'_>,
         out: &mut Decoded,
     ) -> Option<Range<usize>> {
         let mut draft = std::mem::take(&mut self.draft);
@@ -140,7 +154,7 @@ impl<'o> Worker<'o> {
                     recovered: false,
                 };
                 let at = offset + record.binxml.start as u64;
-                self.event(draft.event(), place, at, record.binxml.len() as u64, out);
+                self.event(draft.event(), place, (at, record.binxml.len() as u64), taker, out);
                 None
             }
         };
@@ -173,19 +187,23 @@ impl<'o> Worker<'o> {
             if let Ok(rendered) = record.into_xml_bytes()
                 && xml::read(&rendered.data, &mut event)
             {
-                let shown = self.event(event, place, at, bytes, out);
-                left.outcome = Some(if shown { out.rows.pop().map(Box::new) } else { None });
+                let mut taker = Taker {
+                    rows: Vec::new(),
+                    emit: None,
+                };
+                self.event(event, place, (at, bytes), &mut taker, out);
+                left.outcome = Some(taker.rows.pop().map(Box::new));
             }
         }
     }
 
     /// Reads a chunk with the crate alone.
-    fn by_crate(&mut self, chunk: &mut EvtxChunkData, offset: u64, out: &mut Decoded) {
+    fn by_crate(&mut self, chunk: &mut EvtxChunkData, offset: u64, taker: &mut Taker<'_>, out: &mut Decoded) {
         match chunk.parse(Arc::clone(&self.reading.settings)) {
             Ok(mut parsed) => {
                 for record in parsed.iter() {
                     match record {
-                        Ok(record) => self.record(record, offset, out),
+                        Ok(record) => self.record(record, offset, taker, out),
                         Err(error) => unreadable(&error, offset, out),
                     }
                 }
@@ -199,13 +217,13 @@ impl<'o> Worker<'o> {
         }
     }
 
-    fn record(&mut self, record: EvtxRecord<'_>, offset: u64, out: &mut Decoded) {
+    fn record(&mut self, record: EvtxRecord<'_>, offset: u64, taker: &mut Taker<'_>, out: &mut Decoded) {
         let (place, at, bytes) = place_of(&record, offset);
         let rendered = record.into_xml_bytes();
         let mut event = Event::default();
         match rendered {
             Ok(rendered) if xml::read(&rendered.data, &mut event) => {
-                self.event(event, place, at, bytes, out);
+                self.event(event, place, (at, bytes), taker, out);
             }
             Ok(_) | Err(_) if place.recovered => {}
             Ok(_) => lost_record(out, at, bytes),
@@ -213,31 +231,41 @@ impl<'o> Worker<'o> {
         }
     }
 
-    /// Appends the row of an event to `out` and counts it; false for a hollow record, which has none.
-    fn event(&mut self, mut event: Event<'_>, place: Place, at: u64, bytes: u64, out: &mut Decoded) -> bool {
+    /// Makes the row of an event and counts it; a hollow record has none.
+    fn event(
+        &mut self,
+        mut event: Event<'_>,
+        place: Place,
+        (at, bytes): (u64, u64),
+        taker: &mut Taker<'_>,
+        out: &mut Decoded,
+    ) {
         if is_hollow(&event) {
             if !place.recovered {
                 hollow(out, at, bytes);
             }
-            return false;
+            return;
         }
-        out.rows.push(Row::new(Source::Evtx, "event", 0));
-        let Some(row) = out.rows.last_mut() else {
-            return false;
-        };
-        rows::fill(row, &mut event, place, &self.reading.shared, &mut self.interner);
-        out.tally.row(row, event.system.provider_guid.as_deref());
+        let mut row = Row::new(Source::Evtx, "event", 0);
+        rows::fill(
+            &mut row,
+            &mut event,
+            place,
+            &self.reading.shared,
+            &mut self.interner,
+        );
+        out.tally.row(&row, event.system.provider_guid.as_deref());
         out.tally.recovered += u64::from(place.recovered);
         out.tally.processing_errors += u64::from(event.processing_error);
         out.tally.cut += u64::from(event.cut);
-        true
+        taker.row(row);
     }
 }
 
 /// Puts the rows of the records left behind where they belong.
-fn insert(left: Vec<Left>, offset: u64, out: &mut Decoded) {
-    let mut rows = Vec::with_capacity(out.rows.len() + left.len());
-    let mut straight = std::mem::take(&mut out.rows).into_iter();
+fn insert(left: Vec<Left>, offset: u64, waiting: &mut Vec<Row>, out: &mut Decoded) {
+    let mut rows = Vec::with_capacity(waiting.len() + left.len());
+    let mut straight = std::mem::take(waiting).into_iter();
     let mut taken = 0;
     for record in left {
         rows.extend(straight.by_ref().take(record.before - taken));
@@ -248,7 +276,7 @@ fn insert(left: Vec<Left>, offset: u64, out: &mut Decoded) {
         }
     }
     rows.extend(straight);
-    out.rows = rows;
+    *waiting = rows;
 }
 
 fn place_of(record: &EvtxRecord<'_>, offset: u64) -> (Place, u64, u64) {

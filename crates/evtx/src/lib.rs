@@ -32,12 +32,12 @@ mod xml;
 
 use std::sync::Arc;
 
-use casetrace_model::{Diagnostic, Inspection, Limits, ReadSeek, Sink, Text};
+use casetrace_model::{Diagnostic, Inspection, Limits, Part, ReadSeek, Sink, Text};
 use evtx::mta::MtaFile;
 use evtx::{HeaderFlags, ParserSettings};
 
 use chunk::{Decoded, Reading, Worker};
-use container::Container;
+use container::{Container, RawChunk};
 use rows::Shared;
 use tally::Tally;
 
@@ -91,64 +91,139 @@ pub fn decode(input: Box<dyn ReadSeek + Send>, options: &Options, sink: &mut dyn
         }
     };
     describe(&container, &mut inspection, sink);
-    let mut remarks = Remarks {
-        left: options.limits.max_diagnostics,
-        dropped: 0,
-    };
     let mta = options.mta.as_deref().and_then(|bytes| companion(bytes, sink));
-    let shared = Shared {
-        channel_hint: options
-            .name_hint
-            .as_deref()
-            .and_then(channel::from_file_name)
-            .map(Text::from),
-        mta: mta.as_ref(),
-        max_value_bytes: options.limits.max_value_bytes,
-    };
-    let settings = Arc::new(settings(options, sink));
+    let channel_hint = options.name_hint.as_deref().and_then(channel::from_file_name);
     let reading = Reading {
-        shared,
-        settings,
+        shared: Shared {
+            channel_hint: channel_hint.map(Text::from),
+            mta: mta.as_ref(),
+            max_value_bytes: options.limits.max_value_bytes,
+        },
+        settings: Arc::new(settings(options, sink)),
         recover: options.recover,
         slow: options.only_by_xml,
     };
-    let mut total = Tally::default();
-    let mut bad_checksums = 0;
-    let mut done_bytes = container::HEADER_BYTES;
-    let mut take = |decoded: Decoded, sink: &mut dyn Sink| {
-        decoded
-            .diagnostics
-            .into_iter()
-            .for_each(|diagnostic| remarks.say(diagnostic, sink));
-        decoded.rows.into_iter().for_each(|row| sink.row(row));
-        total.merge(decoded.tally);
-        inspection.lost.buffers += decoded.bad_chunks;
-        inspection.lost.bytes += decoded.bytes_lost;
-        bad_checksums += decoded.bad_checksums;
-        done_bytes += container::CHUNK_BYTES;
-        sink.progress(done_bytes);
-    };
-    if options.threads > 1 {
-        pool::in_order(
-            options.threads,
+    let mut gathered = Gathered::new(options.limits.max_diagnostics);
+    match options.threads {
+        0 | 1 => on_this_thread(&mut container, reading, &mut gathered, sink),
+        threads => on_threads(&mut container, &reading, &mut gathered, sink, threads),
+    }
+    conclude(&container, &gathered, sink);
+    gathered.into_inspection(&mut inspection);
+    inspection
+}
+
+fn on_this_thread(
+    container: &mut Container,
+    reading: Reading<'_>,
+    gathered: &mut Gathered,
+    sink: &mut dyn Sink,
+) {
+    let mut worker = Worker::new(reading);
+    while let Some(raw) = container.next_chunk() {
+        let mut decoded = raw.map_or_else(unread, |raw| worker.decode(raw, Some(&mut |row| sink.row(row))));
+        decoded.rows.drain(..).for_each(|row| sink.row(row));
+        gathered.add(decoded, sink);
+    }
+}
+
+/// Chunks that one thread decodes in one go, where it fills a part of the sink.
+const CHUNKS_OF_PART: usize = 8;
+
+fn on_threads(
+    container: &mut Container,
+    reading: &Reading<'_>,
+    gathered: &mut Gathered,
+    sink: &mut dyn Sink,
+    threads: usize,
+) {
+    let Some((maker, taker)) = sink.split() else {
+        return pool::in_order(
+            threads,
             || container.next_chunk(),
             || Worker::new(reading.clone()),
             |worker, raw| raw.map_or_else(unread, |raw| worker.decode(raw, None)),
-            |decoded| take(decoded, sink),
+            |mut decoded| {
+                decoded.rows.drain(..).for_each(|row| sink.row(row));
+                gathered.add(decoded, sink);
+            },
         );
-    } else {
-        let mut worker = Worker::new(reading);
-        while let Some(raw) = container.next_chunk() {
-            let decoded = raw.map_or_else(unread, |raw| worker.decode(raw, Some(&mut |row| sink.row(row))));
-            take(decoded, sink);
+    };
+    pool::in_order(
+        threads,
+        || {
+            let some: Vec<_> = std::iter::from_fn(|| container.next_chunk())
+                .take(CHUNKS_OF_PART)
+                .collect();
+            (!some.is_empty()).then_some(some)
+        },
+        || Worker::new(reading.clone()),
+        |worker, some| {
+            let mut part = maker.part();
+            let decoded: Vec<Decoded> = some
+                .into_iter()
+                .map(|raw| raw.map_or_else(unread, |raw| into_part(worker, raw, &mut *part)))
+                .collect();
+            (part.finish(), decoded)
+        },
+        |(part, decoded)| {
+            taker.take(part);
+            decoded.into_iter().for_each(|one| gathered.add(one, taker));
+        },
+    );
+}
+
+fn into_part(worker: &mut Worker<'_>, raw: RawChunk, part: &mut (dyn Part + '_)) -> Decoded {
+    let mut decoded = worker.decode(raw, Some(&mut |row| part.row(row)));
+    decoded.rows.drain(..).for_each(|row| part.row(row));
+    decoded
+}
+
+/// What the chunks so far gave besides rows.
+struct Gathered {
+    total: Tally,
+    lost_chunks: u64,
+    lost_bytes: u64,
+    bad_checksums: u64,
+    done_bytes: u64,
+    remarks: Remarks,
+}
+
+impl Gathered {
+    fn new(max_diagnostics: usize) -> Self {
+        Self {
+            total: Tally::default(),
+            lost_chunks: 0,
+            lost_bytes: 0,
+            bad_checksums: 0,
+            done_bytes: container::HEADER_BYTES,
+            remarks: Remarks {
+                left: max_diagnostics,
+                dropped: 0,
+            },
         }
     }
-    conclude(&container, &total, bad_checksums, &remarks, sink);
-    total.into_inspection(&mut inspection);
-    inspection
-        .container
-        .insert("bad_chunk_checksums", bad_checksums.into());
-    inspection
+
+    fn add(&mut self, decoded: Decoded, sink: &mut dyn Sink) {
+        for diagnostic in decoded.diagnostics {
+            self.remarks.say(diagnostic, sink);
+        }
+        self.total.merge(decoded.tally);
+        self.lost_chunks += decoded.bad_chunks;
+        self.lost_bytes += decoded.bytes_lost;
+        self.bad_checksums += decoded.bad_checksums;
+        self.done_bytes += container::CHUNK_BYTES;
+        sink.progress(self.done_bytes);
+    }
+
+    fn into_inspection(self, inspection: &mut Inspection) {
+        inspection.lost.buffers += self.lost_chunks;
+        inspection.lost.bytes += self.lost_bytes;
+        self.total.into_inspection(inspection);
+        inspection
+            .container
+            .insert("bad_chunk_checksums", self.bad_checksums.into());
+    }
 }
 
 fn unread(diagnostic: Diagnostic) -> Decoded {
@@ -231,13 +306,13 @@ fn describe(container: &Container, inspection: &mut Inspection, sink: &mut dyn S
     }
 }
 
-fn conclude(
-    container: &Container,
-    total: &Tally,
-    bad_checksums: u64,
-    remarks: &Remarks,
-    sink: &mut dyn Sink,
-) {
+fn conclude(container: &Container, gathered: &Gathered, sink: &mut dyn Sink) {
+    let Gathered {
+        total,
+        bad_checksums,
+        remarks,
+        ..
+    } = gathered;
     let mut info = |code, message: String| {
         sink.diagnostic(Diagnostic::new(casetrace_model::Severity::Info, code, message))
     };
@@ -247,7 +322,7 @@ fn conclude(
             "The log was copied while Windows wrote to it; events of the last moments may be missing.".into(),
         );
     }
-    if bad_checksums > 0 {
+    if *bad_checksums > 0 {
         info(
             "EvtxBadChecksum",
             format!(

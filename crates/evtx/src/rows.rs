@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use casetrace_events::{Fields, opcode_name, promote};
+use casetrace_events::{Fields, Meaning, opcode_name};
 use casetrace_model::{JsonObject, Level, Row, Text, TsSource, normalise_guid};
 use evtx::mta::{MtaEvent, MtaFile};
 
@@ -36,6 +36,58 @@ pub(crate) struct Interner {
     user_sid: Text,
     activity_id: Text,
     activity_raw: String,
+    numbers: Vec<Text>,
+    meanings: Vec<Option<Known>>,
+}
+
+/// What the tables say about a kind of event met before.
+#[derive(Debug, Clone)]
+struct Known {
+    provider: Option<Text>,
+    event_id: Option<u32>,
+    version: Option<u8>,
+    meaning: Meaning,
+}
+
+/// Kinds of events that are remembered at a time, and numbers whose text is.
+const REMEMBERED: u32 = 128;
+
+impl Interner {
+    fn meaning(&mut self, row: &Row) -> Meaning {
+        let line = (row.event_id.unwrap_or(0) % REMEMBERED) as usize;
+        if let Some(Some(known)) = self.meanings.get(line)
+            && known.event_id == row.event_id
+            && known.version == row.event_version
+            && known.provider == row.provider
+        {
+            return known.meaning;
+        }
+        let meaning = match (row.provider.as_deref(), row.event_id) {
+            (Some(provider), Some(id)) => Meaning::of(provider, id, row.event_version.unwrap_or(0)),
+            _ => Meaning::default(),
+        };
+        if self.meanings.is_empty() {
+            self.meanings.resize(REMEMBERED as usize, None);
+        }
+        if let Some(slot) = self.meanings.get_mut(line) {
+            *slot = Some(Known {
+                provider: row.provider.clone(),
+                event_id: row.event_id,
+                version: row.event_version,
+                meaning,
+            });
+        }
+        meaning
+    }
+
+    /// A small number as text.
+    fn number(&mut self, number: u16) -> Text {
+        if self.numbers.is_empty() {
+            self.numbers = (0..REMEMBERED).map(|n| Text::from(n.to_string())).collect();
+        }
+        let known = self.numbers.get(usize::from(number));
+        known.map_or_else(|| Text::from(number.to_string()), Text::clone)
+    }
 }
 
 fn intern(last: &mut Text, value: &str) -> Text {
@@ -79,10 +131,10 @@ pub(crate) fn fill(
         .as_deref()
         .map(|sid| intern(&mut interner.user_sid, sid));
     row.activity_id = activity(system, interner);
-    name_parts(row, event, place, shared);
+    name_parts(row, event, place, shared, interner);
     clip_values(&mut event.fields, shared.max_value_bytes);
     row.fields = fields_json(event, place);
-    promote(row, &event.fields);
+    interner.meaning(row).promote(row, &event.fields);
 }
 
 fn provider(system: &System<'_>, last: &mut Text) -> Option<Text> {
@@ -106,7 +158,13 @@ fn activity(system: &System<'_>, interner: &mut Interner) -> Option<Text> {
 }
 
 /// Task and opcode by name where the log or its `.MTA` names them, else by number; the rendered message.
-fn name_parts(row: &mut Row, event: &mut Event<'_>, place: Place, shared: &Shared<'_>) {
+fn name_parts(
+    row: &mut Row,
+    event: &mut Event<'_>,
+    place: Place,
+    shared: &Shared<'_>,
+    interner: &mut Interner,
+) {
     if event.rendered.message.is_none()
         && let Some(mta) = shared.mta
     {
@@ -115,13 +173,13 @@ fn name_parts(row: &mut Row, event: &mut Event<'_>, place: Place, shared: &Share
     let (system, rendered) = (&event.system, &event.rendered);
     row.task = match (&rendered.task, system.task) {
         (Some(name), _) => Some(Text::from(name.as_str())),
-        (None, Some(number)) if number > 0 => Some(Text::from(number.to_string())),
+        (None, Some(number)) if number > 0 => Some(interner.number(number)),
         _ => None,
     };
     row.opcode = match (&rendered.opcode, system.opcode) {
         (Some(name), _) => Some(Text::from(name.as_str())),
         (None, Some(opcode)) => {
-            Some(opcode_name(opcode).map_or_else(|| opcode.to_string().into(), Text::new_static))
+            Some(opcode_name(opcode).map_or_else(|| interner.number(opcode.into()), Text::new_static))
         }
         _ => None,
     };
@@ -155,9 +213,7 @@ fn fields_json(event: &Event<'_>, place: Place) -> String {
         .map(|(name, value)| name.len() + value.len() + 6)
         .sum();
     let mut object = JsonObject::with_capacity(bytes + 64);
-    for (name, value) in event.fields.iter() {
-        object.push_str(name, value);
-    }
+    event.fields.write_json(&mut object);
     if let Some(message) = &event.rendered.message
         && event.fields.iter().all(|(name, _)| name != "rendered")
     {

@@ -1,31 +1,24 @@
 //! One event into one row.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-
 use casetrace_events::{opcode_name, promote};
-use casetrace_model::{JsonObject, Level, Row, Source, Text};
+use casetrace_model::{JsonObject, Level, Row, Source, Text, TsSource};
 
-use super::dns::DnsFact;
+use super::dns::{self, DnsFact};
 use super::follow::HttpFact;
+use super::kind::{Activities, Also, Kinds, Layout, Plan};
 use super::message;
 use crate::Guid;
 use crate::container::clock::Clock;
 use crate::container::extended::kind;
 use crate::container::record::Event;
-use crate::mask;
-use crate::names::PKTMON;
 use crate::options::Options;
 use crate::packets::{PktMonHead, PktMonTable};
 use crate::process::Processes;
 use crate::providers::ProviderNames;
 use crate::schema::resolve::SchemaSet;
-use crate::schema::{Origin, Schema, classic, tracelogging};
-use crate::survey::{Class, EVENT_SOURCE_MANIFEST, ProviderEvent, class_of};
-use crate::value::{Settings, Values, push_hex, push_sid, read};
+use crate::schema::{Origin, Schema, classic};
+use crate::value::{Placed, Settings, Values, push_hex, push_sid, read, read_named};
 
-/// Schemas of self-describing events that one thread remembers.
-const MAX_REMEMBERED: usize = 4096;
 /// Bytes shown of a payload that nothing describes.
 const MAX_RAW: usize = 256;
 
@@ -42,156 +35,58 @@ pub(crate) struct RowBuilder<'f> {
 /// What one thread keeps between events.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
+    kinds: Kinds,
+    activities: Activities,
     values: Values,
-    self_described: HashMap<Vec<u8>, Arc<Schema>>,
     text: String,
-    /// Decisions for the kinds of events met last; most events are like one shortly before.
-    decided: Vec<Option<Decided>>,
 }
 
-#[derive(Debug, Clone)]
-struct Decided {
-    key: ProviderEvent,
-    plan: Plan,
-    label: Text,
-}
-
-const REMEMBERED: usize = 64;
-
-/// How an event becomes a row.
-#[derive(Debug, Clone)]
-enum Plan {
-    /// Only counted.
-    None,
-    SelfDescribed,
-    Layout(Arc<Schema>),
-    Wpp,
-    /// A drop of Packet Monitor.
-    Drop,
-    /// Nothing describes it.
-    Raw,
-}
-
-/// A row and what the follower should know about it.
-#[derive(Debug)]
-pub(crate) struct Built {
-    pub(crate) row: Row,
-    pub(crate) fact: Option<Fact>,
-}
-
-/// Something that belongs together with other events.
-#[derive(Debug)]
-pub(crate) enum Fact {
-    Http(HttpFact),
-    Dns(DnsFact),
+/// Takes rows as they are built. A row is large, so it goes from where it was built straight to its taker.
+pub(crate) trait Rows {
+    /// Takes a row, and what the follower should know about it.
+    fn row(&mut self, row: Row, fact: Option<Box<HttpFact>>);
 }
 
 impl RowBuilder<'_> {
-    /// Makes the row of an event; `None` for those that are only counted.
+    /// Makes the rows of an event; none for those that are only counted.
     #[inline]
-    pub(crate) fn build(&self, event: &Event<'_>, scratch: &mut Scratch) -> Option<Built> {
-        if event.kind.is_kernel() {
-            let schema = self.kernel(event)?;
-            let mut built = Built {
-                row: self.header(event, schema.provider.clone()),
-                fact: None,
-            };
-            built.row.event_id = Some(u32::from(event.opcode()));
-            self.decoded(&mut built, schema, event, scratch);
-            return Some(built);
-        }
-        let key = ProviderEvent {
-            provider: event.provider()?,
-            id: event.id(),
-            version: event.version(),
-            class: class_of(event),
+    pub(crate) fn build<R: Rows>(&self, event: &Event<'_>, scratch: &mut Scratch, out: &mut R) {
+        let Some(kind) = scratch.kinds.of(event, self) else {
+            return;
         };
-        let (plan, label) = self.decide(key, scratch);
-        let plan = match plan {
+        let own = match &kind.plan {
+            Plan::None => return,
             // Self-describing and manifest events may share a provider and an id.
-            Plan::None => return None,
-            Plan::Raw | Plan::Layout(_) if key.class == Class::Event && is_self_describing(event) => {
-                Plan::SelfDescribed
+            Plan::Unknown | Plan::Raw | Plan::Layout(_) if is_self_describing(event) => {
+                scratch.kinds.self_described(event, kind.provider.as_deref())
             }
-            plan => plan,
+            Plan::Unknown => return,
+            _ => None,
         };
-        let mut built = Built {
-            row: self.header(event, Some(label)),
-            fact: None,
-        };
-        match plan {
-            Plan::None => return None,
-            Plan::SelfDescribed => {
-                let schema = scratch.schema(event)?;
-                self.decoded(&mut built, &schema, event, scratch);
+        let mut row = Row::new(Source::Etl, "event", event.ordinal);
+        row.provider.clone_from(&kind.provider);
+        self.header(&mut row, event, scratch);
+        let layout = match (&own, &kind.plan) {
+            (Some(layout), _) | (None, Plan::Layout(layout)) => layout,
+            (None, plan) => {
+                match (plan, event.provider()) {
+                    (Plan::Wpp, Some(provider)) => self.wpp(&mut row, provider, event, scratch),
+                    (Plan::Drop, _) => self.packet_drop(&mut row, event, scratch),
+                    _ => self.raw(&mut row, event, scratch),
+                }
+                return out.row(row, None);
             }
-            Plan::Layout(schema) => self.decoded(&mut built, &schema, event, scratch),
-            Plan::Wpp => self.wpp(&mut built.row, key.provider, event, scratch),
-            Plan::Drop => self.packet_drop(&mut built.row, event, scratch),
-            Plan::Raw => self.raw(&mut built.row, event, scratch),
-        }
-        Some(built)
-    }
-
-    fn decide(&self, key: ProviderEvent, scratch: &mut Scratch) -> (Plan, Text) {
-        if scratch.decided.is_empty() {
-            scratch.decided.resize(REMEMBERED, None);
-        }
-        let line = usize::from(key.provider.0[0] ^ key.provider.0[5] ^ key.id as u8) % REMEMBERED;
-        if let Some(Some(known)) = scratch.decided.get(line)
-            && known.key == key
+        };
+        let fact = self.decoded(&mut row, layout, event, scratch);
+        if layout.also == Also::Dns
+            && let Some(fact) = DnsFact::of(event.id(), &scratch.values)
         {
-            return (known.plan.clone(), known.label.clone());
+            let mut also = Row::new(Source::Etl, fact.kind(), event.ordinal);
+            dns::fill(&mut also, &row, &fact);
+            out.row(row, None);
+            return out.row(also, None);
         }
-        let decided = Decided {
-            key,
-            plan: self.plan(key),
-            label: self.names.label(key.provider).into(),
-        };
-        let answer = (decided.plan.clone(), decided.label.clone());
-        if let Some(slot) = scratch.decided.get_mut(line) {
-            *slot = Some(decided);
-        }
-        answer
-    }
-
-    /// How events of one kind become rows.
-    fn plan(&self, key: ProviderEvent) -> Plan {
-        if key.class == Class::Wpp {
-            return if self.schemas.tmf.find(key.provider, key.id).is_some() {
-                Plan::Wpp
-            } else {
-                Plan::None
-            };
-        }
-        if classic::is_quiet(key.provider, key.id) || key.id == EVENT_SOURCE_MANIFEST {
-            return Plan::None;
-        }
-        if key.provider == PKTMON {
-            return if key.id == 170 { Plan::Drop } else { Plan::None };
-        }
-        if let Some(schema) = self.schemas.find(&key) {
-            return Plan::Layout(Arc::clone(schema));
-        }
-        if key.class == Class::Event {
-            return if self.schemas.is_rare(&key) {
-                Plan::Raw
-            } else {
-                Plan::None
-            };
-        }
-        match classic::find(key.provider, u8::try_from(key.id).unwrap_or(u8::MAX), key.version) {
-            Some(schema) => Plan::Layout(Arc::clone(schema)),
-            None => Plan::None,
-        }
-    }
-
-    fn kernel(&self, event: &Event<'_>) -> Option<&'static Arc<Schema>> {
-        classic::find(
-            classic::class_of_group(event.kernel_group())?,
-            event.opcode(),
-            event.version(),
-        )
+        out.row(row, fact);
     }
 
     /// A first look that spares copying records that are only counted.
@@ -200,62 +95,89 @@ impl RowBuilder<'_> {
     }
 
     /// The columns every record has.
-    fn header(&self, event: &Event<'_>, provider: Option<Text>) -> Row {
-        let mut row = Row::new(Source::Etl, "event", event.ordinal);
+    fn header(&self, row: &mut Row, event: &Event<'_>, scratch: &mut Scratch) {
         if let Some(ts_ns) = self.clock.to_unix_ns(event.raw_ts) {
-            row = row.at(ts_ns);
+            (row.ts_ns, row.ts_source) = (Some(ts_ns), TsSource::Exact);
         }
-        row.pid = event.pid();
-        row.tid = event.tid();
+        (row.pid, row.tid) = (event.pid(), event.tid());
         if let (Some(pid), Some(ts_ns)) = (row.pid, row.ts_ns) {
             row.process = self.processes.name_at(pid, ts_ns).cloned();
         }
-        row.provider = provider;
-        row.event_id = Some(u32::from(event.id()));
+        let is_kernel = event.kind.is_kernel();
+        row.event_id = Some(if is_kernel {
+            u32::from(event.opcode())
+        } else {
+            event.id().into()
+        });
         row.event_version = Some(event.version());
-        row.activity_id = event.activity_id().map(guid_text);
         row.level = Some(Level::from_windows(event.level()));
-        if event.kind.is_event() {
-            row.keywords = Some(event.keywords()).filter(|keywords| *keywords != 0);
-            row.opcode = opcode_name(event.opcode())
-                .filter(|_| event.opcode() != 0)
-                .map(Text::new_static);
-            if let Some(sid) = event.extended().find_kind(kind::SID) {
-                let mut text = String::new();
-                push_sid(&mut text, sid);
-                row.user_sid = Some(text.into());
-            }
+        if !event.kind.is_event() {
+            return;
         }
-        row
+        row.activity_id = event.activity_id().map(|id| scratch.activities.text(id));
+        row.keywords = Some(event.keywords()).filter(|keywords| *keywords != 0);
+        row.opcode = opcode_name(event.opcode())
+            .filter(|_| event.opcode() != 0)
+            .map(Text::new_static);
+        if let Some(sid) = event.extended().find_kind(kind::SID) {
+            scratch.text.clear();
+            push_sid(&mut scratch.text, sid);
+            row.user_sid = Some(Text::from(scratch.text.as_str()));
+        }
     }
 
-    fn decoded(&self, built: &mut Built, schema: &Schema, event: &Event<'_>, scratch: &mut Scratch) {
-        let settings = Settings {
-            pointer: event.pointer_size(),
-            max_value: self.options.limits.max_value_bytes,
+    /// Completes the row of an event whose layout is known; what the follower should know about it.
+    fn decoded(
+        &self,
+        row: &mut Row,
+        layout: &Layout,
+        event: &Event<'_>,
+        scratch: &mut Scratch,
+    ) -> Option<Box<HttpFact>> {
+        let values = &mut scratch.values;
+        read_named(
+            &layout.schema,
+            &layout.names,
+            event.payload(),
+            self.settings(event),
+            values,
+        );
+        let fact = match (layout.also, event.provider()) {
+            (Also::Http, Some(provider)) => HttpFact::of(provider, event, values).map(Box::new),
+            _ => None,
         };
-        read(schema, event.payload(), settings, &mut scratch.values);
-        built.fact = self.fact(event, &scratch.values);
-        self.mask(&mut scratch.values, &schema.secret);
-        let row = &mut built.row;
-        self.name(row, schema);
-        let values = &scratch.values;
-        let mut object = JsonObject::with_capacity(values.text_len() + 64);
-        if let Some(name) = &schema.name {
-            object.push_str("_event", name);
+        self.mask(values, &layout.schema.secret);
+        self.fill(row, layout, event, values, &mut scratch.text);
+        fact
+    }
+
+    fn fill(&self, row: &mut Row, layout: &Layout, event: &Event<'_>, values: &Values, text: &mut String) {
+        self.name(row, &layout.schema);
+        let mut object = JsonObject::with_capacity(values.json_len() + 64);
+        if let Some((key, name)) = &layout.event {
+            object.push_str_at(key, name);
         }
         values.write_json(&mut object);
         if let Some(related) = event.extended().find_kind(kind::RELATED_ACTIVITY) {
             object.push_str("_related_activity", &Guid::at(related, 0).to_string());
         }
-        self.mark(&mut object, schema, values, event, &mut scratch.text);
+        self.mark(&mut object, &layout.schema, values, event, text);
         row.fields = object.finish();
-        row.message = match (&schema.message, &schema.name) {
-            (Some(text), _) => message::render(text, values),
-            (None, Some(name)) => message::plain(name, values),
-            (None, None) => String::new(),
-        };
-        promote(row, values);
+        if !layout.meaning.has_sentence() {
+            row.message = match (&layout.schema.message, &layout.schema.name) {
+                (Some(text), _) => message::render(text, values),
+                (None, Some(name)) => message::plain(name, values),
+                (None, None) => String::new(),
+            };
+        }
+        layout.meaning.promote(row, &Placed::new(values, &layout.places));
+    }
+
+    fn settings(&self, event: &Event<'_>) -> Settings {
+        Settings {
+            pointer: event.pointer_size(),
+            max_value: self.options.limits.max_value_bytes,
+        }
     }
 
     /// Names that the layout knows better than the header.
@@ -300,35 +222,20 @@ impl RowBuilder<'_> {
 
     fn mask(&self, values: &mut Values, secret: &[bool]) {
         if self.options.mask_secrets {
-            values.replace(|at, value| {
-                if secret.get(at) == Some(&true) {
-                    mask::whole(value)
-                } else {
-                    mask::value(value)
-                }
-            });
+            values.mask(secret);
         }
-    }
-
-    fn fact(&self, event: &Event<'_>, values: &Values) -> Option<Fact> {
-        if !event.kind.is_event() {
-            return None;
-        }
-        let provider = event.provider()?;
-        HttpFact::of(provider, event, values)
-            .map(Fact::Http)
-            .or_else(|| DnsFact::of(provider, event, values).map(Fact::Dns))
     }
 
     fn wpp(&self, row: &mut Row, provider: Guid, event: &Event<'_>, scratch: &mut Scratch) {
         let Some(message) = self.schemas.tmf.find(provider, event.id()) else {
             return;
         };
-        let settings = Settings {
-            pointer: event.pointer_size(),
-            max_value: self.options.limits.max_value_bytes,
-        };
-        read(&message.schema, event.payload(), settings, &mut scratch.values);
+        read(
+            &message.schema,
+            event.payload(),
+            self.settings(event),
+            &mut scratch.values,
+        );
         self.mask(&mut scratch.values, &message.schema.secret);
         let mut object = JsonObject::new()
             .str("_component", &message.component)
@@ -393,27 +300,8 @@ impl RowBuilder<'_> {
     }
 }
 
-impl Scratch {
-    fn schema(&mut self, event: &Event<'_>) -> Option<Arc<Schema>> {
-        let blob = event.extended().find_kind(kind::SCHEMA)?;
-        if let Some(schema) = self.self_described.get(blob) {
-            return Some(Arc::clone(schema));
-        }
-        if self.self_described.len() >= MAX_REMEMBERED {
-            self.self_described.clear();
-        }
-        let schema = Arc::new(tracelogging::parse(blob));
-        self.self_described.insert(blob.to_vec(), Arc::clone(&schema));
-        Some(schema)
-    }
-}
-
 fn is_self_describing(event: &Event<'_>) -> bool {
     event.flags() & 1 != 0 && event.extended().find_kind(kind::SCHEMA).is_some()
-}
-
-fn guid_text(guid: Guid) -> Text {
-    Text::from(std::str::from_utf8(&guid.text()).unwrap_or_default())
 }
 
 /// Eight printable characters in a row, 8-bit or UTF-16.

@@ -1,87 +1,115 @@
 //! DNS-Client events as the DNS rows that packets give too.
 
 use std::net::IpAddr;
+use std::sync::LazyLock;
 
-use casetrace_model::{JsonObject, Outcome, Row, Text};
+use casetrace_model::{JsonKey, JsonObject, Outcome, Row, Text};
 
-use super::follow::like;
-use crate::Guid;
-use crate::container::record::Event;
-use crate::names::DNS_CLIENT;
+use super::follow::place;
 use crate::value::Values;
 
-/// A question, its answer, or a time-out.
-#[derive(Debug, Clone)]
-pub(crate) struct DnsFact {
-    name: String,
-    query_type: Option<u16>,
-    step: Step,
+struct Keys {
+    protocol: JsonKey,
+    query_type: JsonKey,
 }
 
-#[derive(Debug, Clone)]
-enum Step {
+static KEYS: LazyLock<Keys> = LazyLock::new(|| Keys {
+    protocol: JsonKey::new("protocol"),
+    query_type: JsonKey::new("qtype"),
+});
+
+/// A question, its answer, or a time-out.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct DnsFact<'v> {
+    name: &'v str,
+    query_type: Option<u16>,
+    step: Step<'v>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Step<'v> {
     Query,
     /// Status number and the results as the client prints them.
     Result {
         status: u32,
-        results: String,
+        results: &'v str,
     },
     TimedOut {
-        server: String,
+        server: &'v str,
     },
 }
 
-impl DnsFact {
-    /// Events 3006 (query), 3008 (its final result), 1013 to 1015 (no server answered).
-    pub(crate) fn of(provider: Guid, event: &Event<'_>, values: &Values) -> Option<Self> {
-        if provider != DNS_CLIENT {
-            return None;
+impl<'v> DnsFact<'v> {
+    /// The kind of row it gives.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self.step {
+            Step::Result { .. } => "dns.response",
+            _ => "dns.query",
         }
+    }
+
+    /// Events 3006 (query), 3008 (its final result), 1013 to 1015 (no server answered).
+    pub(crate) fn of(event_id: u16, values: &'v Values) -> Option<Self> {
         let number = |name: &str| values.find(name).and_then(|text| text.parse::<u32>().ok());
-        let step = match event.id() {
+        let step = match event_id {
             3006 => Step::Query,
             3008 => Step::Result {
                 status: number("QueryStatus").unwrap_or(0),
-                results: values.find("QueryResults").unwrap_or_default().to_owned(),
+                results: values.find("QueryResults").unwrap_or_default(),
             },
             1013..=1015 => Step::TimedOut {
-                server: values.find("Address").unwrap_or_default().to_owned(),
+                server: values.find("Address").unwrap_or_default(),
             },
             _ => return None,
         };
         let query_type = number("QueryType").and_then(|n| u16::try_from(n).ok());
         Some(Self {
-            name: values.find("QueryName")?.to_owned(),
+            name: values.find("QueryName")?,
             query_type,
             step,
         })
     }
 }
 
-/// The row of a fact.
-pub(crate) fn row(event: &Row, fact: DnsFact) -> Row {
-    let kind = match fact.step {
-        Step::Result { .. } => "dns.response",
-        _ => "dns.query",
-    };
-    let mut row = like(event, kind);
-    row.server_name = Some(Text::from(fact.name.trim_end_matches('.').to_ascii_lowercase()));
-    let mut fields = JsonObject::with_capacity(120).str("protocol", "dns");
+/// Fills the row of a fact.
+pub(crate) fn fill(row: &mut Row, event: &Row, fact: &DnsFact<'_>) {
+    place(row, event);
+    row.server_name = Some(server_name(event, fact.name));
+    let mut fields = JsonObject::with_capacity(120);
+    let keys = &*KEYS;
+    fields.push_plain_at(&keys.protocol, "dns");
     if let Some(number) = fact.query_type {
-        fields.push_str("qtype", &type_name(number));
+        match type_name(number) {
+            Some(name) => fields.push_plain_at(&keys.query_type, name),
+            None => fields.push_plain_at(&keys.query_type, &number.to_string()),
+        }
     }
     match fact.step {
-        Step::Query => row.message = format!("DNS query for {}", fact.name),
-        Step::Result { status, results } => answer(&mut row, &mut fields, &fact.name, status, &results),
+        Step::Query => row.message = sentence(&["DNS query for ", fact.name]),
+        Step::Result { status, results } => answer(row, &mut fields, fact.name, status, results),
         Step::TimedOut { server } => {
             row.outcome = Some(Outcome::Timeout);
             row.dns_rcode = Some(Text::new_static("TIMEOUT"));
-            row.message = format!("DNS query for {} got no answer", fact.name);
-            fields.push_str("server", &server);
+            row.message = sentence(&["DNS query for ", fact.name, " got no answer"]);
+            fields.push_str("server", server);
         }
     }
     row.fields = fields.finish();
-    row
+}
+
+fn sentence(parts: &[&str]) -> String {
+    let mut out = String::with_capacity(parts.iter().map(|part| part.len()).sum());
+    parts.iter().for_each(|part| out.push_str(part));
+    out
+}
+
+/// The name without its last dot, in lower case; mostly the event's own row has it already.
+fn server_name(event: &Row, name: &str) -> Text {
+    let bare = name.trim_end_matches('.');
+    match &event.server_name {
+        Some(known) if known == bare && !bare.bytes().any(|b| b.is_ascii_uppercase()) => known.clone(),
+        _ => Text::from(bare.to_ascii_lowercase()),
+    }
 }
 
 fn answer(row: &mut Row, fields: &mut JsonObject, name: &str, status: u32, results: &str) {
@@ -146,8 +174,8 @@ impl Results {
     }
 }
 
-fn type_name(number: u16) -> String {
-    let name = match number {
+fn type_name(number: u16) -> Option<&'static str> {
+    Some(match number {
         1 => "A",
         2 => "NS",
         5 => "CNAME",
@@ -160,9 +188,8 @@ fn type_name(number: u16) -> String {
         64 => "SVCB",
         65 => "HTTPS",
         255 => "ANY",
-        _ => return number.to_string(),
-    };
-    name.to_owned()
+        _ => return None,
+    })
 }
 
 #[cfg(test)]

@@ -7,8 +7,6 @@ use std::collections::HashMap;
 
 use casetrace_model::{JsonObject, Outcome, Row, Source, Text};
 
-use super::builder::Fact;
-use super::dns;
 use super::head::Head;
 use crate::Guid;
 use crate::container::record::Event;
@@ -117,14 +115,7 @@ impl Follower {
     }
 
     /// The row a fact adds to the event's own.
-    pub(crate) fn follow(&mut self, event: &Row, fact: Fact) -> Option<Row> {
-        match fact {
-            Fact::Dns(fact) => Some(dns::row(event, fact)),
-            Fact::Http(fact) => self.http(event, fact),
-        }
-    }
-
-    fn http(&mut self, event: &Row, fact: HttpFact) -> Option<Row> {
+    pub(crate) fn follow(&mut self, event: &Row, fact: HttpFact) -> Option<Row> {
         self.clock += 1;
         let key = |handle: Text| {
             (
@@ -293,13 +284,18 @@ fn response(event: &Row, head: &Head, request: Option<&Request>, masked: bool) -
 /// A row of another kind at the same place.
 pub(super) fn like(event: &Row, kind: &'static str) -> Row {
     let mut row = Row::new(Source::Etl, kind, event.record);
+    place(&mut row, event);
+    row
+}
+
+/// Puts a row at the place of another one.
+pub(super) fn place(row: &mut Row, event: &Row) {
     (row.ts_ns, row.ts_source) = (event.ts_ns, event.ts_source);
     row.provider.clone_from(&event.provider);
     row.event_id = event.event_id;
     (row.pid, row.tid) = (event.pid, event.tid);
     row.process.clone_from(&event.process);
     row.activity_id.clone_from(&event.activity_id);
-    row
 }
 
 fn media_type(head: &Head) -> Option<Text> {

@@ -13,6 +13,8 @@ use std::sync::Arc;
 
 use casetrace_model::Text;
 
+use crate::value::Names;
+
 /// Where a layout was learned; later ones are used only if the earlier ones know nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Origin {
@@ -64,6 +66,8 @@ pub(crate) struct Schema {
     pub(crate) top_level: usize,
     /// Which top-level fields are secret as a whole; filled by [`Schema::finish`].
     pub(crate) secret: Vec<bool>,
+    /// Names of the top-level fields; filled by [`Schema::finish`].
+    pub(crate) names: Arc<Names>,
 }
 
 impl Schema {
@@ -75,6 +79,8 @@ impl Schema {
             .take(self.top_level)
             .map(|field| crate::mask::is_secret_field(&field.name))
             .collect();
+        let names = self.fields.iter().take(self.top_level);
+        self.names = Arc::new(names.map(|field| field.name.clone()).collect());
         self
     }
 
@@ -90,6 +96,7 @@ impl Schema {
             fields: Vec::new(),
             top_level: 0,
             secret: Vec::new(),
+            names: Arc::default(),
         }
     }
 }

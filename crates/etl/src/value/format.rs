@@ -41,33 +41,17 @@ impl Number {
 
 /// Writes a number the way its output type asks for.
 pub(super) fn push_number(out: &mut String, number: Number, output: Out) {
-    // Writing to a String can't fail.
-    let _ = match output {
-        Out::Hex => write!(out, "{:#x}", number.truncated()),
-        Out::HResult | Out::NtStatus => write!(out, "{:#010x}", number.truncated() as u32),
-        Out::Boolean => {
-            out.push_str(if number.truncated() == 0 { "false" } else { "true" });
-            Ok(())
-        }
-        Out::Port => write!(out, "{}", (number.bits as u16).swap_bytes()),
-        Out::Ipv4 => write!(out, "{}", Ipv4Addr::from((number.bits as u32).to_le_bytes())),
-        Out::FileTime => {
-            push_filetime(out, number.truncated());
-            Ok(())
-        }
-        Out::Signed => {
-            push_decimal(out, Number::signed(number.bits, number.bytes));
-            Ok(())
-        }
-        Out::Unsigned => {
-            push_decimal(out, Number::unsigned(number.truncated(), number.bytes));
-            Ok(())
-        }
-        _ => {
-            push_decimal(out, number);
-            Ok(())
-        }
-    };
+    match output {
+        Out::Hex => push_hex_number(out, number.truncated(), 1),
+        Out::HResult | Out::NtStatus => push_hex_number(out, u64::from(number.truncated() as u32), 8),
+        Out::Boolean => out.push_str(if number.truncated() == 0 { "false" } else { "true" }),
+        Out::Port => push_digits(out, u64::from((number.bits as u16).swap_bytes())),
+        Out::Ipv4 => push_ipv4(out, (number.bits as u32).to_le_bytes()),
+        Out::FileTime => push_filetime(out, number.truncated()),
+        Out::Signed => push_decimal(out, Number::signed(number.bits, number.bytes)),
+        Out::Unsigned => push_decimal(out, Number::unsigned(number.truncated(), number.bytes)),
+        _ => push_decimal(out, number),
+    }
 }
 
 fn push_decimal(out: &mut String, number: Number) {
@@ -76,17 +60,33 @@ fn push_decimal(out: &mut String, number: Number) {
         out.push('-');
         value = (value as i64).unsigned_abs();
     }
-    let mut digits = [0_u8; 20];
+    push_digits(out, value);
+}
+
+fn push_digits(out: &mut String, value: u64) {
+    out.push_str(itoa::Buffer::new().format(value));
+}
+
+/// `0x` and at least `width` digits.
+fn push_hex_number(out: &mut String, mut value: u64, width: usize) {
+    let mut digits = [b'0'; 18];
     let mut at = digits.len();
-    loop {
+    while value != 0 || at > digits.len() - width {
         at -= 1;
-        digits[at] = b'0' + (value % 10) as u8;
-        value /= 10;
-        if value == 0 {
-            break;
-        }
+        digits[at] = b"0123456789abcdef"[(value & 15) as usize];
+        value >>= 4;
     }
-    out.push_str(std::str::from_utf8(&digits[at..]).unwrap_or_default());
+    digits[at - 1] = b'x';
+    out.push_str(std::str::from_utf8(&digits[at - 2..]).unwrap_or_default());
+}
+
+fn push_ipv4(out: &mut String, address: [u8; 4]) {
+    for (place, part) in address.into_iter().enumerate() {
+        if place > 0 {
+            out.push('.');
+        }
+        push_digits(out, part.into());
+    }
 }
 
 fn push_filetime(out: &mut String, filetime: u64) {
@@ -177,6 +177,16 @@ mod tests {
     fn numbers_follow_their_output_type() {
         assert_eq!(shown(Number::signed(0xffff_ffff, 4), Out::Default), "-1");
         assert_eq!(shown(Number::signed(0xffff_ffff, 4), Out::HResult), "0xffffffff");
+        assert_eq!(shown(Number::unsigned(0, 4), Out::Hex), "0x0");
+        assert_eq!(
+            shown(Number::unsigned(0xc000_0001, 4), Out::NtStatus),
+            "0xc0000001"
+        );
+        assert_eq!(shown(Number::unsigned(5, 4), Out::HResult), "0x00000005");
+        assert_eq!(
+            shown(Number::unsigned(u64::MAX, 8), Out::Hex),
+            "0xffffffffffffffff"
+        );
         assert_eq!(shown(Number::unsigned(0x5000, 2), Out::Port), "80");
         assert_eq!(shown(Number::unsigned(0x0102_00c0, 4), Out::Ipv4), "192.0.2.1");
         assert_eq!(shown(Number::signed(0xff, 1), Out::Unsigned), "255");

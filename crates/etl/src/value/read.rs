@@ -3,10 +3,12 @@
 //! Source: etl-format §4.2 and §5.2. A missing NUL at the end of the payload is legal, bytes behind the last field are
 //! too; anything else that does not fit ends the list of values and is marked.
 
-use super::Values;
+use std::sync::Arc;
+
 use super::format::{
     Number, push_ansi, push_hex, push_number, push_sid, push_socket_address, push_systemtime, sid_len,
 };
+use super::{Form, Names, Values};
 use crate::Guid;
 use crate::bytes::{Cursor, push_utf16};
 use crate::schema::{Count, Field, FieldKind, In, Length, Out, Schema, ValueMap, ValueType};
@@ -26,7 +28,18 @@ pub(crate) struct Settings {
 
 /// Reads all values of `payload` into `out`.
 pub(crate) fn read(schema: &Schema, payload: &[u8], settings: Settings, out: &mut Values) {
-    out.clear();
+    read_named(schema, &schema.names, payload, settings, out);
+}
+
+/// As [`read`], with the caller's copy of the schema's names.
+pub(crate) fn read_named(
+    schema: &Schema,
+    names: &Arc<Names>,
+    payload: &[u8],
+    settings: Settings,
+    out: &mut Values,
+) {
+    out.clear_for(names);
     out.numbers.resize(schema.fields.len(), 0);
     let mut walk = Walk {
         schema,
@@ -41,13 +54,11 @@ pub(crate) fn read(schema: &Schema, payload: &[u8], settings: Settings, out: &mu
         let start = out.text.len();
         let done = walk.field(index, field, out, 0);
         match done {
-            Some(json) => {
-                clip(
-                    &mut out.text,
-                    start,
-                    if json { usize::MAX } else { settings.max_value },
-                );
-                out.close(field.name.clone(), start, json);
+            Some(form) => {
+                if form == Form::Text {
+                    clip(&mut out.text, start, settings.max_value);
+                }
+                out.close(start, form);
             }
             None => {
                 out.text.truncate(start);
@@ -81,8 +92,8 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    /// Reads one field, all of its elements; `Some(true)` if what was written is JSON.
-    fn field(&mut self, index: usize, field: &Field, out: &mut Values, depth: usize) -> Option<bool> {
+    /// Reads one field, all of its elements.
+    fn field(&mut self, index: usize, field: &Field, out: &mut Values, depth: usize) -> Option<Form> {
         let count = match field.count {
             Count::One => None,
             Count::Fixed(n) => Some(u64::from(n)),
@@ -90,18 +101,15 @@ impl<'a> Walk<'a> {
             Count::Prefixed => Some(u64::from(self.cursor.u16()?)),
         };
         match (&field.kind, count) {
-            (FieldKind::Value(value), None) => {
-                self.value(index, value, out)?;
-                Some(false)
-            }
+            (FieldKind::Value(value), None) => self.value(index, value, out),
             (FieldKind::Value(value), Some(n)) => self.values(index, value, n, out),
             (FieldKind::Struct { first, members }, None) => {
                 self.structure(*first, *members, out, depth)?;
-                Some(true)
+                Some(Form::Json)
             }
             (FieldKind::Struct { first, members }, Some(n)) => {
                 self.list(n, out, |walk, out| walk.structure(*first, *members, out, depth))?;
-                Some(true)
+                Some(Form::Json)
             }
         }
     }
@@ -153,7 +161,7 @@ impl<'a> Walk<'a> {
             push_json_text(&mut out.text, &field.name);
             out.text.push(':');
             let start = out.text.len();
-            if !self.field(index, field, out, depth + 1)? {
+            if self.field(index, field, out, depth + 1)? != Form::Json {
                 clip(&mut out.text, start, self.settings.max_value);
                 quote_from(&mut out.text, start);
             }
@@ -163,7 +171,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Several values of one field; characters and bytes make one text.
-    fn values(&mut self, index: usize, value: &ValueType, count: u64, out: &mut Values) -> Option<bool> {
+    fn values(&mut self, index: usize, value: &ValueType, count: u64, out: &mut Values) -> Option<Form> {
         let bytes_each = if value.input == In::Char16 { 2 } else { 1 };
         let len = usize::try_from(count.saturating_mul(bytes_each)).ok();
         match value.input {
@@ -178,15 +186,15 @@ impl<'a> Walk<'a> {
             }
             _ => {
                 self.list(count, out, |walk, out| {
-                    quoted(out, |out| walk.value(index, value, out))
+                    quoted(out, |out| walk.value(index, value, out).map(drop))
                 })?;
-                return Some(true);
+                return Some(Form::Json);
             }
         }
-        Some(false)
+        Some(Form::Text)
     }
 
-    fn value(&mut self, index: usize, value: &ValueType, out: &mut Values) -> Option<()> {
+    fn value(&mut self, index: usize, value: &ValueType, out: &mut Values) -> Option<Form> {
         let stored = |out: &Values, place: u16| out.numbers.get(usize::from(place)).copied().unwrap_or(0);
         let length = match value.length {
             Length::None => None,
@@ -200,9 +208,16 @@ impl<'a> Walk<'a> {
             }
             let output = shown_as(value.input, value.output);
             push_mapped(&mut out.text, number, output, value.map.as_deref());
-            return Some(());
+            return Some(match value.map {
+                None => Form::Plain,
+                Some(_) => Form::Text,
+            });
         }
-        self.sized(value.input, value.output, length, &mut out.text)
+        self.sized(value.input, value.output, length, &mut out.text)?;
+        Some(match value.input {
+            In::Guid | In::Sid | In::SystemTime | In::F32 | In::F64 => Form::Plain,
+            _ => Form::Text,
+        })
     }
 
     /// `None` if the type is no number, `Some(None)` if the payload ends.
@@ -346,19 +361,32 @@ fn push_mapped(out: &mut String, number: Number, output: Out, map: Option<&Value
 
 /// UTF-16 with a short way for ASCII, which most of it is.
 fn push_utf16_text(out: &mut String, bytes: &[u8]) {
-    let ascii = bytes
-        .chunks_exact(2)
-        .all(|unit| matches!(unit, [low, 0] if *low < 0x80));
-    if ascii {
-        out.reserve(bytes.len() / 2);
-        out.extend(
-            bytes
-                .chunks_exact(2)
-                .filter_map(|unit| unit.first())
-                .map(|low| char::from(*low)),
-        );
-    } else {
-        push_utf16(out, bytes);
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let (block, behind) = rest.split_at(rest.len().min(2 * BLOCK));
+        let mut text = [0; BLOCK];
+        match ascii_block(block, &mut text) {
+            Some(text) => out.push_str(text),
+            None => return push_utf16(out, rest),
+        }
+        rest = behind;
+    }
+}
+
+/// Units that are narrowed at a time; most texts are shorter.
+const BLOCK: usize = 64;
+
+/// The text of a block if it is ASCII all through.
+fn ascii_block<'t>(block: &[u8], text: &'t mut [u8; BLOCK]) -> Option<&'t str> {
+    let units = block.as_chunks::<2>().0;
+    // One pass without early end, so that several units are narrowed at once.
+    let odd = text.iter_mut().zip(units).fold(0_u8, |odd, (to, [low, high])| {
+        *to = *low;
+        odd | high | (low & 0x80)
+    });
+    match odd {
+        0 => std::str::from_utf8(text.get(..units.len())?).ok(),
+        _ => None,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use casetrace_events::Fields;
+use casetrace_model::JsonKey;
 
 use super::token::{self, Token};
 use super::value;
@@ -51,7 +52,7 @@ pub(super) enum Step {
     /// `always`: also if the text is empty. `alone`: no other field's name begins with this one, so that a list may
     /// be numbered freely.
     Field {
-        name: Rc<str>,
+        name: Rc<FieldName>,
         text: Vec<Piece>,
         always: bool,
         alone: bool,
@@ -61,6 +62,22 @@ pub(super) enum Step {
         slot: u16,
         place: PlaceId,
     },
+}
+
+/// A field's name, and as JSON.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct FieldName {
+    pub(super) text: Box<str>,
+    pub(super) key: JsonKey,
+}
+
+impl FieldName {
+    pub(super) fn new(text: &str) -> Rc<Self> {
+        Rc::new(Self {
+            text: text.into(),
+            key: JsonKey::new(text),
+        })
+    }
 }
 
 /// A [`Place`] by number.
@@ -281,7 +298,7 @@ impl Compiler<'_> {
                 } else if element.parts == Parts::None {
                     element.parts = Parts::Perhaps;
                 }
-                let name = format!("{}/@{name}", self.place.path).into();
+                let name = FieldName::new(&format!("{}/@{name}", self.place.path));
                 self.steps.push(Step::Field {
                     name,
                     text,
@@ -311,7 +328,7 @@ impl Compiler<'_> {
                     Parts::Perhaps => return None,
                 };
                 if always || !element.text.is_empty() {
-                    let name = element.data_name.as_deref().unwrap_or(&self.place.path).into();
+                    let name = FieldName::new(element.data_name.as_deref().unwrap_or(&self.place.path));
                     self.steps.push(Step::Field {
                         name,
                         text: element.text,
@@ -338,7 +355,7 @@ impl Compiler<'_> {
         self.steps.push(match column {
             Some(column) => Step::Column { column, text },
             None => {
-                let name = format!("System/{}{suffix}", self.place.path).into();
+                let name = FieldName::new(&format!("System/{}{suffix}", self.place.path));
                 Step::Field {
                     name,
                     text,
@@ -388,32 +405,56 @@ fn number_names(steps: &mut [Step]) -> Option<()> {
             Step::Depends { steps, .. } => guarded_until = guarded_until.max(at + 1 + steps),
             Step::Field { name, always, .. } => {
                 conditional.push(!always || at < guarded_until);
-                numbered.push_numbered(&**name, "");
+                numbered.push_numbered(&*name.text, "");
             }
             _ => {}
         }
     }
-    let renamed: Vec<Rc<str>> = numbered.iter().map(|(name, _)| Rc::from(name)).collect();
-    let names = steps.iter_mut().filter_map(|step| match step {
+    let fields = steps.iter().filter_map(field_name).zip(numbered.iter());
+    let renamed: Vec<Option<Rc<FieldName>>> = fields
+        .map(|(name, (new, _))| (*name.text != *new).then(|| FieldName::new(new)))
+        .collect();
+    let changed = renamed.iter().any(Option::is_some);
+    if changed {
+        let names = steps.iter_mut().filter_map(|step| match step {
+            Step::Field { name, .. } => Some(name),
+            _ => None,
+        });
+        for (name, new) in names.zip(renamed) {
+            *name = new.unwrap_or_else(|| Rc::clone(name));
+        }
+    }
+    mark_alone(steps);
+    (!changed || !conditional.contains(&true)).then_some(())
+}
+
+fn field_name(step: &Step) -> Option<&Rc<FieldName>> {
+    match step {
         Step::Field { name, .. } => Some(name),
         _ => None,
-    });
-    let mut changed = false;
-    for (name, new) in names.zip(&renamed) {
-        changed |= name != new;
-        *name = Rc::clone(new);
     }
+}
+
+/// Finds the fields whose name no other one begins with. Only a slot can hold a list, so others don't matter.
+fn mark_alone(steps: &mut [Step]) {
+    let slot = |text: &[Piece]| matches!(text, [Piece::Slot(_)]);
+    if !steps
+        .iter()
+        .any(|step| matches!(step, Step::Field { text, .. } if slot(text)))
+    {
+        return;
+    }
+    let names: Vec<Rc<FieldName>> = steps.iter().filter_map(field_name).cloned().collect();
     for step in steps {
-        // Only a slot can hold a list.
         if let Step::Field {
             name, alone, text, ..
         } = step
-            && matches!(text.as_slice(), [Piece::Slot(_)])
+            && slot(text)
         {
-            *alone = renamed.iter().filter(|other| other.starts_with(&**name)).count() == 1;
+            let alike = names.iter().filter(|other| other.text.starts_with(&*name.text));
+            *alone = alike.count() == 1;
         }
     }
-    (!changed || !conditional.contains(&true)).then_some(())
 }
 
 /// The text if no slot is in it.

@@ -8,7 +8,7 @@ use ahash::AHashMap;
 use casetrace_model::time;
 
 use super::cursor::Cursor;
-use super::plan::{self, Column, Piece, PlaceId, Places, Step};
+use super::plan::{self, Column, FieldName, Piece, PlaceId, Places, Step};
 use super::token;
 use super::value::{self, Value};
 use crate::event::{Event, MAX_FIELDS, System};
@@ -61,11 +61,21 @@ impl<'r> Values<'r> {
 #[derive(Default)]
 pub(crate) struct Draft {
     text: String,
-    fields: Vec<(Rc<str>, Range<usize>)>,
+    fields: Vec<Written>,
     texts: [Option<Range<usize>>; 6],
     numbers: Numbers,
     data_parts: usize,
 }
+
+/// A field's name, the place of its text, and whether that needs no escaping.
+struct Written {
+    name: Rc<FieldName>,
+    range: Range<usize>,
+    plain: bool,
+}
+
+/// What stopped a plan: another instance, at a place of the chunk.
+type Nested = (Range<usize>, PlaceId);
 
 /// The numbers of `System`.
 #[derive(Debug, Clone, Copy, Default)]
@@ -158,41 +168,16 @@ impl Runner {
         draft: &mut Draft,
     ) -> Option<()> {
         let mut at = 0;
-        while let Some(step) = plan.get(at) {
-            at += 1;
+        loop {
             let values = Values {
                 chunk,
                 slots: self.slots.get(slots.clone())?,
             };
-            match step {
-                Step::Depends { slot, steps } => {
-                    if values.get(*slot).is_some_and(|value| value.is_null()) {
-                        at += steps;
-                    }
-                }
-                Step::Column { column, text } => draft.column(*column, text, values)?,
-                Step::Field {
-                    name,
-                    text,
-                    always,
-                    alone,
-                } => draft.field(name, text, *always, *alone, values)?,
-                Step::Nested { slot, place } => {
-                    let value = values.get(*slot)?;
-                    if value.is_null() {
-                        continue;
-                    }
-                    draft.data_parts += 1;
-                    // Names are numbered within one template; two of them could clash.
-                    if value.kind != value::BINXML || draft.data_parts > 1 {
-                        return None;
-                    }
-                    let held = values.slots.get(usize::from(*slot))?;
-                    self.instance(chunk, held.at..held.at + held.len, *place, depth + 1, draft)?;
-                }
-            }
+            let Some((range, place)) = draft.follow(plan, &mut at, values)? else {
+                return Some(());
+            };
+            self.instance(chunk, range, place, depth + 1, draft)?;
         }
-        Some(())
     }
 
     fn plan(&mut self, chunk: &[u8], definition: u32, place: PlaceId) -> Plan {
@@ -236,15 +221,15 @@ fn read_slots(cursor: &mut Cursor<'_>, slots: &mut Vec<Slot>) -> Option<()> {
     if count > MAX_SLOTS {
         return None;
     }
-    let mut sizes = *cursor;
-    cursor.take(count as usize * 4)?;
-    for _ in 0..count {
-        let (len, kind) = (usize::from(sizes.u16()?), sizes.u8()?);
-        sizes.u8()?;
-        let at = cursor.at();
-        cursor.take(len)?;
-        slots.push(Slot { kind, at, len });
+    let sizes = cursor.take(count as usize * 4)?;
+    let start = cursor.at();
+    let mut at = start;
+    for [low, high, kind, _] in sizes.as_chunks::<4>().0 {
+        let len = usize::from(u16::from_le_bytes([*low, *high]));
+        slots.push(Slot { kind: *kind, at, len });
+        at += len;
     }
+    cursor.take(at - start)?;
     Some(())
 }
 
@@ -270,21 +255,60 @@ impl Draft {
         self.data_parts = 0;
     }
 
-    /// Appends a text; its place in the buffer.
-    fn write(&mut self, text: &[Piece], values: Values<'_>) -> Option<Range<usize>> {
-        let start = self.text.len();
-        for piece in text {
-            match piece {
-                Piece::Literal(text) => self.text.push_str(text),
-                Piece::Slot(slot) => values.get(*slot)?.write(&mut self.text)?,
+    /// Follows a plan from step `at` to its end, or to an instance of another template.
+    fn follow(&mut self, plan: &[Step], at: &mut usize, values: Values<'_>) -> Option<Option<Nested>> {
+        while let Some(step) = plan.get(*at) {
+            *at += 1;
+            match step {
+                Step::Depends { slot, steps } => {
+                    if values.get(*slot).is_some_and(|value| value.is_null()) {
+                        *at += steps;
+                    }
+                }
+                Step::Column { column, text } => self.column(*column, text, values)?,
+                Step::Field {
+                    name,
+                    text,
+                    always,
+                    alone,
+                } => self.field(name, text, *always, *alone, values)?,
+                Step::Nested { slot, place } => {
+                    let value = values.get(*slot)?;
+                    if value.is_null() {
+                        continue;
+                    }
+                    self.data_parts += 1;
+                    // Names are numbered within one template; two of them could clash.
+                    if value.kind != value::BINXML || self.data_parts > 1 {
+                        return None;
+                    }
+                    let held = values.slots.get(usize::from(*slot))?;
+                    return Some(Some((held.at..held.at + held.len, *place)));
+                }
             }
         }
-        Some(start..self.text.len())
+        Some(None)
+    }
+
+    /// Appends a text; its place in the buffer, and whether it needs no escaping.
+    fn write(&mut self, text: &[Piece], values: Values<'_>) -> Option<(Range<usize>, bool)> {
+        let start = self.text.len();
+        let mut plain = true;
+        for piece in text {
+            match piece {
+                Piece::Literal(text) => {
+                    self.text.push_str(text);
+                    plain = false;
+                }
+                Piece::Slot(slot) => plain &= values.get(*slot)?.write(&mut self.text)?,
+            }
+        }
+        Some((start..self.text.len(), plain))
     }
 
     fn field(
         &mut self,
-        name: &Rc<str>,
+        name: &Rc<FieldName>,
         text: &[Piece],
         always: bool,
         alone: bool,
@@ -300,44 +324,44 @@ impl Draft {
                 None
             };
         }
-        let range = self.write(text, values)?;
+        let (range, plain) = self.write(text, values)?;
         if always || says_something(self.text.get(range.clone())?) {
-            self.push(Rc::clone(name), range)?;
+            self.push(Rc::clone(name), range, plain)?;
         }
         Some(())
     }
 
     /// The element is repeated for every item of a list; its fields are numbered.
-    fn list(&mut self, name: &Rc<str>, bytes: &[u8]) -> Option<()> {
+    fn list(&mut self, name: &Rc<FieldName>, bytes: &[u8]) -> Option<()> {
         let items = value::strings(bytes)?;
         if items.is_empty() {
             let end = self.text.len();
-            return self.push(Rc::clone(name), end..end);
+            return self.push(Rc::clone(name), end..end, true);
         }
         for (index, item) in items.into_iter().enumerate() {
             let start = self.text.len();
-            value::utf16(item, &mut self.text)?;
+            let plain = value::utf16(item, &mut self.text)?;
             let name = if index == 0 {
                 Rc::clone(name)
             } else {
-                Rc::from(format!("{name}_{}", index + 1))
+                FieldName::new(&format!("{}_{}", name.text, index + 1))
             };
-            self.push(name, start..self.text.len())?;
+            self.push(name, start..self.text.len(), plain)?;
         }
         Some(())
     }
 
-    fn push(&mut self, name: Rc<str>, range: Range<usize>) -> Option<()> {
+    fn push(&mut self, name: Rc<FieldName>, range: Range<usize>, plain: bool) -> Option<()> {
         if self.fields.len() >= MAX_FIELDS {
             return None;
         }
-        self.fields.push((name, range));
+        self.fields.push(Written { name, range, plain });
         Some(())
     }
 
     fn column(&mut self, column: Column, text: &[Piece], values: Values<'_>) -> Option<()> {
         if let Some(slot) = text_slot(column) {
-            let range = self.write(text, values)?;
+            let (range, _) = self.write(text, values)?;
             let some = says_something(self.text.get(range.clone())?);
             *self.texts.get_mut(slot)? = some.then_some(range);
             return Some(());
@@ -356,7 +380,7 @@ impl Draft {
             self.numbers.set(column, number);
             return Some(());
         }
-        let range = self.write(text, values)?;
+        let (range, _) = self.write(text, values)?;
         let shown = self.text.get(range)?.trim();
         if column == Column::Time {
             self.numbers.time_ns = time::from_rfc3339(shown);
@@ -397,8 +421,10 @@ impl Draft {
             qualifiers: None,
         };
         let mut event = Event::of(system, self.fields.len());
-        for (name, range) in &self.fields {
-            event.fields.push(&**name, text(range));
+        for Written { name, range, plain } in &self.fields {
+            event
+                .fields
+                .push_keyed(&name.text, &name.key, text(range), *plain);
         }
         event.system.qualifiers = event.qualifiers_field();
         event

@@ -45,14 +45,21 @@ impl Value<'_> {
         }
     }
 
-    /// Appends the value's text.
-    pub(super) fn write(&self, out: &mut String) -> Option<()> {
+    /// Appends the value's text; true if nothing in it needs escaping in JSON, as far as a quick look tells.
+    pub(super) fn write(&self, out: &mut String) -> Option<bool> {
+        match self.kind {
+            STRING => utf16(self.bytes, out),
+            2 => ascii(self.bytes, out).map(|()| false),
+            // Numbers, times, ids: digits, letters and signs between them.
+            _ => self.write_plain(out).map(|()| true),
+        }
+    }
+
+    fn write_plain(&self, out: &mut String) -> Option<()> {
         use std::fmt::Write;
         let bytes = self.bytes;
         let shown = match self.kind {
             NULL => Ok(()),
-            STRING => return utf16(bytes, out),
-            2 => return ascii(bytes, out),
             3 => return push_signed(out, i8::from_le_bytes(bytes.try_into().ok()?).into()),
             5 => return push_signed(out, i16::from_le_bytes(bytes.try_into().ok()?).into()),
             7 => return push_signed(out, i32::from_le_bytes(bytes.try_into().ok()?).into()),
@@ -90,19 +97,26 @@ impl Value<'_> {
     }
 }
 
-/// Appends UTF-16LE text up to its first NUL; characters that XML does not allow show as `_`, as Windows does.
-pub(super) fn utf16(bytes: &[u8], out: &mut String) -> Option<()> {
+/// Appends UTF-16LE text up to its first NUL; characters that XML does not allow show as `_`, as Windows does. True if
+/// nothing in the text needs escaping in JSON, as far as a quick look tells.
+pub(super) fn utf16(bytes: &[u8], out: &mut String) -> Option<bool> {
     if !bytes.len().is_multiple_of(2) {
         return None;
     }
     let mut rest = bytes;
+    while let Some(shorter) = rest.strip_suffix(&[0, 0]) {
+        rest = shorter;
+    }
+    let mut needs_no_escape = true;
     while !rest.is_empty() {
         let (block, tail) = rest.split_at(rest.len().min(2 * BLOCK));
         let mut text = [0; BLOCK];
-        let Some(text) = plain_block(block, &mut text) else {
+        let Some(plain) = narrow(block, &mut text) else {
+            needs_no_escape = false;
             break;
         };
-        out.push_str(std::str::from_utf8(text).ok()?);
+        needs_no_escape &= plain;
+        out.push_str(std::str::from_utf8(text.get(..block.len() / 2)?).ok()?);
         rest = tail;
     }
     let units = rest.chunks_exact(2).map(|pair| match pair {
@@ -116,21 +130,37 @@ pub(super) fn utf16(bytes: &[u8], out: &mut String) -> Option<()> {
             plain => plain,
         });
     }
-    Some(())
+    Some(needs_no_escape)
 }
 
 /// Units that are narrowed at a time; most texts are shorter.
-const BLOCK: usize = 128;
+const BLOCK: usize = 64;
+/// A number in each of four units.
+const fn each(unit: u64) -> u64 {
+    unit << 48 | unit << 32 | unit << 16 | unit
+}
 
-/// The text of a block if it is printable ASCII all through.
-fn plain_block<'t>(block: &[u8], text: &'t mut [u8; BLOCK]) -> Option<&'t [u8]> {
-    let units = block.as_chunks::<2>().0;
-    // One pass without early end, so that several units are narrowed at once.
-    let odd = text.iter_mut().zip(units).fold(0_u8, |odd, (to, [low, high])| {
-        *to = *low;
-        odd | high | u8::from(low.wrapping_sub(b' ') > b'~' - b' ')
-    });
-    if odd == 0 { text.get(..units.len()) } else { None }
+/// Narrows a block that is printable ASCII all through; whether it is also free of quotes and backslashes.
+///
+/// Four units are looked at together: a sum or difference sets a bit of its unit where that is out of range, and a
+/// carry out of one that is not changes nothing about the answer.
+fn narrow(block: &[u8], text: &mut [u8; BLOCK]) -> Option<bool> {
+    let (words, rest) = block.as_chunks::<8>();
+    let mut last = each(u64::from(b' ')).to_le_bytes();
+    last.get_mut(..rest.len())?.copy_from_slice(rest);
+    let (mut odd, mut special) = (0, 0);
+    let all = words.iter().chain(std::iter::once(&last));
+    for (to, word) in text.as_chunks_mut::<4>().0.iter_mut().zip(all) {
+        let units = u64::from_le_bytes(*word);
+        odd |= (units & each(0xff80))
+            | (units.wrapping_sub(each(0x20)) & each(0x8000))
+            | (units.wrapping_add(each(1)) & each(0x80));
+        special |= (units ^ each(u64::from(b'"'))).wrapping_sub(each(1))
+            | (units ^ each(u64::from(b'\\'))).wrapping_sub(each(1));
+        let pairs = (units | units >> 8) & 0x0000_ffff_0000_ffff;
+        *to = ((pairs | pairs >> 16) as u32).to_le_bytes();
+    }
+    (odd == 0).then_some(special & each(0x8000) == 0)
 }
 
 /// Appends an ANSI string if all of it is ASCII; other code pages are the crate's work.
@@ -186,6 +216,10 @@ fn push_signed(out: &mut String, number: i64) -> Option<()> {
 
 /// Appends digits; most fields are numbers, and the formatter of the standard library is made for more than that.
 fn push_number(out: &mut String, mut number: u64, base: u64) -> Option<()> {
+    if base == 10 {
+        out.push_str(itoa::Buffer::new().format(number));
+        return Some(());
+    }
     let mut digits = [0_u8; 20];
     let mut start = digits.len();
     loop {
@@ -207,18 +241,21 @@ fn push_hex(out: &mut String, byte: u8, digits: &[u8; 16]) {
 }
 
 fn guid(bytes: &[u8], out: &mut String) -> Option<()> {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    const ORDER: [usize; 16] = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15];
     let bytes: &[u8; 16] = bytes.try_into().ok()?;
-    out.push('{');
-    for (i, at) in [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15]
-        .into_iter()
-        .enumerate()
-    {
+    let mut text = [b'-'; 38];
+    (text[0], text[37]) = (b'{', b'}');
+    let mut place = 1;
+    for (i, from) in ORDER.into_iter().enumerate() {
         if matches!(i, 4 | 6 | 8 | 10) {
-            out.push('-');
+            place += 1;
         }
-        push_hex(out, *bytes.get(at)?, b"0123456789abcdef");
+        text[place] = DIGITS[usize::from(bytes[from] >> 4)];
+        text[place + 1] = DIGITS[usize::from(bytes[from] & 15)];
+        place += 2;
     }
-    out.push('}');
+    out.push_str(std::str::from_utf8(&text).ok()?);
     Some(())
 }
 
@@ -231,9 +268,11 @@ fn sid(bytes: &[u8], out: &mut String) -> Option<()> {
         return None;
     }
     let authority = u64::from_be_bytes([0, 0, *a, *b, *c, *d, *e, *f]);
-    write!(out, "S-{revision}-{authority}").ok()?;
+    write!(out, "S-{revision}-").ok()?;
+    push_number(out, authority, 10)?;
     for part in parts.chunks_exact(4) {
-        write!(out, "-{}", u32::from_le_bytes(part.try_into().ok()?)).ok()?;
+        out.push('-');
+        push_number(out, u32::from_le_bytes(part.try_into().ok()?).into(), 10)?;
     }
     Some(())
 }
@@ -244,7 +283,7 @@ mod tests {
 
     fn shown(kind: u8, bytes: &[u8]) -> Option<String> {
         let mut out = String::new();
-        Value { kind, bytes }.write(&mut out).map(|()| out)
+        Value { kind, bytes }.write(&mut out).map(|_| out)
     }
 
     #[test]
@@ -274,6 +313,21 @@ mod tests {
             ),
         ] {
             assert_eq!(shown(kind, bytes).as_deref(), Some(text), "{kind}");
+        }
+    }
+
+    #[test]
+    fn texts_of_any_length_and_content_are_narrowed() {
+        for len in [0, 1, 3, 4, 7, 63, 64, 65, 200] {
+            for odd in ["", "\"", "\\", "\u{7f}", "é", "\u{1f600}", "~", " ", "\t"] {
+                let text = format!("{}{odd}{}", "x".repeat(len), "y".repeat(len));
+                let bytes: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+                let mut out = String::new();
+                let plain = utf16(&bytes, &mut out);
+                assert_eq!(out, text);
+                let needs = text.chars().any(|c| matches!(c, '"' | '\\' | '\x7f' | '\t'));
+                assert!(plain.is_some_and(|plain| !(plain && needs)), "{text:?}");
+            }
         }
     }
 
