@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use minijinja::value::{Serde, Value};
 use minijinja::{AutoEscape, Environment, HtmlEscape, Output, State, context};
+use serde::Serialize;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
@@ -27,18 +28,30 @@ const SCRIPT: &str = include_str!("../../../reports/templates/report.js");
 ///
 /// Errors: only from the template itself.
 pub fn html(report: &Report, template: Option<&str>) -> Result<String, RenderError> {
+    render_html(report, template.unwrap_or(TEMPLATE), SCRIPT, &data(report))
+}
+
+/// Any view model as one HTML file in the look of the report; `data` is JSON for `script`.
+///
+/// Errors: only from the template itself.
+pub fn render_html<M: Serialize>(
+    model: &M,
+    template: &str,
+    script: &str,
+    data: &serde_json::Value,
+) -> Result<String, RenderError> {
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     environment.set_formatter(print);
-    environment.add_template("report.html", template.unwrap_or(TEMPLATE))?;
+    environment.add_template("report.html", template)?;
     // Browsers hash what is left after they made line ends uniform.
-    let (style, script) = (STYLE.replace("\r\n", "\n"), SCRIPT.replace("\r\n", "\n"));
+    let (style, script) = (STYLE.replace("\r\n", "\n"), script.replace("\r\n", "\n"));
     let text = environment.get_template("report.html")?.render(context! {
         policy => policy(&style, &script),
-        data => Value::from_safe_string(data(report)),
+        data => Value::from_safe_string(inert(data)),
         style => Value::from_safe_string(style),
         script => Value::from_safe_string(script),
-        ..Value::from(Serde(report))
+        ..Value::from(Serde(model))
     })?;
     Ok(text)
 }
@@ -64,14 +77,18 @@ fn policy(style: &str, script: &str) -> String {
     )
 }
 
-/// What the script needs to know; no character in it can end or open an element.
-fn data(report: &Report) -> String {
+/// What the script needs to know.
+fn data(report: &Report) -> serde_json::Value {
     let word = |key: &str| report.t.get(key).cloned().unwrap_or_default();
-    let json = json!({
+    json!({
         "segments": report.picture.segments,
         "shown": word("html_shown"),
-    });
-    json.to_string()
+    })
+}
+
+/// JSON in which no character can end or open an element.
+fn inert(data: &serde_json::Value) -> String {
+    data.to_string()
         .replace('&', "\\u0026")
         .replace('<', "\\u003c")
         .replace('>', "\\u003e")

@@ -14,15 +14,7 @@ pub(crate) struct Labels(BTreeMap<String, String>);
 impl Labels {
     /// Reads the built-in words.
     pub(crate) fn load(lang: Lang) -> Self {
-        let all: BTreeMap<String, BTreeMap<String, String>> = toml::from_str(LABELS).unwrap_or_default();
-        Self(
-            all.get(match lang {
-                Lang::En => "en",
-                Lang::Ja => "ja",
-            })
-            .cloned()
-            .unwrap_or_default(),
-        )
+        Self(words(LABELS, lang))
     }
 
     /// The word for `key`; the key itself if there is none, so that a gap is seen and harmless.
@@ -34,6 +26,22 @@ impl Labels {
     pub(crate) fn all(&self) -> &BTreeMap<String, String> {
         &self.0
     }
+}
+
+/// The report's words and those of `own`, a TOML text of the same shape, in one language; `own` wins.
+pub fn labels_with(own: &str, lang: Lang) -> BTreeMap<String, String> {
+    let mut all = words(LABELS, lang);
+    all.extend(words(own, lang));
+    all
+}
+
+fn words(text: &str, lang: Lang) -> BTreeMap<String, String> {
+    let mut all: BTreeMap<String, BTreeMap<String, String>> = toml::from_str(text).unwrap_or_default();
+    let name = match lang {
+        Lang::En => "en",
+        Lang::Ja => "ja",
+    };
+    all.remove(name).unwrap_or_default()
 }
 
 #[cfg(test)]

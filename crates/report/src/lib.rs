@@ -16,8 +16,9 @@ mod view;
 
 pub use endpoints::Endpoint;
 pub use facts::Fact;
-pub use html::html;
+pub use html::{html, render_html};
+pub use labels::labels_with;
 pub use picture::{Bar, Lane, Mark, Picture, Track};
-pub use render::{RenderError, markdown};
+pub use render::{RenderError, markdown, render_markdown};
 pub use scale::{Gap, Segment, Tick};
 pub use view::{Ask, CodeView, EvidenceView, FindingView, Input, InputLine, Report, SourceLine, StepGroup};

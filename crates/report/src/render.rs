@@ -2,6 +2,7 @@
 
 use minijinja::value::{Serde, Value};
 use minijinja::{AutoEscape, Environment, Output, State};
+use serde::Serialize;
 
 use crate::escape;
 use crate::view::Report;
@@ -18,16 +19,23 @@ pub struct RenderError(#[from] minijinja::Error);
 ///
 /// Errors: only from the template itself.
 pub fn markdown(report: &Report, template: Option<&str>) -> Result<String, RenderError> {
+    render_markdown(report, template.unwrap_or(MARKDOWN))
+}
+
+/// Any view model in markdown: every value the template prints is made inert, whatever it holds.
+///
+/// Errors: only from the template itself.
+pub fn render_markdown<M: Serialize>(model: &M, template: &str) -> Result<String, RenderError> {
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Custom("markdown".into()));
     environment.set_formatter(print);
     environment.add_filter("code", |text: Option<String>| {
         Value::from_safe_string(escape::code(&text.unwrap_or_default()))
     });
-    environment.add_template("report.md", template.unwrap_or(MARKDOWN))?;
+    environment.add_template("report.md", template)?;
     let text = environment
         .get_template("report.md")?
-        .render(Value::from(Serde(report)))?;
+        .render(Value::from(Serde(model)))?;
     Ok(tidy(&text))
 }
 
