@@ -1,5 +1,5 @@
--- How far is each case's clock from the servers it talked to (median, in milliseconds; positive: the server is ahead), and does the
--- rule on clocks stand?
+/* How far is each case's clock from the servers it talked to (median, in milliseconds; positive: the server is ahead), and does the
+   rule on clocks stand? */
 SELECT b.bundle AS bundle, COALESCE(b.hosts, '') AS hosts, b.clock_offset_ms AS clock_offset_ms, COALESCE(f.confidence, '') AS finding
 FROM bundles AS b
 LEFT JOIN (

@@ -1,4 +1,4 @@
--- Which collection tools made the cases, and how often is a part of a case damaged, unreadable or missing?
+/* Which collection tools made the cases, and how often is a part of a case damaged, unreadable or missing? */
 SELECT c.collector AS collector, COUNT(*) AS cases, SUM(c.incomplete) AS incomplete, SUM(c.damaged) AS damaged, SUM(c.unreadable) AS unreadable,
     SUM(c.missing) AS missing
 FROM (

@@ -1,4 +1,4 @@
--- Which error codes were seen on which day of a case, in how many cases, and in which one for example?
+/* Which error codes were seen on which day of a case, in how many cases, and in which one for example? */
 SELECT b.day AS day, t.error_code AS error_code, MIN(t.symbol) AS symbol, MIN(t.bundle) AS example, COUNT(*) AS cases, SUM(t.records) AS records
 FROM (
     SELECT bundle, error_code, MIN(error_symbol) AS symbol, COUNT(*) AS records

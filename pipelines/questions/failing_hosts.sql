@@ -1,4 +1,4 @@
--- Which host names fail in more than one case, and how?
+/* Which host names fail in more than one case, and how? */
 SELECT h.server_name AS server_name, h.outcome AS outcome, COUNT(*) AS cases, SUM(h.records) AS records
 FROM (
     SELECT bundle, server_name, outcome, COUNT(*) AS records

@@ -1,4 +1,4 @@
--- In how many cases did each rule stand, and in how many was it a cause that nothing else explains? By day of the case.
+/* In how many cases did each rule stand, and in how many was it a cause that nothing else explains? By day of the case. */
 SELECT b.day AS day, f.rule_id AS rule_id, COUNT(*) AS cases, SUM(f.cause) AS causes
 FROM (
     SELECT bundle, rule_id,

@@ -34,6 +34,16 @@ pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "casetrace-fleet",
+        &[
+            "casetrace-model",
+            "casetrace-timeline",
+            "casetrace-rules",
+            "casetrace-knowledge",
+            "casetrace-report",
+        ],
+    ),
+    (
         "casetrace-pipeline",
         &[
             "casetrace-model",

@@ -57,13 +57,13 @@ class Cluster:
     def start(self):
         port = self.url.rsplit(":", 1)[1]
         self.daemon("master", "master.Master", "--host", "127.0.0.1", "--port", port, "--webui-port", "0")
-        wait_for(lambda: listens(int(port)), 90, "the master to listen")
+        wait_for(lambda: listens(int(port)), 150, "the master to listen")
         for name in ("worker-1", "worker-2"):
             folder = os.path.join(self.work, name)
             size = ["--cores", "1", "--memory", "1g", "--work-dir", folder]
             self.daemon(name, "worker.Worker", self.url, "--host", "127.0.0.1", "--webui-port", "0", *size)
         registered = "Registering worker 127.0.0.1"
-        wait_for(lambda: self.log("master").count(registered) == 2, 90, "both workers to register")
+        wait_for(lambda: self.log("master").count(registered) == 2, 150, "both workers to register")
 
     def daemon(self, name, kind, *arguments):
         log = open(os.path.join(self.work, "logs", name), "wb")
@@ -81,7 +81,7 @@ class Cluster:
         options = ["--master", self.url, "--driver-memory", "512m", "--executor-memory", "640m", *QUIET]
         options += ["--conf", "spark.driver.bindAddress=127.0.0.1", "--conf", "spark.driver.host=127.0.0.1"]
         command = [os.path.join(self.home, "bin", "spark-submit"), *options, os.path.join(JOBS, script), *arguments]
-        return subprocess.Popen(command, env=self.env, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        return subprocess.Popen(command, env=self.env, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=self.work)
 
     def lose_worker(self):
         """SIGKILL to a worker and all that runs under it, as when a machine loses power; while it works on a bundle."""
