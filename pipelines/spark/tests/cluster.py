@@ -277,8 +277,8 @@ def main():
     os.makedirs(share)
     os.makedirs(out)
     good = make_share(share, args.bundles)
-    # Files this old are finished uploads.
-    subprocess.run(["find", share, "-exec", "touch", "-d", "2 days ago", "{}", "+"], check=True)
+    with open(os.path.join(share, "casetrace-batch.toml"), "w", encoding="utf-8") as file:
+        file.write("# Nobody uploads here any more.\nstable_for = '0s'\n")
     wrapper = make_wrapper(args.work, args.casetrace)
     cluster = Cluster(args.work)
     try:
