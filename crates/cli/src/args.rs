@@ -156,6 +156,9 @@ pub(crate) enum Command {
         after_help = "Example:\n  casetrace query upload.zip.casetrace \"SELECT kind, COUNT(*) AS n FROM timeline GROUP BY kind ORDER BY n DESC\""
     )]
     Query(Query),
+    /// Every case of a share, once, night after night
+    #[command(arg_required_else_help = true)]
+    Batch(crate::batch_args::Batch),
     /// Packets of a netsh or pktmon trace as pcapng
     #[command(after_help = "Example:\n  casetrace convert NetTrace.etl -o NetTrace.pcapng")]
     Convert(Convert),
@@ -301,7 +304,7 @@ pub(crate) struct Schema {
 }
 
 /// `512M`, `20G`, `1000` to bytes.
-fn parse_size(text: &str) -> Result<u64, String> {
+pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
     let text = text.trim();
     let (digits, shift) = match text.char_indices().last() {
         Some((at, 'k' | 'K')) => (&text[..at], 10),
@@ -318,6 +321,18 @@ fn parse_size(text: &str) -> Result<u64, String> {
         .checked_shl(shift)
         .filter(|bytes| bytes >> shift == number)
         .ok_or_else(|| format!("{text} is too large"))
+}
+
+/// Temporary files are private; results get what a plain create would give.
+#[cfg(unix)]
+pub(crate) fn readable_by_all(file: &std::fs::File) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    file.set_permissions(std::fs::Permissions::from_mode(0o644))
+}
+
+#[cfg(not(unix))]
+pub(crate) fn readable_by_all(_: &std::fs::File) -> std::io::Result<()> {
+    Ok(())
 }
 
 fn parse_time(text: &str) -> Result<i64, String> {

@@ -1,6 +1,7 @@
 //! The casetrace command: arguments in, exit code out. Everything of substance is in the library crates.
 
 mod args;
+mod batch_args;
 mod commands;
 mod exit;
 mod input;
@@ -62,6 +63,7 @@ fn dispatch(cli: &Cli, out: &mut dyn Write) -> Result<(), Failure> {
         Command::Inspect(args) => commands::inspect::run(args, common, out),
         Command::Timeline(args) => commands::timeline::run(args, common, out),
         Command::Query(args) => commands::query::run(args, out),
+        Command::Batch(args) => commands::batch::run(args, common, out),
         Command::Convert(args) => commands::convert::run(args, out),
         Command::Explain(args) => commands::explain::run(args, common, out),
         Command::Rules(args) => commands::rules::run(args, common, out),

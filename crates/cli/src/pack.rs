@@ -22,6 +22,11 @@ pub(crate) fn load(folder: Option<&Path>) -> Result<RulePack, Failure> {
     Ok(pack)
 }
 
+/// The fingerprint [`load`]ing would give.
+pub(crate) fn version(folder: Option<&Path>) -> Result<String, Failure> {
+    load(folder).map(|pack| pack.version().to_owned())
+}
+
 /// Name and text of all rule files in a folder, in name order.
 fn files(folder: &Path) -> Result<Vec<(String, String)>, Failure> {
     let shown = folder.display().to_string();

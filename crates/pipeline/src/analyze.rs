@@ -75,6 +75,11 @@ pub fn analyze(
 pub fn write(result: &CaseResult, folder: &Path) -> Result<(), RunError> {
     let folder = CaseFolder::create(folder)?;
     folder.put_timeline(&result.rows.timeline)?;
+    put_texts(&folder, result)
+}
+
+/// Everything but the timeline.
+pub(crate) fn put_texts(folder: &CaseFolder, result: &CaseResult) -> Result<(), RunError> {
     folder.put_json(names::FINDINGS, &result.findings)?;
     let inventory = Inventory {
         schema_version: SCHEMA_VERSION,
@@ -83,7 +88,7 @@ pub fn write(result: &CaseResult, folder: &Path) -> Result<(), RunError> {
         members: result.rows.members.clone(),
     };
     folder.put_json(names::INVENTORY, &inventory)?;
-    result.report.put(&folder)
+    result.report.put(folder)
 }
 
 /// Judges and renders a finished case again, without decoding: with other rules or in another language.

@@ -6,6 +6,7 @@
 
 mod analyze;
 mod context;
+mod dataset;
 mod decode;
 mod definition;
 mod enrich;
@@ -21,6 +22,7 @@ mod tables;
 pub use analyze::{CaseResult, Rendered, analyze, report_again, write};
 pub use casetrace_bundle::Secret;
 pub use casetrace_redact::Mode;
+pub use dataset::{DatasetFiles, dataset_tables, is_dataset, join_parquet, write_dataset};
 pub use definition::{Decoder, Definition, Route};
 pub use error::RunError;
 pub use inventory::{Inventory, InventoryMember, ReadOutcome};

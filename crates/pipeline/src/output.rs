@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use casetrace_timeline::{Timeline, read_parquet, write_parquet};
+use casetrace_timeline::{Timeline, read_parquet, write_labelled_parquet};
 
 use crate::error::RunError;
 use crate::inventory::{Inventory, SCHEMA_VERSION};
@@ -73,13 +73,24 @@ impl CaseFolder {
 
     /// Writes the timeline.
     pub fn put_timeline(&self, timeline: &Timeline) -> Result<(), RunError> {
+        self.put_labelled_timeline(timeline, None)
+    }
+
+    /// Writes the timeline with a column in front that says whose rows these are.
+    pub(crate) fn put_labelled_timeline(
+        &self,
+        timeline: &Timeline,
+        label: Option<(&str, &str)>,
+    ) -> Result<(), RunError> {
         let mut refused = None;
-        self.put(names::TIMELINE, |out| match write_parquet(timeline, out) {
-            Ok(_) => Ok(()),
-            Err(error) => {
-                let text = error.to_string();
-                refused = Some(error);
-                Err(io::Error::other(text))
+        self.put(names::TIMELINE, |out| {
+            match write_labelled_parquet(timeline, label, out) {
+                Ok(_) => Ok(()),
+                Err(error) => {
+                    let text = error.to_string();
+                    refused = Some(error);
+                    Err(io::Error::other(text))
+                }
             }
         })
         .map_err(|error| refused.take().map_or(error, RunError::from))

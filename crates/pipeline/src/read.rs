@@ -1,5 +1,6 @@
 //! The reading half of a run: inputs to inventory and timeline.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -54,6 +55,8 @@ pub struct CaseRows {
     pub inspections: Vec<Option<Inspection>>,
     /// All rows, sorted.
     pub timeline: Timeline,
+    /// What collected the upload, as far as it is known, alphabetically.
+    pub collections: Vec<&'static str>,
 }
 
 impl CaseRows {
@@ -341,7 +344,12 @@ fn assemble(case: Case, routes: &[Fate], results: Results<'_>, shared: &Shared<'
         members.push(line);
     }
     let name = case_name(&inputs).to_owned();
+    let collections: BTreeSet<&'static str> = casetrace_bundle::detect(&case)
+        .values()
+        .map(|collection| collection.as_str())
+        .collect();
     CaseRows {
+        collections: collections.into_iter().collect(),
         name,
         inputs,
         members,

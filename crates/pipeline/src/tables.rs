@@ -7,14 +7,22 @@ use casetrace_rules::Findings;
 use casetrace_timeline::scan_parquet;
 use polars::prelude::{Column, DataFrame, IntoLazy, LazyFrame, PolarsError, UnionArgs, concat, lit};
 
+use crate::dataset::{dataset_tables, is_dataset};
 use crate::error::RunError;
 use crate::inventory::Inventory;
 use crate::output::names;
 
 /// The tables over one case or several; with several, each has a column `case_name`.
 ///
+/// A batch output instead of case folders gives its tables `timeline`, `findings`, `quality` and `bundles`.
+///
 /// Shape: `timeline` as in the schema; `findings` one row a finding; `inventory` one row a member.
 pub fn tables(cases: &[PathBuf]) -> Result<Vec<(&'static str, LazyFrame)>, RunError> {
+    if let [folder] = cases
+        && is_dataset(folder)
+    {
+        return dataset_tables(folder);
+    }
     let mut timelines = Vec::new();
     let mut findings = Vec::new();
     let mut inventories = Vec::new();

@@ -41,7 +41,7 @@ pub use error::{SqlError, TimelineError};
 pub use filter::Filter;
 pub use frame::{Rows, schema};
 pub use members::{Member, MemberType, number as parse_number_text, read_members, time as parse_time_text};
-pub use parquet::{read_parquet, scan_parquet, write_parquet};
+pub use parquet::{read_parquet, scan_parquet, write_labelled_parquet, write_parquet};
 pub use scan::Scan;
 pub use sql::{TABLES, query, query_timeline};
 pub use store::Spill;

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use casetrace_model::{COLUMNS, Value};
 use polars::prelude::{
-    AnyValue, DataFrame, LazyFrame, ParquetCompression, ParquetReader, ParquetWriter, PlRefPath,
-    ScanArgsParquet, SerReader, StatisticsOptions,
+    AnyValue, Column, DataFrame, DataType, LazyFrame, ParquetCompression, ParquetReader, ParquetWriter,
+    PlRefPath, PlSmallStr, Scalar, ScanArgsParquet, SerReader, StatisticsOptions,
 };
 
 use crate::builder::TimelineBuilder;
@@ -20,11 +20,26 @@ const GROUP_ROWS: u32 = 32 << 10;
 
 /// Writes the timeline; returns the size in bytes. Only one row group is in memory as a frame at a time.
 pub fn write_parquet<W: Write + Send>(timeline: &Timeline, out: W) -> Result<u64, TimelineError> {
+    write_labelled_parquet(timeline, None, out)
+}
+
+/// The same with a text column in front that has one value in all rows: name and value. So rows of many cases can lie in one table.
+pub fn write_labelled_parquet<W: Write + Send>(
+    timeline: &Timeline,
+    label: Option<(&str, &str)>,
+    out: W,
+) -> Result<u64, TimelineError> {
     let failed = || TimelineError::frame("write Parquet of");
+    let mut schema = (*schema()).clone();
+    if let Some((name, _)) = label {
+        schema
+            .insert_at_index(0, name.into(), DataType::String)
+            .map_err(failed())?;
+    }
     let mut writer = ParquetWriter::new(out)
         .with_compression(ParquetCompression::Zstd(None))
         .with_statistics(StatisticsOptions::default())
-        .batched(&schema())
+        .batched(&schema)
         .map_err(failed())?;
     let columns: Vec<ColumnId> = ColumnId::all().collect();
     let len = timeline.len() as u32;
@@ -32,6 +47,11 @@ pub fn write_parquet<W: Write + Send>(timeline: &Timeline, out: W) -> Result<u64
     while start < len {
         let end = start.saturating_add(GROUP_ROWS).min(len);
         let mut frame = timeline.frame(&columns, &Rows::Range(start..end))?;
+        if let Some((name, value)) = label {
+            let column =
+                Column::new_scalar(name.into(), Scalar::from(PlSmallStr::from(value)), frame.height());
+            frame.insert_column(0, column).map_err(failed())?;
+        }
         frame.align_chunks_par();
         writer.write_batch(&frame).map_err(failed())?;
         start = end;

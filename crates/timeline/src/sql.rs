@@ -28,7 +28,7 @@ use crate::scan::member_column;
 use crate::timeline::{ColumnId, Timeline};
 
 /// The tables a query can name.
-pub const TABLES: &[&str] = &["timeline", "findings", "inventory"];
+pub const TABLES: &[&str] = &["timeline", "findings", "inventory", "quality", "bundles"];
 
 /// Runs a query over the given tables, each named as in [`TABLES`]. `f('x')`, `n('x')`, `t('x')` and `fields.x` work in it.
 pub fn query(tables: Vec<(&str, LazyFrame)>, sql: &str) -> Result<DataFrame, TimelineError> {
@@ -192,7 +192,7 @@ impl Visitor for Guard {
             return ControlFlow::Continue(());
         }
         refuse(format!(
-            "There is no table `{name}`; a query can use timeline, findings and inventory."
+            "There is no table `{name}`; a query can use timeline, findings and inventory (over a batch output: timeline, findings, quality and bundles)."
         ))
     }
 

@@ -1,6 +1,7 @@
 //! One module per verb.
 
 pub(crate) mod analyze;
+pub(crate) mod batch;
 pub(crate) mod convert;
 pub(crate) mod explain;
 pub(crate) mod inspect;

@@ -1,0 +1,10 @@
+//! The promises of the batch, each tried with real processes: nothing lost, nothing twice, whatever dies in between.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod poison;
+mod protocol;
+mod remote;
+mod share;
+mod tables;
+mod trial;
