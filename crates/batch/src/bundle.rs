@@ -184,6 +184,29 @@ mod tests {
     }
 
     #[test]
+    fn shards_cover_everything_exactly_once_and_evenly() {
+        let ids: Vec<BundleId> = (0..2000)
+            .map(|at| BundleId::of_path(&format!("case {at}")))
+            .collect();
+        for count in 1..=16 {
+            let mut sizes = Vec::new();
+            let mut owners = vec![0; ids.len()];
+            for index in 0..count {
+                let shard = Shard { index, count };
+                let ours: Vec<usize> = (0..ids.len()).filter(|at| shard.has(&ids[*at])).collect();
+                ours.iter().for_each(|at| owners[*at] += 1);
+                sizes.push(ours.len());
+            }
+            assert!(owners.iter().all(|n| *n == 1), "{count} shards");
+            let fair = ids.len() / count as usize;
+            assert!(
+                sizes.iter().all(|n| n.abs_diff(fair) < fair / 2 + 1),
+                "{count}: {sizes:?}"
+            );
+        }
+    }
+
+    #[test]
     fn shards_are_read() {
         assert_eq!(Shard::parse("1/4"), Ok(Shard { index: 1, count: 4 }));
         for wrong in ["4/4", "1", "a/b", "0/0", "-1/2"] {

@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::bundle::{Bundle, Shard};
+use crate::bundle::{Bundle, BundleId, Shard};
 use crate::clock;
 use crate::context::{Context, Settings};
-use crate::error::Result;
+use crate::error::{BatchError, Result};
 use crate::job::{Finished, Half, prepare, publish};
+use crate::key::JobKey;
 use crate::plan::{State, cases, is_stable, state};
 use crate::report::{JobStatus, Report};
 use crate::store::Lease;
@@ -126,26 +127,24 @@ pub fn run(settings: &Settings, options: &RunOptions, observer: &dyn Observer) -
 /// Works on one case, in its own child; for schedulers that do the rest themselves.
 pub fn run_one(
     settings: &Settings,
-    bundle: &str,
-    key: Option<&crate::key::JobKey>,
+    bundle: &BundleId,
+    key: Option<&JobKey>,
     attempt: Option<u32>,
 ) -> Result<Report> {
     let context = Context::open(settings, Shard::ALL)?;
-    let bundles = context.share.scan(&context.rules)?;
-    let wanted = |b: &&Bundle| b.id.as_str() == bundle || b.path == bundle;
-    let Some(found) = bundles.iter().find(wanted) else {
-        return Err(crate::error::BatchError::Usage(format!(
-            "there is no case {bundle:?} in the share; `batch plan` lists them"
+    let Some(found) = context.share.find(bundle, &context.rules)? else {
+        return Err(BatchError::Usage(format!(
+            "there is no case {bundle} in the share; `batch plan` lists them"
         )));
     };
     // A case is hashed once, here; what was planned is checked against it.
-    context.cache().see(found, &found.fingerprint());
+    context.cache().see(&found, &found.fingerprint());
     let held = Held::default();
     std::thread::scope(|scope| {
         scope.spawn(|| held.keep(&context));
         let mut slot = Slot::new(settings.child.clone(), true);
         let note = |lease: &Lease, ours: bool| held.note(lease, ours);
-        let half = prepare(&context, found, key, attempt, &mut slot, &note);
+        let half = prepare(&context, &found, key, attempt, &mut slot, &note);
         let report = match half {
             Half::Over(report) => *report,
             Half::Ready(finished) => publish(&context, vec![*finished], &note)
@@ -493,7 +492,7 @@ impl Floor<'_> {
     }
 }
 
-fn finished_bundle(finished: &Finished) -> crate::bundle::BundleId {
+fn finished_bundle(finished: &Finished) -> BundleId {
     finished.sealed.manifest.bundle.clone()
 }
 

@@ -352,7 +352,7 @@ pub fn join_parquet(
         }
         rows += frame.height() as u64;
     }
-    if let Some(mut batched) = batched {
+    if let Some(batched) = batched {
         batched.finish().map_err(failed)?;
     }
     Ok(rows)

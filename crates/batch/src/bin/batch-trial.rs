@@ -10,9 +10,9 @@ use std::time::Duration;
 use std::{env, fs, io, process, thread};
 
 use casetrace_batch::{
-    Assignment, ChildCommand, CleaningOptions, JobLimits, Location, Observer, Report, RunOptions, Settings,
-    Shard, Step, Steps, Summary, Versions, Work, WorkError, clean, plan, run, run_one, serve, shift_clock,
-    status,
+    Assignment, BundleId, ChildCommand, CleaningOptions, JobLimits, Location, Observer, Report, RunOptions,
+    Settings, Shard, Step, Steps, Summary, Versions, Work, WorkError, clean, plan, run, run_one, serve,
+    shift_clock, status,
 };
 
 fn main() -> ExitCode {
@@ -62,12 +62,9 @@ fn command(arguments: &Arguments) -> casetrace_batch::Result<u8> {
             Ok(summary.exit())
         }
         Some("one") => {
-            let report = run_one(
-                &settings(arguments, out)?,
-                arguments.text("bundle").unwrap_or_default(),
-                None,
-                None,
-            )?;
+            let named = arguments.text("bundle").and_then(BundleId::parse);
+            let bundle = named.unwrap_or_else(|| BundleId::of_path(""));
+            let report = run_one(&settings(arguments, out)?, &bundle, None, None)?;
             say(&json(&report));
             Ok(report.exit)
         }

@@ -6,7 +6,7 @@ use std::fs::{self, Metadata};
 use std::path::{Path, PathBuf};
 
 use super::Share;
-use crate::bundle::{Bundle, InputFile};
+use crate::bundle::{Bundle, BundleId, InputFile};
 use crate::clock;
 use crate::config::{CONFIG_FILE, Role, ShareRules};
 use crate::error::{BatchError, Result};
@@ -29,16 +29,24 @@ impl LocalShare {
         }
     }
 
-    fn shelf(&self, path: &str, rules: &ShareRules, found: &mut Vec<Bundle>) -> Result<()> {
+    /// Cases below a shelf, of that name or all.
+    fn shelf(
+        &self,
+        path: &str,
+        rules: &ShareRules,
+        only: Option<&BundleId>,
+        found: &mut Vec<Bundle>,
+    ) -> Result<()> {
+        let wanted = |path: &str| only.is_none_or(|id| BundleId::of_path(path) == *id);
         let folder = self.root.join(path);
         for (name, place) in list(&folder)? {
             let below = join(path, &name);
             let components: Vec<&str> = below.split('/').collect();
             match rules.role(&components) {
                 Role::Nothing => {}
-                Role::Case => found.extend(case(&below, &place, rules)?),
-                Role::Shelf if is_folder(&place) => self.shelf(&below, rules, found)?,
-                Role::Shelf => {}
+                Role::Case if wanted(&below) => found.extend(case(&below, &place, rules)?),
+                Role::Shelf if is_folder(&place) => self.shelf(&below, rules, only, found)?,
+                Role::Case | Role::Shelf => {}
             }
         }
         Ok(())
@@ -56,9 +64,15 @@ impl Share for LocalShare {
 
     fn scan(&self, rules: &ShareRules) -> Result<Vec<Bundle>> {
         let mut found = Vec::new();
-        self.shelf("", rules, &mut found)?;
+        self.shelf("", rules, None, &mut found)?;
         found.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(found)
+    }
+
+    fn find(&self, id: &BundleId, rules: &ShareRules) -> Result<Option<Bundle>> {
+        let mut found = Vec::new();
+        self.shelf("", rules, Some(id), &mut found)?;
+        Ok(found.pop())
     }
 
     fn look(&self, path: &str, rules: &ShareRules) -> Result<Option<Bundle>> {

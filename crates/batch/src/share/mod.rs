@@ -5,7 +5,7 @@ mod remote;
 
 use std::path::{Path, PathBuf};
 
-use crate::bundle::{Bundle, InputFile};
+use crate::bundle::{Bundle, BundleId, InputFile};
 use crate::config::ShareRules;
 use crate::error::Result;
 use crate::location::Location;
@@ -19,6 +19,10 @@ pub(crate) trait Share: Send + Sync {
     fn config(&self) -> Result<Option<String>>;
     /// All cases, in path order.
     fn scan(&self, rules: &ShareRules) -> Result<Vec<Bundle>>;
+    /// The case of that name; only its own files are looked at.
+    fn find(&self, id: &BundleId, rules: &ShareRules) -> Result<Option<Bundle>> {
+        Ok(self.scan(rules)?.into_iter().find(|bundle| bundle.id == *id))
+    }
     /// The case at `path` as it is now; `None` if it is gone.
     fn look(&self, path: &str, rules: &ShareRules) -> Result<Option<Bundle>>;
     /// Hash of one file's bytes.

@@ -43,8 +43,7 @@ impl RemoteShare {
             let gathered = cases.entry(case.to_owned()).or_default();
             gathered.folder |= case.len() < name.len();
             let file = name.rsplit('/').next().unwrap_or(&name);
-            let newest_ns =
-                i64::try_from(meta.last_modified.timestamp_micros().saturating_mul(1000)).unwrap_or(0);
+            let newest_ns = meta.last_modified.timestamp_micros().saturating_mul(1000);
             gathered.finished |= rules.finished_by.as_deref() == Some(file);
             gathered.uploading |= rules.is_uploading(file, clock::age(newest_ns));
             gathered.files.push(input(&name, &meta, newest_ns));

@@ -35,13 +35,8 @@ pub(crate) fn run(args: &Run, common: &Common, out: &mut dyn Write) -> Result<()
 /// Works on one case; exactly one line on standard output.
 pub(crate) fn run_one(args: &RunOne, common: &Common, out: &mut dyn Write) -> Result<(), Failure> {
     let settings = settings::settings(&args.places, &args.bounds, &args.analysis, common, 1)?;
-    let report = casetrace_batch::run_one(
-        &settings,
-        args.bundle.as_str(),
-        args.job_key.as_ref(),
-        args.attempt,
-    )
-    .map_err(failure)?;
+    let report = casetrace_batch::run_one(&settings, &args.bundle, args.job_key.as_ref(), args.attempt)
+        .map_err(failure)?;
     writeln!(out, "{}", serde_json::to_string(&report)?)?;
     out.flush()?;
     ended(report.exit)
