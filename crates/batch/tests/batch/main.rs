@@ -1,6 +1,7 @@
 //! The promises of the batch, each tried with real processes: nothing lost, nothing twice, whatever dies in between.
 
 #![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::print_stdout, reason = "says what is skipped")]
 
 mod poison;
 mod protocol;
