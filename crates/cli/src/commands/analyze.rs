@@ -17,20 +17,13 @@ const MAX_SHOWN: usize = 5;
 /// Reads, judges, writes, and says in a few lines what came out.
 pub(crate) fn run(args: &Analyze, common: &Common, out: &mut dyn Write) -> Result<(), Failure> {
     let settings = input::settings(&args.reading)?;
-    let pack = pack::load(args.rules.as_deref())?;
+    let pack = pack::load(common.rules.as_deref())?;
     let folder = match &args.output {
         Some(folder) => folder.clone(),
         None => default_folder(args.inputs.first().map(PathBuf::as_path))?,
     };
     let display = Display::new(common.quiet, false);
-    let result = analyze(
-        &args.inputs,
-        &settings,
-        &pack,
-        input::language(common.lang),
-        &display,
-    )
-    .map_err(input::failure)?;
+    let result = analyze(&args.inputs, &settings, &pack, common.lang, &display).map_err(input::failure)?;
     write(&result, &folder).map_err(input::failure)?;
     display.finish();
     if !common.quiet {
