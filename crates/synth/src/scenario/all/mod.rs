@@ -15,6 +15,7 @@ mod prt;
 mod quality;
 mod quiet;
 mod story;
+mod table;
 mod tls;
 mod writeback;
 
@@ -37,6 +38,7 @@ pub fn scenarios() -> Vec<Bundle> {
         writeback::bundles(),
         mixed::bundles(),
         quality::bundles(),
+        table::bundles(),
         quiet::bundles(),
     ];
     families.into_iter().flatten().collect()
