@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use casetrace_knowledge::Lang;
+pub(crate) use casetrace_knowledge::Lang;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// From an uploaded Windows diagnostic bundle to a timeline, a verdict and an escalation report.
