@@ -10,6 +10,7 @@
 //! (target.check)(b"\x00\x07\x01\x00\x00\x01");
 //! ```
 
+pub mod done;
 pub mod mutate;
 pub mod process;
 mod properties;
@@ -17,6 +18,7 @@ mod seeds;
 pub mod session;
 pub mod shrink;
 pub mod stored;
+pub mod sweep;
 mod targets;
 
 use casetrace_etl::fuzz as etl;
@@ -157,6 +159,19 @@ pub const TARGETS: &[Target] = &[
         "knowledge_explain",
         targets::words::explain,
         seeds::words::questions,
+        NONE,
+    ),
+    entry("model_times", targets::words::times, seeds::words::times, NONE),
+    entry(
+        "model_codes",
+        targets::words::codes,
+        seeds::words::questions,
+        NONE,
+    ),
+    entry(
+        "model_json",
+        targets::words::json_object,
+        seeds::words::texts,
         NONE,
     ),
 ];

@@ -1,6 +1,7 @@
 //! The reading half of a run: inputs to inventory and timeline.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,6 +13,7 @@ use casetrace_redact::{Identity, Mode, Redactor};
 use casetrace_timeline::{Spill, Timeline, TimelineBuilder, clock_offsets};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use tempfile::TempDir;
 
 use crate::context::{CaseContext, Gatherer};
 use crate::decode::{self, Decoded, Job, KnownText, KnownTexts};
@@ -98,13 +100,10 @@ pub fn read(
     wants_rows: bool,
     progress: &dyn Progress,
 ) -> Result<CaseRows, RunError> {
-    let work = tempfile::Builder::new()
-        .prefix("casetrace-")
-        .tempdir_in(&settings.work_dir)
-        .map_err(|source| RunError::Work {
-            path: settings.work_dir.clone(),
-            source,
-        })?;
+    let work = private_folder(&settings.work_dir).map_err(|source| RunError::Work {
+        path: settings.work_dir.clone(),
+        source,
+    })?;
     let case = ingest(inputs, settings, work.path(), progress)?;
     let routes = routes(&case, settings);
     let (context, known_texts) = context(&case, &routes, settings);
@@ -138,6 +137,16 @@ pub fn read(
     let results = decode_all(&case, &routes, &job, settings.jobs);
     progress.stage(Stage::Timeline, 0);
     Ok(assemble(case, &routes, results, &shared))
+}
+
+/// A folder that only this user can look into, removed when it is dropped.
+fn private_folder(base: &Path) -> io::Result<TempDir> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix("casetrace-");
+    // The default follows the umask, which mostly lets everybody read.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+    builder.tempdir_in(base)
 }
 
 fn ingest(
