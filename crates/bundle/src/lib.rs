@@ -10,6 +10,23 @@
 //! against [`Limits`](casetrace_model::Limits); damage costs the entry it hits, leaves a [`Diagnostic`] there, and
 //! the rest is read. Passwords are wiped on drop and never printed.
 //!
+//! ```
+//! use casetrace_bundle::{Kind, Options, open};
+//!
+//! let folder = tempfile::tempdir()?;
+//! let log = folder.path().join("dsregcmd.txt");
+//! std::fs::write(&log, "AzureAdJoined : NO\r\n")?;
+//! let options = Options {
+//!     limits: casetrace_model::Limits::default(),
+//!     passwords: Vec::new(),
+//!     work_dir: folder.path().join("work"),
+//! };
+//! let case = open(&[log], &options, &mut |_| {})?;
+//! assert_eq!(case.members[0].path, "dsregcmd.txt");
+//! assert_eq!(case.members[0].kind, Kind::Text);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! [`Diagnostic`]: casetrace_model::Diagnostic
 
 mod cabinet;

@@ -5,6 +5,19 @@ use std::path::PathBuf;
 pub(crate) use casetrace_knowledge::Lang;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+/// What `--version` prints; `-V` keeps to the number.
+const LONG_VERSION: &str = if cfg!(windows) {
+    concat!(
+        env!("CARGO_PKG_VERSION"),
+        "\nTrace backends: portable, os (providers registered on this PC)"
+    )
+} else {
+    concat!(
+        env!("CARGO_PKG_VERSION"),
+        "\nTrace backends: portable (os: on Windows only)"
+    )
+};
+
 /// From an uploaded Windows diagnostic bundle to a timeline, a verdict and an escalation report.
 #[derive(Debug, Parser)]
 #[command(
@@ -12,7 +25,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
     version,
     arg_required_else_help = true,
     propagate_version = true,
-    after_help = "Examples:\n  casetrace analyze upload.zip            report in ./upload.zip.casetrace/\n  casetrace inspect NetTrace.etl          what is in this file?\n  casetrace explain 0x801c03f2 AADSTS50126\n\nExit codes: 0 done, 1 internal error, 2 usage, 3 findings at or above --fail-on,\n4 input unreadable, 5 partial (with --strict), 75 try again later."
+    long_version = LONG_VERSION,
+    after_help = "Examples:\n  casetrace demo                          write a made-up upload and analyse it\n  casetrace analyze upload.zip            report in ./upload.zip.casetrace/\n  casetrace inspect NetTrace.etl          what is in this file?\n  casetrace explain 0x801c03f2 AADSTS50126\n\nExit codes: 0 done, 1 internal error, 2 usage, 3 findings at or above --fail-on,\n4 input unreadable, 5 partial (with --strict), 75 try again later."
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]
@@ -93,6 +107,15 @@ pub(crate) enum QueryFormat {
     Parquet,
 }
 
+/// Who describes the events of a trace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EtlBackend {
+    /// The trace itself, --manifests, --tmf and the built-in tables: equal on every computer
+    Portable,
+    /// Also the providers registered on this PC (Windows only)
+    Os,
+}
+
 /// What goes in and how it is read.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Reading {
@@ -108,12 +131,18 @@ pub(crate) struct Reading {
     /// What to hide in every output
     #[arg(long, value_enum, default_value_t = Redact::Secrets, help_heading = "Reading")]
     pub(crate) redact: Redact,
+    /// Who describes the events of a trace
+    #[arg(long, value_enum, default_value_t = EtlBackend::Portable, help_heading = "Reading")]
+    pub(crate) etl_backend: EtlBackend,
     /// Threads to use [default: one per core]
     #[arg(long, value_name = "N", help_heading = "Reading")]
     pub(crate) jobs: Option<usize>,
     /// Most bytes that may be expanded from archives, e.g. 20G
     #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Reading")]
     pub(crate) max_total: Option<u64>,
+    /// Memory that decoded rows and open streams may take, e.g. 2G; what goes beyond is counted and reported, not kept
+    #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Reading")]
+    pub(crate) memory_limit: Option<u64>,
 }
 
 /// Which rows.
@@ -143,6 +172,11 @@ pub(crate) enum Command {
         after_help = "Examples:\n  casetrace analyze upload.zip\n  casetrace analyze NetTrace.etl dsregcmd.txt -o case42 --lang ja\n  casetrace analyze upload.zip --password-file saz.txt --fail-on likely"
     )]
     Analyze(Analyze),
+    /// Write a made-up upload and analyse it
+    #[command(
+        after_help = "Examples:\n  casetrace demo                     the join that fails at a proxy, in ./casetrace-demo/hybrid-join-407/\n  casetrace demo tls-inspection --lang ja\n  casetrace demo --list"
+    )]
+    Demo(Demo),
     /// What is this file: container facts, counts, clocks, losses
     #[command(
         after_help = "Examples:\n  casetrace inspect NetTrace.etl\n  casetrace inspect upload.zip --format json"
@@ -178,11 +212,41 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  casetrace report upload.zip.casetrace --lang ja")]
     Report(ReportArgs),
     /// The columns of the timeline
+    #[command(after_help = "Examples:\n  casetrace schema\n  casetrace schema --format json")]
     Schema(Schema),
     /// Completions for a shell
+    #[command(
+        after_help = "Examples:\n  casetrace completions bash > ~/.local/share/bash-completion/completions/casetrace\n  casetrace completions powershell >> $PROFILE"
+    )]
     Completions { shell: clap_complete::Shell },
-    /// The manual page
-    Man,
+    /// Manual pages
+    #[command(
+        after_help = "Examples:\n  casetrace man | man -l -\n  casetrace man analyze\n  casetrace man --all man1"
+    )]
+    Man(Man),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Which upload; see --list
+    #[arg(value_name = "NAME", default_value = "hybrid-join-407")]
+    pub(crate) name: String,
+    /// Folder for the upload and its results [default: ./casetrace-demo/NAME]
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) output: Option<PathBuf>,
+    /// Say what there is, write nothing
+    #[arg(long)]
+    pub(crate) list: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Man {
+    /// Verbs, as in `rules list`; none for the whole command
+    #[arg(value_name = "VERB")]
+    pub(crate) verb: Vec<String>,
+    /// Write the pages of all verbs into this folder
+    #[arg(long, value_name = "DIR", conflicts_with = "verb")]
+    pub(crate) all: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -269,10 +333,15 @@ pub(crate) struct Rules {
 #[derive(Debug, Subcommand)]
 pub(crate) enum RulesCommand {
     /// All rules, a line each
+    #[command(after_help = "Example:\n  casetrace rules list --format json")]
     List,
     /// One rule: what proves it, what refutes it
+    #[command(after_help = "Example:\n  casetrace rules show PXY-01")]
     Show { id: String },
     /// Check rule files; errors point at line and column
+    #[command(
+        after_help = "Examples:\n  casetrace rules check my-rules.toml\n  casetrace rules check --import-sigma sigma.yml > my-rules.toml"
+    )]
     Check {
         #[arg(required = true)]
         files: Vec<PathBuf>,
@@ -281,6 +350,7 @@ pub(crate) enum RulesCommand {
         import_sigma: bool,
     },
     /// Run the cases that come with the rules
+    #[command(after_help = "Example:\n  casetrace rules test --rules my-rules")]
     Test,
 }
 

@@ -22,12 +22,20 @@ pub(crate) enum BatchCommand {
     )]
     Run(Run),
     /// What is to be done: one line a case
+    #[command(
+        after_help = "Example:\n  casetrace batch plan --share /srv/uploads --out /srv/results --format jsonl"
+    )]
     Plan(Plan),
     /// Analyse one case; for schedulers that hand out the work themselves
+    #[command(
+        after_help = "Example:\n  casetrace batch run-one --share /srv/uploads --out /srv/results --bundle NAME"
+    )]
     RunOne(RunOne),
     /// How far an output is
+    #[command(after_help = "Example:\n  casetrace batch status --out /srv/results")]
     Status(Status),
     /// Clear what killed workers left; with --compact, join small files
+    #[command(after_help = "Example:\n  casetrace batch janitor --out /srv/results --compact")]
     Janitor(Janitor),
     /// What the published cases have in common: rules over time, new codes, shared causes, clocks, collections
     #[command(

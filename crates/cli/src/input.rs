@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use casetrace_pipeline::{Mode, RunError, Secret, Settings};
+use casetrace_pipeline::{Backend, Mode, RunError, Secret, Settings};
 
-use crate::args::{Reading, Redact};
+use crate::args::{EtlBackend, Reading, Redact};
 use crate::exit::Failure;
 
 /// Largest manifest or TMF file that is read.
@@ -25,6 +25,8 @@ pub(crate) fn settings(reading: &Reading) -> Result<Settings, Failure> {
     if let Some(total) = reading.max_total {
         settings.limits.max_total_bytes = total;
     }
+    settings.memory_limit = reading.memory_limit.map(memory_limit).transpose()?;
+    settings.etl_backend = backend(reading.etl_backend)?;
     if let Some(path) = &reading.password_file {
         settings.passwords = passwords(path)?;
     }
@@ -35,6 +37,30 @@ pub(crate) fn settings(reading: &Reading) -> Result<Settings, Failure> {
         settings.tmf = texts(folder, &["tmf"])?;
     }
     Ok(settings)
+}
+
+/// Below this nothing useful comes out.
+const MIN_MEMORY: u64 = 64 << 20;
+
+fn memory_limit(bytes: u64) -> Result<u64, Failure> {
+    if bytes < MIN_MEMORY {
+        return Err(Failure::Usage(
+            "--memory-limit: give at least 64M; rules and tables alone need that".to_owned(),
+        ));
+    }
+    Ok(bytes)
+}
+
+fn backend(wanted: EtlBackend) -> Result<Backend, Failure> {
+    match wanted {
+        EtlBackend::Portable => Ok(Backend::Portable),
+        EtlBackend::Os if cfg!(windows) => Ok(Backend::Os),
+        EtlBackend::Os => Err(Failure::Usage(
+            "--etl-backend os asks Windows for its registered providers, and this is no Windows; leave it out, \
+             or give the manifests with --manifests DIR"
+                .to_owned(),
+        )),
+    }
 }
 
 fn passwords(path: &Path) -> Result<Vec<Secret>, Failure> {

@@ -3,10 +3,12 @@
 mod args;
 mod batch_args;
 mod commands;
+mod demo;
 mod exit;
 mod input;
 mod pack;
 mod progress;
+mod terminal;
 
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::process::ExitCode;
@@ -36,7 +38,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             if let Some(text) = failure.message() {
-                let _ = writeln!(anstream::stderr(), "casetrace: {}", printable(text));
+                let _ = writeln!(anstream::stderr(), "casetrace: {}", terminal::lines(text));
             }
             failure.code()
         }
@@ -60,6 +62,7 @@ fn dispatch(cli: &Cli, out: &mut dyn Write) -> Result<(), Failure> {
     let common = &cli.common;
     match &cli.command {
         Command::Analyze(args) => commands::analyze::run(args, common, out),
+        Command::Demo(args) => commands::demo::run(args, common, out),
         Command::Inspect(args) => commands::inspect::run(args, common, out),
         Command::Timeline(args) => commands::timeline::run(args, common, out),
         Command::Query(args) => commands::query::run(args, out),
@@ -74,9 +77,7 @@ fn dispatch(cli: &Cli, out: &mut dyn Write) -> Result<(), Failure> {
             clap_complete::generate(*shell, &mut command, "casetrace", &mut &mut *out);
             Ok(())
         }
-        Command::Man => {
-            Ok(clap_mangen::Man::new(<Cli as clap::CommandFactory>::command()).render(&mut &mut *out)?)
-        }
+        Command::Man(args) => commands::man::run(args, out),
     }
 }
 
@@ -106,17 +107,4 @@ fn start_log(common: &Common) {
     } else {
         builder.json().finish().with(filter).init();
     }
-}
-
-/// Paths and names come from outside; control characters stay off the terminal.
-fn printable(text: &str) -> String {
-    text.chars()
-        .map(|ch| {
-            if ch.is_control() && ch != '\n' {
-                '\u{fffd}'
-            } else {
-                ch
-            }
-        })
-        .collect()
 }

@@ -8,8 +8,13 @@ use std::time::{Duration, Instant};
 use casetrace_pipeline::{Progress, Stage};
 use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::terminal;
+
 /// Time between two log lines where there is no terminal.
 const LOG_EVERY: Duration = Duration::from_secs(10);
+
+/// Characters shown of the end of a member's path.
+const TAIL: usize = 40;
 
 /// Shows a run.
 pub(crate) struct Display {
@@ -99,17 +104,9 @@ impl Progress for Display {
     }
 
     fn detail(&self, name: &str) {
-        // File names come from the upload: no control characters on the terminal.
-        let clean: String = name.chars().filter(|ch| !ch.is_control()).collect();
-        let tail: String = clean
-            .chars()
-            .rev()
-            .take(40)
-            .collect::<Vec<_>>()
-            .into_iter()
-            .rev()
-            .collect();
-        self.bar.set_message(tail);
+        let start = name.char_indices().rev().nth(TAIL - 1).map_or(0, |(at, _)| at);
+        self.bar
+            .set_message(terminal::line(name.get(start..).unwrap_or_default()));
     }
 }
 

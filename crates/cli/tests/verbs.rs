@@ -291,48 +291,185 @@ fn schema_lists_every_column() {
 }
 
 #[test]
-fn the_commands_of_the_readme_work() {
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    let quick_start = "cargo run -p casetrace -- analyze fixtures/demo/hybrid-join-407/upload";
-    assert!(readme.contains(quick_start) && readme.contains("cargo test --workspace"));
-    // Everyday lines: the same words with demo files in place of the reader's.
+fn every_verb_explains_itself_with_an_example() {
+    let mut todo: Vec<Vec<String>> = vec![Vec::new()];
+    let mut seen = 0;
+    while let Some(verb) = todo.pop() {
+        let mut arguments: Vec<&str> = verb.iter().map(String::as_str).collect();
+        arguments.push("--help");
+        let help = stdout(&run(&root(), &arguments));
+        let name = format!("casetrace {}", verb.join(" "));
+        let inner = subcommands(&help);
+        assert!(
+            help.contains("Example") || !inner.is_empty(),
+            "{name} --help has no example"
+        );
+        for line in help.lines().filter(|line| line.starts_with("  casetrace ")) {
+            assert!(line.contains(name.trim()), "{name} --help shows {line:?}");
+        }
+        seen += 1;
+        todo.extend(
+            inner
+                .into_iter()
+                .map(|last| verb.iter().cloned().chain([last]).collect()),
+        );
+    }
+    assert!(seen > 15, "{seen}");
+}
+
+/// Names below `Commands:` in a help text.
+fn subcommands(help: &str) -> Vec<String> {
+    help.lines()
+        .skip_while(|line| *line != "Commands:")
+        .skip(1)
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.strip_prefix("  ")?.split_whitespace().next())
+        .filter(|name| *name != "help" && !name.starts_with('-'))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn there_is_a_manual_page_for_every_verb() {
     let work = tempfile::tempdir().unwrap();
-    let demo = root().join(DEMO).join("Authlogs.zip");
-    fs::copy(demo, work.path().join("upload.zip")).unwrap();
-    fs::copy(
-        root().join("fixtures/demo/tls-inspection/upload/NetTrace.etl"),
-        work.path().join("NetTrace.etl"),
-    )
-    .unwrap();
-    fs::write(work.path().join("pw.txt"), "Passw0rd!\n").unwrap();
-    let lines: Vec<&str> = readme
-        .lines()
-        .filter(|line| line.starts_with("casetrace "))
-        .collect();
-    assert!(lines.len() >= 6);
-    for line in lines {
-        let line = line.split('#').next().unwrap().trim();
-        let arguments = words(line.trim_start_matches("casetrace "));
-        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        let output = run(work.path(), &arguments);
-        assert_eq!(
-            output.status.code(),
-            Some(0),
-            "{line}: {}",
-            String::from_utf8_lossy(&output.stderr)
+    let folder = work.path().join("man1");
+    assert!(
+        run(&root(), &["man", "--all", folder.to_str().unwrap()])
+            .status
+            .success()
+    );
+    for page in ["casetrace.1", "casetrace-analyze.1", "casetrace-rules-check.1"] {
+        let text = fs::read_to_string(folder.join(page)).unwrap();
+        assert!(text.contains(".TH"), "{page}");
+    }
+    let one = stdout(&run(&root(), &["man", "rules", "check"]));
+    assert_eq!(
+        one,
+        fs::read_to_string(folder.join("casetrace-rules-check.1")).unwrap()
+    );
+    let refused = run(&root(), &["man", "analyse"]);
+    assert_eq!(refused.status.code(), Some(2));
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        assert!(
+            stdout(&run(&root(), &["completions", shell])).contains("analyze"),
+            "{shell}"
         );
     }
 }
 
-/// Words of a shell line with double quotes.
-fn words(line: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    for (i, part) in line.split('"').enumerate() {
-        if i % 2 == 1 {
-            words.push(part.to_owned());
-        } else {
-            words.extend(part.split_whitespace().map(str::to_owned));
-        }
+#[test]
+fn a_demo_is_written_and_analysed() {
+    let work = tempfile::tempdir().unwrap();
+    let output = run(work.path(), &["demo"]);
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(
+        stdout(&output).contains("1. PXY-01 proved"),
+        "{}",
+        stdout(&output)
+    );
+    let made = work.path().join("casetrace-demo/hybrid-join-407");
+    for name in ["Authlogs.zip", "dsregcmd-user.txt"] {
+        assert_eq!(
+            fs::read(made.join("upload").join(name)).unwrap(),
+            fs::read(root().join(DEMO).join(name)).unwrap()
+        );
     }
-    words
+    assert!(made.join("upload.casetrace/report.html").is_file());
+
+    // The encrypted archive of the healthy one is opened: its password comes with it.
+    let healthy = work.path().join("healthy");
+    let output = run(work.path(), &["demo", "healthy", "-o", healthy.to_str().unwrap()]);
+    assert!(
+        stdout(&output).contains("No failure found."),
+        "{}",
+        stdout(&output)
+    );
+    let inventory = fs::read_to_string(healthy.join("upload.casetrace/inventory.json")).unwrap();
+    assert!(inventory.contains("session of"), "the SAZ was not opened");
+
+    let refused = run(work.path(), &["demo", "helthy"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("did you mean healthy?"));
+    assert_eq!(stdout(&run(work.path(), &["demo", "--list"])).lines().count(), 5);
+}
+
+#[test]
+fn mistyped_names_get_a_suggestion() {
+    for (arguments, hint) in [
+        (&["analyse", "x"][..], "analyze"),
+        (&["rules", "show", "PXY-1"], "PXY-01"),
+        (&["timeline", "x", "--formt", "csv"], "--format"),
+    ] {
+        let refused = run(&root(), arguments);
+        assert_eq!(refused.status.code(), Some(2));
+        let text = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(text.contains(hint), "{arguments:?}: {text}");
+    }
+    let text = stdout(&run(&root(), &["explain", "0x801c00d1"]));
+    assert!(text.contains("0x801c001d"), "{text}");
+}
+
+#[test]
+fn a_memory_limit_keeps_the_beginning_and_says_what_is_missing() {
+    let work = tempfile::tempdir().unwrap();
+    let log = work.path().join("big.log");
+    let mut text = String::new();
+    for i in 0..150_000 {
+        text.push_str(&format!(
+            "2026-03-02 01:{:02}:{:02} line {i} {}\n",
+            i / 60 % 60,
+            i % 60,
+            "word ".repeat(60)
+        ));
+    }
+    fs::write(&log, text).unwrap();
+    let (case, again) = (work.path().join("case"), work.path().join("again"));
+    for (out, jobs) in [(&case, "1"), (&again, "2")] {
+        let arguments = [
+            "analyze",
+            log.to_str().unwrap(),
+            "-q",
+            "-o",
+            out.to_str().unwrap(),
+            "--memory-limit",
+            "64M",
+            "--jobs",
+            jobs,
+        ];
+        assert_eq!(run(&root(), &arguments).status.code(), Some(0));
+    }
+    let inventory = common::json(&case.join("inventory.json"));
+    let member = &inventory["members"][0];
+    assert_eq!(member["outcome"], "partial", "{member}");
+    assert!(
+        member["diagnostics"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|d| d["code"] == "MemoryLimit")
+    );
+    let rows = member["rows"].as_u64().unwrap();
+    assert!((10_000..150_000).contains(&rows), "{rows}");
+    for name in ["timeline.parquet", "inventory.json"] {
+        assert!(
+            fs::read(case.join(name)).unwrap() == fs::read(again.join(name)).unwrap(),
+            "{name} depends on --jobs"
+        );
+    }
+    let refused = run(&root(), &["analyze", "x", "--memory-limit", "1M"]);
+    assert_eq!(refused.status.code(), Some(2));
+}
+
+#[test]
+fn the_backend_of_windows_is_refused_elsewhere() {
+    let refused = run(&root(), &["analyze", DEMO, "--etl-backend", "os", "-o", "never"]);
+    let text = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(2), "{text}");
+    assert!(text.contains("--manifests"), "{text}");
+    assert!(stdout(&run(&root(), &["--version"])).contains("Trace backends: portable"));
 }

@@ -46,7 +46,7 @@ static NAMES: LazyLock<Names> = LazyLock::new(|| {
         headers: HashSet::new(),
         firsts: [0; 64],
     };
-    for [kind, name] in crate::table::rows(include_str!("../../../pipelines/etl/secrets.tsv")) {
+    for [kind, name] in crate::table::rows(include_str!("../tables/secrets.tsv")) {
         if kind != "field" {
             names.note(name);
         }

@@ -8,7 +8,7 @@ use casetrace_model::Text;
 use crate::Guid;
 
 static TABLE: LazyLock<HashMap<Guid, &'static str>> = LazyLock::new(|| {
-    crate::table::rows(include_str!("../../../pipelines/etl/providers.tsv"))
+    crate::table::rows(include_str!("../tables/providers.tsv"))
         .filter_map(|[guid, name, _]| Some((Guid::parse(guid)?, name)))
         .collect()
 });
@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn every_line_of_the_table_is_read() {
-        let lines = crate::table::rows::<3>(include_str!("../../../pipelines/etl/providers.tsv")).count();
+        let lines = crate::table::rows::<3>(include_str!("../tables/providers.tsv")).count();
         assert_eq!(TABLE.len(), lines);
         assert_eq!(known_name(crate::names::PKTMON), Some("Microsoft-Windows-PktMon"));
     }

@@ -16,7 +16,7 @@ macro_rules! table_files {
     ($($name:literal),* $(,)?) => {
         /// Name and text of every event table.
         const FILES: &[(&str, &str)] =
-            &[$(($name, include_str!(concat!("../../../pipelines/events/", $name, ".tsv")))),*];
+            &[$(($name, include_str!(concat!("../tables/", $name, ".tsv")))),*];
     };
 }
 
@@ -25,8 +25,8 @@ table_files!(
     "connect", "liveid", "system", "trace",
 );
 
-const VALUES: &str = include_str!("../../../pipelines/events/values.tsv");
-const PATTERNS: &str = include_str!("../../../pipelines/events/patterns.tsv");
+const VALUES: &str = include_str!("../tables/values.tsv");
+const PATTERNS: &str = include_str!("../tables/patterns.tsv");
 
 /// A mistake in a table.
 #[derive(Debug, Clone, PartialEq, Eq)]

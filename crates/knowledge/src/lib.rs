@@ -27,4 +27,5 @@ mod table;
 pub use endpoint::Endpoint;
 pub use entry::{Entry, Kind, Lang, Phrase};
 pub use explain::Knowledge;
+pub use suggest::closest;
 pub use table::{Fact, TableError};

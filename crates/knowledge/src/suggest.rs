@@ -5,8 +5,8 @@ const MAX: usize = 5;
 /// Longer words are not compared (the cost grows with the square).
 const MAX_WORD: usize = 96;
 
-/// The closest of `known` to `word`: few edits apart, or containing it.
-pub(crate) fn closest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+/// The closest of `known` to `word`, best first, five at most: few edits apart (case is ignored), or containing it.
+pub fn closest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     if word.len() < 3 || word.len() > MAX_WORD {
         return Vec::new();
     }

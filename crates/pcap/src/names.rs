@@ -42,7 +42,7 @@ macro_rules! registry {
     ($($(#[$doc:meta])* $name:ident = $file:literal;)*) => {
         $($(#[$doc])*
         pub(crate) static $name: LazyLock<Names> =
-            LazyLock::new(|| Names::read(include_str!(concat!("../../../pipelines/packets/", $file))));)*
+            LazyLock::new(|| Names::read(include_str!(concat!("../tables/", $file))));)*
     };
 }
 

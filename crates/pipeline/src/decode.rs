@@ -1,14 +1,17 @@
 //! One member to rows: picks the decoder and hands it its options.
 
 use std::cell::RefCell;
-use std::io::Read;
+use std::io::{self, Read};
+use std::path::Path;
 use std::sync::Mutex;
 
 use casetrace_bundle::{Case, Member};
-use casetrace_model::{Collected, Diagnostic, Inspection, Limits, Sink, Source, Text};
+use casetrace_etl::{EtlSource, PortableTrace};
+use casetrace_model::{Collected, Diagnostic, Inspection, Limits, PacketSink, ReadSeek, Sink, Source, Text};
 use jiff::tz::TimeZone;
 
 use crate::definition::Decoder;
+use crate::memory::Budget;
 use crate::read::shown_path;
 use crate::sink::{MemberSink, PacketFeed, Shared, SharedSink};
 
@@ -39,6 +42,9 @@ pub(crate) struct Job<'a> {
     pub(crate) known_texts: &'a KnownTexts,
     /// Threads one decoder may use, when members alone do not fill the machine.
     pub(crate) threads: usize,
+    pub(crate) memory: Budget,
+    /// Ask the Windows this runs on for providers; traces are put into this folder for it.
+    pub(crate) os_backend: Option<&'a Path>,
 }
 
 /// What came of one member.
@@ -57,6 +63,7 @@ pub(crate) fn member<'a>(case: &Case, index: usize, decoder: Decoder, job: &Job<
         shown_path(job.shared.redactor, &member.path),
         job.host.clone(),
         job.wants_rows,
+        job.memory.for_member(member.size),
     );
     let mut decoded = match decoder {
         Decoder::Etl => etl(member, job, sink),
@@ -99,6 +106,43 @@ fn plain(inspection: Inspection, sink: MemberSink<'_>) -> Decoded<'_> {
     }
 }
 
+/// A trace, ready for one of the backends.
+enum Trace {
+    Portable(Box<dyn ReadSeek + Send>),
+    /// Windows opens traces by name, so the member is a file for as long as this takes.
+    #[cfg(windows)]
+    Os(tempfile::TempPath),
+}
+
+impl Trace {
+    fn open(member: &Member, os_folder: Option<&Path>) -> io::Result<Self> {
+        match os_folder {
+            #[cfg(windows)]
+            Some(folder) => {
+                let mut file = tempfile::Builder::new().suffix(".etl").tempfile_in(folder)?;
+                io::copy(&mut *member.open()?, file.as_file_mut())?;
+                Ok(Self::Os(file.into_temp_path()))
+            }
+            _ => Ok(Self::Portable(member.open()?)),
+        }
+    }
+
+    fn decode(
+        self,
+        options: &casetrace_etl::Options,
+        sink: &mut dyn Sink,
+        packets: &mut dyn PacketSink,
+    ) -> casetrace_etl::Decoded {
+        match self {
+            Self::Portable(mut input) => PortableTrace::new(&mut *input).decode(options, sink, Some(packets)),
+            #[cfg(windows)]
+            Self::Os(path) => {
+                casetrace_etl::WindowsTrace::new(path.to_path_buf()).decode(options, sink, Some(packets))
+            }
+        }
+    }
+}
+
 fn etl<'a>(member: &Member, job: &Job<'a>, sink: MemberSink<'a>) -> Decoded<'a> {
     let options = casetrace_etl::Options {
         limits: job.limits,
@@ -107,8 +151,8 @@ fn etl<'a>(member: &Member, job: &Job<'a>, sink: MemberSink<'a>) -> Decoded<'a> 
         threads: job.threads,
         ..casetrace_etl::Options::default()
     };
-    let mut input = match member.open() {
-        Ok(input) => input,
+    let trace = match Trace::open(member, job.os_backend) {
+        Ok(trace) => trace,
         Err(error) => return unreadable(&error, sink),
     };
     let cell = RefCell::new(sink);
@@ -121,7 +165,7 @@ fn etl<'a>(member: &Member, job: &Job<'a>, sink: MemberSink<'a>) -> Decoded<'a> 
         analyzer: casetrace_pcap::Analyzer::new(&packet_options),
         sink: SharedSink(&cell),
     };
-    let decoded = casetrace_etl::decode(&mut *input, &options, &mut SharedSink(&cell), Some(&mut feed));
+    let decoded = trace.decode(&options, &mut SharedSink(&cell), &mut feed);
     let mut inspection = decoded.inspection;
     let packets = feed.analyzer.finish(&mut feed.sink);
     inspection.counts.extend(packets.counts);

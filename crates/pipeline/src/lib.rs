@@ -3,6 +3,27 @@
 //! [`read()`] unpacks and decodes, [`analyze()`] adds judgement and report, [`write()`] puts the case folder in place. Which decoder
 //! reads which kind of member is data (`pipelines/default.toml`). Results depend on the input's bytes and the
 //! settings only: not on the number of threads, the clock, or where the input lies.
+//!
+//! ```
+//! use casetrace_knowledge::Lang;
+//! use casetrace_pipeline::{Settings, Silent, analyze, write};
+//! use casetrace_rules::RulePack;
+//!
+//! let folder = tempfile::tempdir()?;
+//! let log = folder.path().join("az.txt");
+//! std::fs::write(&log, "AADSTS50126: Error validating credentials due to invalid username or password.\n")?;
+//!
+//! let settings = Settings::new()?;
+//! let result = analyze(&[log], &settings, &RulePack::builtin().pack, Lang::En, &Silent)?;
+//! write(&result, &folder.path().join("az.casetrace"))?;
+//! assert!(folder.path().join("az.casetrace/findings.json").is_file());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+/// The example of `docs/library.md` compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/library.md")]
+struct Library;
 
 mod analyze;
 mod context;
@@ -12,6 +33,7 @@ mod definition;
 mod enrich;
 mod error;
 mod inventory;
+mod memory;
 mod output;
 mod progress;
 mod read;
@@ -26,8 +48,8 @@ pub use dataset::{DatasetFiles, dataset_tables, is_dataset, join_parquet, write_
 pub use definition::{Decoder, Definition, Route};
 pub use error::RunError;
 pub use inventory::{ClockNote, Inventory, InventoryMember, ReadOutcome};
-pub use output::{CaseFolder, FinishedCase, load, names};
+pub use output::{CaseFolder, FinishedCase, load, names, replace};
 pub use progress::{Progress, Silent, Stage};
 pub use read::{CaseRows, InputFile, read};
-pub use settings::Settings;
+pub use settings::{Backend, Settings};
 pub use tables::tables;

@@ -54,15 +54,7 @@ impl CaseFolder {
             path: path.clone(),
             source,
         };
-        let mut part = tempfile::Builder::new()
-            .prefix(".part-")
-            .tempfile_in(&self.folder)
-            .map_err(failed)?;
-        let mut out = BufWriter::with_capacity(1 << 20, part.as_file_mut());
-        fill(&mut out).and_then(|()| out.flush()).map_err(failed)?;
-        drop(out);
-        readable_by_all(part.as_file()).map_err(failed)?;
-        part.persist(&path).map(drop).map_err(|error| failed(error.error))
+        replace(&path, failed, |out| fill(out).map_err(failed))
     }
 
     /// Writes a JSON document with a final line break.
@@ -99,16 +91,34 @@ impl CaseFolder {
     }
 }
 
-/// Temporary files are private; results get what a plain create would give.
-#[cfg(unix)]
-fn readable_by_all(file: &File) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(fs::Permissions::from_mode(0o644))
+/// Writes `path` whole or not at all: `fill` writes into a hidden file beside it, which then takes its name. A stopped or
+/// failed run leaves what was there before.
+///
+/// Errors: those of `fill`, and `failed` for what the file system says.
+pub fn replace<T, E>(
+    path: &Path,
+    failed: impl Fn(io::Error) -> E,
+    fill: impl FnOnce(&mut BufWriter<&mut File>) -> Result<T, E>,
+) -> Result<T, E> {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
+    let mut part = beside()
+        .tempfile_in(folder.unwrap_or(Path::new(".")))
+        .map_err(&failed)?;
+    let mut out = BufWriter::with_capacity(1 << 20, part.as_file_mut());
+    let filled = fill(&mut out)?;
+    out.flush().map_err(&failed)?;
+    drop(out);
+    part.persist(path).map_err(|error| failed(error.error))?;
+    Ok(filled)
 }
 
-#[cfg(not(unix))]
-fn readable_by_all(_: &File) -> io::Result<()> {
-    Ok(())
+/// Temporary files are private by default; results get what a plain create would give under the user's mask.
+fn beside() -> tempfile::Builder<'static, 'static> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".part-");
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder
 }
 
 /// A finished case, read back.

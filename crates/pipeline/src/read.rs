@@ -20,8 +20,9 @@ use crate::decode::{self, Decoded, Job, KnownText, KnownTexts};
 use crate::definition::{Decoder, Route};
 use crate::error::RunError;
 use crate::inventory::{InventoryMember, ReadOutcome};
+use crate::memory::{self, Budget};
 use crate::progress::{Progress, Stage};
-use crate::settings::Settings;
+use crate::settings::{Backend, Settings};
 use crate::sink::Shared;
 
 /// Texts up to this size are looked at for the PC's name and zone before everything else.
@@ -124,7 +125,9 @@ pub fn read(
     progress.stage(Stage::Decode, total);
     let job = Job {
         shared: &shared,
-        limits: settings.limits,
+        limits: memory::limits(settings.limits, settings.memory_limit, settings.jobs),
+        memory: Budget::new(settings.memory_limit, total),
+        os_backend: (settings.etl_backend == Backend::Os).then_some(work.path()),
         host: context.host,
         zone: context.zone,
         year: context.year,

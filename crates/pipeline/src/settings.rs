@@ -8,6 +8,17 @@ use casetrace_redact::Mode;
 
 use crate::definition::Definition;
 
+/// Who describes the events of a trace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Backend {
+    /// The trace, the given manifests and the built-in tables: equal on every computer.
+    #[default]
+    Portable,
+    /// Also the providers registered with the Windows this runs on. Elsewhere it is the same as
+    /// [`Portable`](Self::Portable); a command should refuse it there.
+    Os,
+}
+
 /// Settings of one run.
 #[derive(Debug)]
 pub struct Settings {
@@ -21,6 +32,10 @@ pub struct Settings {
     pub manifests: Vec<String>,
     /// Texts of TMF files.
     pub tmf: Vec<String>,
+    /// Who describes the events of a trace.
+    pub etl_backend: Backend,
+    /// Bytes that decoded rows and open streams may take; what goes beyond is counted and reported, not kept.
+    pub memory_limit: Option<u64>,
     /// Threads.
     pub jobs: usize,
     /// Private temporary files go below this folder.
@@ -40,6 +55,8 @@ impl Settings {
             redact: Mode::Secrets,
             manifests: Vec::new(),
             tmf: Vec::new(),
+            etl_backend: Backend::Portable,
+            memory_limit: None,
             jobs: std::thread::available_parallelism().map_or(1, usize::from),
             work_dir: std::env::temp_dir(),
             definition: Definition::builtin()?,

@@ -9,6 +9,7 @@ use casetrace_redact::Redactor;
 use casetrace_timeline::{Spill, TimelineBuilder};
 
 use crate::enrich;
+use crate::memory;
 use crate::progress::Progress;
 
 /// What all members of a run share.
@@ -29,6 +30,9 @@ pub(crate) struct MemberSink<'a> {
     wants_rows: bool,
     reported_bytes: u64,
     dropped_diagnostics: u64,
+    /// Bytes of rows that may still be kept, under a memory limit.
+    memory_left: Option<u64>,
+    dropped_rows: u64,
     pub(crate) builder: TimelineBuilder,
     pub(crate) diagnostics: Vec<Diagnostic>,
 }
@@ -40,6 +44,7 @@ impl<'a> MemberSink<'a> {
         artifact: String,
         host: Option<Text>,
         wants_rows: bool,
+        memory: Option<u64>,
     ) -> Self {
         Self {
             shared,
@@ -48,13 +53,23 @@ impl<'a> MemberSink<'a> {
             wants_rows,
             reported_bytes: 0,
             dropped_diagnostics: 0,
+            memory_left: memory,
+            dropped_rows: 0,
             builder: TimelineBuilder::with_spill(&shared.spill),
             diagnostics: Vec::new(),
         }
     }
 
-    /// Says how many remarks were too many to keep.
+    /// Says what was too much to keep.
     pub(crate) fn close(&mut self) {
+        if self.dropped_rows > 0 {
+            let text = format!(
+                "The memory limit was reached: {} later rows are not in the timeline and were not judged. \
+                 Run again with a higher --memory-limit, or with fewer files.",
+                self.dropped_rows
+            );
+            self.diagnostics.push(Diagnostic::warning("MemoryLimit", text));
+        }
         if self.dropped_diagnostics > 0 {
             let text = format!(
                 "{} further remarks of this kind were not kept.",
@@ -66,6 +81,16 @@ impl<'a> MemberSink<'a> {
     }
 }
 
+impl MemberSink<'_> {
+    /// Once a row did not fit none does, so that what is kept is the beginning and not a selection.
+    fn fits(&mut self, row: &Row) -> bool {
+        let Some(left) = self.memory_left else { return true };
+        let rest = left.checked_sub(memory::row_bytes(row));
+        self.memory_left = Some(rest.unwrap_or(0));
+        rest.is_some() && self.dropped_rows == 0
+    }
+}
+
 impl Sink for MemberSink<'_> {
     fn row(&mut self, mut row: Row) {
         if row.host.is_none() {
@@ -73,6 +98,10 @@ impl Sink for MemberSink<'_> {
         }
         enrich::row(&mut row, self.shared.knowledge);
         self.shared.redactor.redact_row(&mut row);
+        if !self.fits(&row) {
+            self.dropped_rows += 1;
+            return;
+        }
         self.builder.push(&self.artifact, None, row);
     }
 

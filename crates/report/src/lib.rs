@@ -2,6 +2,20 @@
 //!
 //! [`Report::build`] makes the view model, [`markdown`] and [`html`] render it with a template. All are pure: no clock,
 //! no path, no locale, so equal cases give equal reports.
+//!
+//! ```
+//! use casetrace_knowledge::Lang;
+//! use casetrace_report::{Input, Report, markdown};
+//! use casetrace_rules::{Context, RulePack};
+//! use casetrace_timeline::TimelineBuilder;
+//!
+//! let timeline = TimelineBuilder::new().finish();
+//! let findings = RulePack::builtin().pack.evaluate(&timeline, &Context::default());
+//! let input = Input { name: "case 42", inputs: &[], sources: &[], findings: &findings, timeline: &timeline };
+//! let report = markdown(&Report::build(&input, Lang::En), None)?;
+//! assert!(report.starts_with("# Escalation report: case 42"));
+//! # Ok::<(), casetrace_report::RenderError>(())
+//! ```
 
 mod endpoints;
 mod escape;

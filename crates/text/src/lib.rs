@@ -5,6 +5,19 @@
 //! `formats`; what the tables under `pipelines/text` list (labels, phrases, settings) is data. Input of any size
 //! is read in blocks; lines beyond the limit are cut with a diagnostic. Nothing here knows paths, clocks or
 //! the environment, and no damage makes a file fail as a whole.
+//!
+//! ```
+//! use casetrace_model::Collected;
+//! use casetrace_text::{Options, decode};
+//!
+//! let text = "\r\n| Device State |\r\n+----+\r\n\r\n     AzureAdJoined : NO\r\n      DomainJoined : YES\r\n";
+//! let options = Options { name: "dsregcmd.txt".to_owned(), ..Options::default() };
+//! let mut out = Collected::default();
+//! let result = decode(&mut text.as_bytes(), &options, &mut out);
+//! assert_eq!(result.format.name(), "dsregcmd");
+//! assert_eq!(result.encoding, "ascii");
+//! assert!(!out.rows.is_empty());
+//! ```
 
 mod blocks;
 mod clock;

@@ -3,13 +3,13 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use casetrace_pipeline::{CaseResult, ReadOutcome, analyze, write};
-use casetrace_rules::{Confidence, Severity, Status};
+use casetrace_pipeline::{CaseResult, ReadOutcome, Settings, analyze, write};
+use casetrace_rules::{Confidence, RulePack, Severity, Status};
 
 use crate::args::{Analyze, Common, FailOn};
 use crate::exit::{FINDINGS, Failure, PARTIAL, UNREADABLE};
 use crate::progress::Display;
-use crate::{input, pack};
+use crate::{input, pack, terminal};
 
 /// Findings named on the terminal.
 const MAX_SHOWN: usize = 5;
@@ -22,14 +22,39 @@ pub(crate) fn run(args: &Analyze, common: &Common, out: &mut dyn Write) -> Resul
         Some(folder) => folder.clone(),
         None => default_folder(args.inputs.first().map(PathBuf::as_path))?,
     };
+    let job = Job {
+        inputs: &args.inputs,
+        settings: &settings,
+        pack: &pack,
+        folder: &folder,
+    };
+    let result = analyze_into(&job, common, out)?;
+    verdict(&result, args)
+}
+
+/// What is analysed, with what, and where results go.
+pub(crate) struct Job<'a> {
+    pub(crate) inputs: &'a [PathBuf],
+    pub(crate) settings: &'a Settings,
+    pub(crate) pack: &'a RulePack,
+    pub(crate) folder: &'a Path,
+}
+
+/// Writes the case folder and the summary.
+pub(crate) fn analyze_into(
+    job: &Job<'_>,
+    common: &Common,
+    out: &mut dyn Write,
+) -> Result<CaseResult, Failure> {
     let display = Display::new(common.quiet, false);
-    let result = analyze(&args.inputs, &settings, &pack, common.lang, &display).map_err(input::failure)?;
-    write(&result, &folder).map_err(input::failure)?;
+    let result =
+        analyze(job.inputs, job.settings, job.pack, common.lang, &display).map_err(input::failure)?;
+    write(&result, job.folder).map_err(input::failure)?;
     display.finish();
     if !common.quiet {
-        summary(&result, &folder, out)?;
+        summary(&result, job.folder, out)?;
     }
-    verdict(&result, args)
+    Ok(result)
 }
 
 /// `./<input name>.casetrace`.
@@ -69,11 +94,7 @@ fn summary(result: &CaseResult, folder: &Path, out: &mut dyn Write) -> Result<()
             finding.confidence.as_str(),
             finding.title
         );
-        writeln!(
-            out,
-            "{}",
-            line.chars().filter(|ch| !ch.is_control()).collect::<String>()
-        )?;
+        writeln!(out, "{}", terminal::line(&line))?;
     }
     if weighty.len() > MAX_SHOWN {
         writeln!(out, "… and {} more", weighty.len() - MAX_SHOWN)?;
@@ -87,16 +108,24 @@ fn summary(result: &CaseResult, folder: &Path, out: &mut dyn Write) -> Result<()
             .count()
     };
     let (partial, failed) = (unread(ReadOutcome::Partial), unread(ReadOutcome::Failed));
+    let files = |n: usize| {
+        if n == 1 {
+            "1 file".to_owned()
+        } else {
+            format!("{n} files")
+        }
+    };
     writeln!(
         out,
-        "{} members, {} rows",
-        result.rows.members.len(),
+        "{} read, {} rows",
+        files(result.rows.members.len()),
         result.rows.timeline.len()
     )?;
     if partial + failed > 0 {
         writeln!(
             out,
-            "{partial} members read in part, {failed} not at all; the report says what was lost"
+            "{} in part, {failed} not at all; the report says what was lost",
+            files(partial)
         )?;
     }
     writeln!(out, "Report: {}", folder.join("report.md").display())?;

@@ -1,13 +1,15 @@
 //! `casetrace convert`: packets of a trace as pcapng.
 
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Write};
+use std::io::{BufReader, Write};
 
-use casetrace_model::{CountOnly, Diagnostic, Inspection, Packet, PacketSink, Sink};
+use casetrace_model::{CountOnly, Diagnostic, Inspection, Lost, Packet, PacketSink, Sink};
 use casetrace_pcap::PcapngWriter;
+use casetrace_pipeline::replace;
 
 use crate::args::Convert;
 use crate::exit::{Failure, UNREADABLE};
+use crate::terminal;
 
 /// Counts what goes through, and keeps the first write error.
 struct Counting<W: Write> {
@@ -43,48 +45,50 @@ impl Sink for Remarks {
 pub(crate) fn run(args: &Convert, out: &mut dyn Write) -> Result<(), Failure> {
     let input_name = args.input.display().to_string();
     let file = File::open(&args.input).map_err(|error| Failure::io(&input_name, &error))?;
-    let folder = args
-        .output
-        .parent()
-        .filter(|p| !p.as_os_str().is_empty())
-        .unwrap_or(std::path::Path::new("."));
     let output_name = args.output.display().to_string();
-    let part = tempfile::NamedTempFile::new_in(folder).map_err(|error| Failure::io(&output_name, &error))?;
-
+    let failed = |error| Failure::io(&output_name, &error);
     let mut input = BufReader::with_capacity(1 << 20, file);
-    let mut sink = Counting {
-        writer: PcapngWriter::new(BufWriter::new(part))?,
-        packets: 0,
-    };
-    let mut remarks = Remarks::default();
-    let casetrace_etl::Decoded { inspection, .. } = casetrace_etl::decode(
-        &mut input,
-        &casetrace_etl::Options::default(),
-        &mut remarks,
-        Some(&mut sink),
-    );
-    let written = sink
-        .writer
-        .finish()
-        .map_err(|error| Failure::io(&output_name, &error))?;
-    let part = written
-        .into_inner()
-        .map_err(|error| Failure::io(&output_name, error.error()))?;
-    if sink.packets == 0 {
-        say_why(&input_name, &inspection, &remarks.0.diagnostics);
-        return Err(Failure::Code(UNREADABLE));
-    }
-    part.persist(&args.output)
-        .map_err(|error| Failure::io(&output_name, &error.error))?;
-    writeln!(out, "{} packets written to {output_name}", sink.packets)?;
-    if inspection.lost.events > 0 || inspection.lost.buffers > 0 {
+    let (packets, lost) = replace(&args.output, failed, |file| {
+        packets(&mut input, file, &input_name)
+    })?;
+    writeln!(
+        out,
+        "{packets} packets written to {}",
+        terminal::line(&output_name)
+    )?;
+    if lost.events > 0 || lost.buffers > 0 {
         tracing::warn!(
-            events = inspection.lost.events,
-            buffers = inspection.lost.buffers,
+            events = lost.events,
+            buffers = lost.buffers,
             "The recording lost events."
         );
     }
     Ok(())
+}
+
+/// Copies the packets and counts them; a trace without any is a failure, so that no empty capture is left.
+fn packets(
+    input: &mut BufReader<File>,
+    out: &mut dyn Write,
+    input_name: &str,
+) -> Result<(u64, Lost), Failure> {
+    let mut sink = Counting {
+        writer: PcapngWriter::new(out)?,
+        packets: 0,
+    };
+    let mut remarks = Remarks::default();
+    let casetrace_etl::Decoded { inspection, .. } = casetrace_etl::decode(
+        input,
+        &casetrace_etl::Options::default(),
+        &mut remarks,
+        Some(&mut sink),
+    );
+    sink.writer.finish()?;
+    if sink.packets == 0 {
+        say_why(input_name, &inspection, &remarks.0.diagnostics);
+        return Err(Failure::Code(UNREADABLE));
+    }
+    Ok((sink.packets, inspection.lost))
 }
 
 /// A trace without packets is no error of ours; say what it holds instead.

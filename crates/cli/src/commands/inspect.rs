@@ -10,6 +10,7 @@ use crate::args::{Common, Inspect, TextFormat};
 use crate::exit::{Failure, UNREADABLE};
 use crate::input;
 use crate::progress::Display;
+use crate::terminal;
 
 /// Lines per provider in text output.
 const MAX_EVENTS_SHOWN: usize = 8;
@@ -89,7 +90,7 @@ fn text(
         .as_deref()
         .map(|format| format!(" ({format})"))
         .unwrap_or_default();
-    writeln!(out, "{}", clean(&member.path))?;
+    writeln!(out, "{}", terminal::line(&member.path))?;
     writeln!(
         out,
         "  kind      {}{format}, {} bytes, {}",
@@ -101,7 +102,7 @@ fn text(
         writeln!(out, "  sha256    {}", member.sha256)?;
     }
     if let Some(reason) = &member.reason {
-        writeln!(out, "  skipped   {}", clean(reason))?;
+        writeln!(out, "  skipped   {}", terminal::line(reason))?;
     }
     if let Some(facts) = inspection {
         facts_text(facts, out)?;
@@ -117,7 +118,7 @@ fn text(
             "  {:<9} {}{offset}: {}",
             part("severity"),
             part("code"),
-            clean(part("message"))
+            terminal::line(part("message"))
         )?;
     }
     writeln!(out)?;
@@ -135,7 +136,7 @@ fn facts_text(facts: &Inspection, out: &mut dyn Write) -> Result<(), Failure> {
         )?;
     }
     if !facts.clock.is_empty() {
-        writeln!(out, "  clock     {}", clean(&facts.clock))?;
+        writeln!(out, "  clock     {}", terminal::line(&facts.clock))?;
     }
     let lost = &facts.lost;
     if lost.events + lost.buffers + lost.bytes > 0 {
@@ -146,7 +147,7 @@ fn facts_text(facts: &Inspection, out: &mut dyn Write) -> Result<(), Failure> {
         )?;
     }
     for (name, value) in &facts.container {
-        writeln!(out, "  {name:<9} {}", clean(&value.to_string()))?;
+        writeln!(out, "  {name:<9} {}", terminal::line(&value.to_string()))?;
     }
     let mut counts: Vec<_> = facts.counts.iter().collect();
     counts.sort_by_key(|(name, count)| (std::cmp::Reverse(count.total), *name));
@@ -157,7 +158,7 @@ fn facts_text(facts: &Inspection, out: &mut dyn Write) -> Result<(), Failure> {
         let shown: Vec<String> = events
             .iter()
             .take(MAX_EVENTS_SHOWN)
-            .map(|(event, n)| format!("{}×{n}", clean(event)))
+            .map(|(event, n)| format!("{}×{n}", terminal::line(event)))
             .collect();
         let more = if more > 0 {
             format!(" and {more} more")
@@ -168,16 +169,9 @@ fn facts_text(facts: &Inspection, out: &mut dyn Write) -> Result<(), Failure> {
             out,
             "  {:>9} {}: {}{more}",
             count.total,
-            clean(name),
+            terminal::line(name),
             shown.join(", ")
         )?;
     }
     Ok(())
-}
-
-/// Names come from the input; control characters stay off the terminal.
-fn clean(text: &str) -> String {
-    text.chars()
-        .map(|ch| if ch.is_control() { '\u{fffd}' } else { ch })
-        .collect()
 }

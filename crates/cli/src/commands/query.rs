@@ -1,10 +1,9 @@
 //! `casetrace query`: SQL over finished cases.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::io::Write;
+use std::path::PathBuf;
 
-use casetrace_pipeline::tables;
+use casetrace_pipeline::{replace, tables};
 use casetrace_timeline::{frame_cell, query, write_frame_csv, write_frame_jsonl};
 use comfy_table::{ContentArrangement, Table, presets};
 use polars::prelude::{DataFrame, ParquetWriter};
@@ -12,7 +11,7 @@ use polars::prelude::{DataFrame, ParquetWriter};
 use super::timeline::refused;
 use crate::args::{Query, QueryFormat};
 use crate::exit::Failure;
-use crate::input;
+use crate::{input, terminal};
 
 /// Rows shown as a table; longer results want a file format.
 const MAX_TABLE_ROWS: usize = 200;
@@ -27,20 +26,8 @@ pub(crate) fn run(args: &Query, out: &mut dyn Write) -> Result<(), Failure> {
     match &args.output {
         None => write(frame, args.format, out),
         Some(path) => {
-            let name = path.display().to_string();
-            let folder = path
-                .parent()
-                .filter(|p| !p.as_os_str().is_empty())
-                .unwrap_or(Path::new("."));
-            let mut part =
-                tempfile::NamedTempFile::new_in(folder).map_err(|error| Failure::io(&name, &error))?;
-            let mut file = BufWriter::new(part.as_file_mut() as &mut File);
-            write(frame, args.format, &mut file)?;
-            file.flush()?;
-            drop(file);
-            part.persist(path)
-                .map(drop)
-                .map_err(|error| Failure::io(&name, &error.error))
+            let failed = |error| Failure::io(&path.display().to_string(), &error);
+            replace(path, failed, |file| write(frame, args.format, file))
         }
     }
 }
@@ -70,7 +57,7 @@ fn table(frame: &DataFrame, out: &mut dyn Write) -> Result<(), Failure> {
         table.add_row(frame.columns().iter().map(|column| {
             column
                 .get(row)
-                .map(|value| printable(&frame_cell(&value)))
+                .map(|value| terminal::lines(&frame_cell(&value)))
                 .unwrap_or_default()
         }));
     }
@@ -84,16 +71,4 @@ fn table(frame: &DataFrame, out: &mut dyn Write) -> Result<(), Failure> {
         )?;
     }
     Ok(())
-}
-
-fn printable(text: &str) -> String {
-    text.chars()
-        .map(|ch| {
-            if ch.is_control() && ch != '\n' {
-                '\u{fffd}'
-            } else {
-                ch
-            }
-        })
-        .collect()
 }

@@ -1,9 +1,8 @@
 //! `casetrace report`: render a finished case again.
 
-use std::fs;
 use std::io::Write;
 
-use casetrace_pipeline::{CaseFolder, names, report_again};
+use casetrace_pipeline::{CaseFolder, names, replace, report_again};
 
 use crate::args::{Common, ReportArgs};
 use crate::exit::Failure;
@@ -18,8 +17,9 @@ pub(crate) fn run(args: &ReportArgs, common: &Common, out: &mut dyn Write) -> Re
             let html = path
                 .extension()
                 .is_some_and(|ending| ending.eq_ignore_ascii_case("html"));
-            fs::write(path, if html { &report.html } else { &report.markdown })
-                .map_err(|error| Failure::io(&path.display().to_string(), &error))?;
+            let text = if html { &report.html } else { &report.markdown };
+            let failed = |error| Failure::io(&path.display().to_string(), &error);
+            replace(path, failed, |out| Ok(out.write_all(text.as_bytes())?))?;
             writeln!(out, "Report: {}", path.display())?;
         }
         None => {

@@ -81,9 +81,12 @@ fn list(pack: &RulePack, common: &Common, json: bool, out: &mut dyn Write) -> Re
 
 fn show(pack: &RulePack, id: &str, out: &mut dyn Write) -> Result<(), Failure> {
     let Some(rule) = pack.rule(id) else {
-        return Err(Failure::Usage(format!(
-            "there is no rule {id}; see casetrace rules list"
-        )));
+        let near = casetrace_knowledge::closest(id, pack.rules().iter().map(|rule| rule.id.as_str()));
+        let hint = match near.as_slice() {
+            [] => "see casetrace rules list".to_owned(),
+            near => format!("did you mean {}?", near.join(" or ")),
+        };
+        return Err(Failure::Usage(format!("there is no rule {id:?}; {hint}")));
     };
     Ok(writeln!(out, "{}", pack.plan(rule, None))?)
 }

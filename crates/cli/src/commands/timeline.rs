@@ -1,10 +1,9 @@
 //! `casetrace timeline`: rows of an input or of a finished case, in the formats other tools read.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::path::Path;
 
-use casetrace_pipeline::read;
+use casetrace_pipeline::{read, replace};
 use casetrace_timeline::{
     ColumnId, Condition, Filter, Timeline, TimelineError, read_parquet, write_csv, write_excel, write_jsonl,
     write_l2tcsv, write_parquet, write_timesketch,
@@ -65,22 +64,11 @@ fn filter(args: &args::Filter) -> Result<Filter, Failure> {
 }
 
 fn to_file(timeline: &Timeline, columns: &[ColumnId], format: RowFormat, path: &Path) -> Result<(), Failure> {
-    let name = path.display().to_string();
-    let folder = path
-        .parent()
-        .filter(|p| !p.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let mut part = tempfile::NamedTempFile::new_in(folder).map_err(|error| Failure::io(&name, &error))?;
-    if format == RowFormat::Parquet {
-        write_parquet(timeline, BufWriter::new(part.as_file_mut())).map_err(refused)?;
-    } else {
-        let mut out = BufWriter::new(part.as_file_mut() as &mut File);
-        write(timeline, columns, format, &mut out)?;
-        out.flush()?;
-    }
-    part.persist(path)
-        .map(drop)
-        .map_err(|error| Failure::io(&name, &error.error))
+    let failed = |error| Failure::io(&path.display().to_string(), &error);
+    replace(path, failed, |out| match format {
+        RowFormat::Parquet => write_parquet(timeline, out).map(drop).map_err(refused),
+        _ => write(timeline, columns, format, out),
+    })
 }
 
 fn write(

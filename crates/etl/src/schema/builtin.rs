@@ -11,8 +11,7 @@ use casetrace_model::Text;
 use super::{Count, Field, FieldKind, In, Length, Origin, Out, Schema, ValueMap, ValueType};
 use crate::Guid;
 
-static TABLE: LazyLock<Table> =
-    LazyLock::new(|| Table::read(include_str!("../../../../pipelines/etl/events.tsv")));
+static TABLE: LazyLock<Table> = LazyLock::new(|| Table::read(include_str!("../../tables/events.tsv")));
 
 /// The layout for an event recorded on `os_build`.
 pub(crate) fn find(provider: Guid, id: u16, version: u8, os_build: u32) -> Option<Schema> {
@@ -229,7 +228,7 @@ mod tests {
 
     #[test]
     fn every_line_of_the_table_is_understood() {
-        let text = include_str!("../../../../pipelines/etl/events.tsv");
+        let text = include_str!("../../tables/events.tsv");
         let mut lines = 0;
         for [kind, id, _, _, _, _, fields] in crate::table::rows(text) {
             if kind == "event" {

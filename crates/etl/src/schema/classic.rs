@@ -21,7 +21,7 @@ struct Table {
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
     let mut table = Table::default();
     for [guid, group, opcodes, version, task, opcode, fields] in
-        crate::table::rows(include_str!("../../../../pipelines/etl/classic.tsv"))
+        crate::table::rows(include_str!("../../tables/classic.tsv"))
     {
         let (Some(guid), Ok(number), Ok(version)) = (Guid::parse(guid), opcodes.parse(), version.parse())
         else {
@@ -59,7 +59,7 @@ pub(crate) fn class_of_group(group: u8) -> Option<Guid> {
 }
 
 static QUIET: LazyLock<HashMap<Guid, Vec<(u16, u16)>>> = LazyLock::new(|| {
-    crate::table::rows(include_str!("../../../../pipelines/etl/quiet.tsv"))
+    crate::table::rows(include_str!("../../tables/quiet.tsv"))
         .filter_map(|[guid, ids, _]| Some((Guid::parse(guid)?, ranges(ids))))
         .collect()
 });

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use casetrace_batch::{ChildCommand, JobLimits, Settings, Unwatched, Versions, memory_share};
 use clap::ValueEnum;
 
-use crate::args::{Common, Lang, Reading};
+use crate::args::{Common, EtlBackend, Lang, Reading};
 use crate::batch_args::{Analysis, Bounds, Places};
 use crate::exit::Failure;
 use crate::{input, pack};
@@ -68,6 +68,9 @@ pub(super) fn reading(analysis: &Analysis) -> Reading {
         redact: analysis.redact,
         jobs: analysis.threads,
         max_total: analysis.max_total,
+        // Cases run in processes of their own, whose limits the batch sets.
+        memory_limit: None,
+        etl_backend: EtlBackend::Portable,
     }
 }
 
