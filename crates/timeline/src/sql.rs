@@ -41,11 +41,57 @@ pub const TABLES: &[&str] = &[
 /// Runs a query over the given tables, each named as in [`TABLES`]. `f('x')`, `n('x')`, `t('x')` and `fields.x` work in it.
 pub fn query(tables: Vec<(&str, LazyFrame)>, sql: &str) -> Result<DataFrame, TimelineError> {
     let checked = Checked::new(sql)?;
-    let mut context = SQLContext::new();
-    for (name, frame) in tables {
-        if !TABLES.contains(&name) {
+    for (name, _) in &tables {
+        if !TABLES.contains(name) {
             return Err(SqlError::new(format!("`{name}` is not a table of a case.")).into());
         }
+    }
+    match lazy(tables.clone(), &checked)?.collect() {
+        Err(error) if counts_nothing(&error) => {
+            let narrow = tables
+                .into_iter()
+                .map(|(name, frame)| Ok((name, narrowed(frame, &checked)?)))
+                .collect::<Result<_, TimelineError>>()?;
+            lazy(narrow, &checked)?
+                .with_projection_pushdown(false)
+                .collect()
+                .map_err(sql_failed)
+        }
+        other => other.map_err(sql_failed),
+    }
+}
+
+/// The error of polars 0.55 when `COUNT(*)` over several files needs no column at all: the row counts of the files are added in a
+/// type that is not built in. With a column in hand it counts rightly.
+fn counts_nothing(error: &polars::error::PolarsError) -> bool {
+    error.to_string().contains("UInt128")
+}
+
+/// The columns a query names, and at least one.
+fn narrowed(mut frame: LazyFrame, checked: &Checked) -> Result<LazyFrame, TimelineError> {
+    let schema = frame.collect_schema().map_err(sql_failed)?;
+    let text = checked.sql.to_lowercase();
+    let named = |name: &PlSmallStr| {
+        let is_member_source = name == "fields" && !checked.members.is_empty();
+        checked.everything || is_member_source || text.contains(&name.to_lowercase())
+    };
+    let columns: Vec<PolarsExpr> = schema
+        .iter_names()
+        .enumerate()
+        .filter(|(at, name)| *at == 0 || named(name))
+        .map(|(_, name)| col(name.clone()))
+        .collect();
+    Ok(frame.select(columns))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "used as a map_err function")]
+fn sql_failed(error: polars::error::PolarsError) -> TimelineError {
+    SqlError::new(plain(&error)).into()
+}
+
+fn lazy(tables: Vec<(&str, LazyFrame)>, checked: &Checked) -> Result<LazyFrame, TimelineError> {
+    let mut context = SQLContext::new();
+    for (name, frame) in tables {
         let frame = if name == "timeline" {
             with_members(frame, &checked.members)
         } else {
@@ -53,12 +99,7 @@ pub fn query(tables: Vec<(&str, LazyFrame)>, sql: &str) -> Result<DataFrame, Tim
         };
         context.register(name, frame);
     }
-    let failed = |e: polars::error::PolarsError| TimelineError::from(SqlError::new(plain(&e)));
-    context
-        .execute(&checked.sql)
-        .map_err(failed)?
-        .collect()
-        .map_err(failed)
+    context.execute(&checked.sql).map_err(sql_failed)
 }
 
 /// Runs a query over a timeline in memory; only columns that the text names become a frame.
