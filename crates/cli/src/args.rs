@@ -100,6 +100,14 @@ pub(crate) enum RowFormat {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RowNaming {
+    /// As in `casetrace schema`
+    Casetrace,
+    /// Elastic Common Schema; what it has no field for is `casetrace.NAME`
+    Ecs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum QueryFormat {
     Table,
     Csv,
@@ -134,6 +142,9 @@ pub(crate) struct Reading {
     /// Who describes the events of a trace
     #[arg(long, value_enum, default_value_t = EtlBackend::Portable, help_heading = "Reading")]
     pub(crate) etl_backend: EtlBackend,
+    /// Write what was replaced by what to a new private file; it undoes --redact identity
+    #[arg(long, value_name = "FILE", help_heading = "Reading")]
+    pub(crate) redaction_map: Option<PathBuf>,
     /// Threads to use [default: one per core]
     #[arg(long, value_name = "N", help_heading = "Reading")]
     pub(crate) jobs: Option<usize>,
@@ -211,6 +222,11 @@ pub(crate) enum Command {
     /// Render the report of a finished case folder again
     #[command(after_help = "Example:\n  casetrace report upload.zip.casetrace --lang ja")]
     Report(ReportArgs),
+    /// What got better, worse or new between two captures of one computer
+    #[command(
+        after_help = "Examples:\n  casetrace diff before.casetrace after.casetrace\n  casetrace diff before.casetrace after.casetrace --format html -o change.html"
+    )]
+    Diff(DiffArgs),
     /// The columns of the timeline
     #[command(after_help = "Examples:\n  casetrace schema\n  casetrace schema --format json")]
     Schema(Schema),
@@ -259,6 +275,8 @@ pub(crate) struct Analyze {
     pub(crate) output: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) reading: Reading,
+    #[command(flatten)]
+    pub(crate) shape: Shape,
     /// Exit with 3 if a finding has at least this confidence
     #[arg(long, value_enum, help_heading = "Rules")]
     pub(crate) fail_on: Option<FailOn>,
@@ -283,6 +301,12 @@ pub(crate) struct TimelineArgs {
     pub(crate) input: PathBuf,
     #[arg(long, value_enum, default_value_t = RowFormat::Jsonl)]
     pub(crate) format: RowFormat,
+    /// What columns are called
+    #[arg(long, value_enum, default_value_t = RowNaming::Casetrace)]
+    pub(crate) naming: RowNaming,
+    /// Byte order mark in front of text (Excel's format always has one)
+    #[arg(long)]
+    pub(crate) bom: bool,
     /// File instead of standard output
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
@@ -361,6 +385,38 @@ pub(crate) struct ReportArgs {
     /// File to write, .md or .html [default: the case's own two]
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) shape: Shape,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DiffArgs {
+    /// Finished case folder of the first capture
+    pub(crate) before: PathBuf,
+    /// Finished case folder of the second capture
+    pub(crate) after: PathBuf,
+    #[arg(long, value_enum, default_value_t = DiffFormat::Md)]
+    pub(crate) format: DiffFormat,
+    /// File instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) shape: Shape,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DiffFormat {
+    Md,
+    Html,
+    Json,
+}
+
+/// What the report looks like.
+#[derive(Debug, Clone, Args, Default)]
+pub(crate) struct Shape {
+    /// Folder with own report templates, in place of the built-in ones of the same name
+    #[arg(long, value_name = "DIR", help_heading = "Report")]
+    pub(crate) templates: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use casetrace_pipeline::{Backend, Mode, RunError, Secret, Settings};
+use casetrace_pipeline::{Backend, Mode, RenderError, RunError, Secret, Settings, Templates};
 
-use crate::args::{EtlBackend, Reading, Redact};
+use crate::args::{EtlBackend, Reading, Redact, Shape};
 use crate::exit::Failure;
 
 /// Largest manifest or TMF file that is read.
@@ -63,6 +63,31 @@ fn backend(wanted: EtlBackend) -> Result<Backend, Failure> {
     }
 }
 
+/// Own templates, or the built-in ones.
+pub(crate) fn templates(shape: &Shape) -> Result<Templates, Failure> {
+    let Some(folder) = &shape.templates else {
+        return Ok(Templates::builtin());
+    };
+    let mut files = Vec::new();
+    for path in listed(folder, &["j2", "css", "js"])? {
+        let text =
+            fs::read_to_string(&path).map_err(|error| Failure::io(&path.display().to_string(), &error))?;
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        files.push((name, text));
+    }
+    Templates::new(files).map_err(template)
+}
+
+/// A template is the caller's text.
+#[expect(clippy::needless_pass_by_value, reason = "used as a map_err function")]
+pub(crate) fn template(error: RenderError) -> Failure {
+    Failure::Usage(error.to_string())
+}
+
 fn passwords(path: &Path) -> Result<Vec<Secret>, Failure> {
     let text = fs::read_to_string(path).map_err(|error| Failure::io(&path.display().to_string(), &error))?;
     Ok(text
@@ -75,6 +100,17 @@ fn passwords(path: &Path) -> Result<Vec<Secret>, Failure> {
 
 /// All files of the wanted endings in `folder`, decoded, in name order.
 fn texts(folder: &Path, endings: &[&str]) -> Result<Vec<String>, Failure> {
+    listed(folder, endings)?
+        .iter()
+        .map(|path| {
+            let bytes = fs::read(path).map_err(|error| Failure::io(&path.display().to_string(), &error))?;
+            Ok(decode_text(&bytes))
+        })
+        .collect()
+}
+
+/// Paths of the files of the wanted endings in `folder`, in name order; at least one.
+fn listed(folder: &Path, endings: &[&str]) -> Result<Vec<PathBuf>, Failure> {
     let listing = fs::read_dir(folder).map_err(|error| Failure::io(&folder.display().to_string(), &error))?;
     let mut files: Vec<PathBuf> = listing
         .filter_map(Result::ok)
@@ -99,13 +135,7 @@ fn texts(folder: &Path, endings: &[&str]) -> Result<Vec<String>, Failure> {
             endings.join(" or .")
         )));
     }
-    files
-        .iter()
-        .map(|path| {
-            let bytes = fs::read(path).map_err(|error| Failure::io(&path.display().to_string(), &error))?;
-            Ok(decode_text(&bytes))
-        })
-        .collect()
+    Ok(files)
 }
 
 /// Manifests and TMF files are UTF-8 or UTF-16 with BOM.
@@ -136,7 +166,9 @@ pub(crate) fn failure(error: RunError) -> Failure {
                 _ => Failure::Internal(with_source(error.to_string(), source)),
             }
         }
-        RunError::Case { .. } | RunError::Timeline(_) => Failure::Usage(error.to_string()),
+        RunError::Case { .. } | RunError::Timeline(_) | RunError::Template(_) => {
+            Failure::Usage(error.to_string())
+        }
         _ => Failure::Internal(error.to_string()),
     }
 }

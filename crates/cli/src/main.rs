@@ -6,6 +6,8 @@ mod commands;
 mod demo;
 mod exit;
 mod input;
+mod map_file;
+mod output;
 mod pack;
 mod progress;
 mod terminal;
@@ -51,7 +53,8 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Color::Always => anstream::ColorChoice::Always.write_global(),
         Color::Never => anstream::ColorChoice::Never.write_global(),
     }
-    let mut out = BufWriter::new(io::stdout().lock());
+    // Not locked: rows may be written from the thread that decoded them.
+    let mut out = BufWriter::new(io::stdout());
     let result = dispatch(cli, &mut out);
     let flushed = out.flush();
     result?;
@@ -71,6 +74,7 @@ fn dispatch(cli: &Cli, out: &mut dyn Write) -> Result<(), Failure> {
         Command::Explain(args) => commands::explain::run(args, common, out),
         Command::Rules(args) => commands::rules::run(args, common, out),
         Command::Report(args) => commands::report::run(args, common, out),
+        Command::Diff(args) => commands::diff::run(args, common, out),
         Command::Schema(args) => commands::schema::run(args, out),
         Command::Completions { shell } => {
             let mut command = <Cli as clap::CommandFactory>::command();

@@ -283,6 +283,87 @@ fn identity_redaction_leaves_the_verdict_and_no_name() {
 }
 
 #[test]
+fn the_map_of_names_is_private_and_never_written_over_a_file() {
+    let work = tempfile::tempdir().unwrap();
+    let (map, case) = (work.path().join("map.json"), work.path().join("case"));
+    let (map, case) = (map.to_str().unwrap(), case.to_str().unwrap());
+    let arguments = [
+        "analyze",
+        DEMO,
+        "-q",
+        "-o",
+        case,
+        "--redaction-map",
+        map,
+        "--redact",
+    ];
+    let secrets = run(&root(), &[&arguments[..], &["secrets"]].concat());
+    assert_eq!(secrets.status.code(), Some(2));
+    assert!(!std::path::Path::new(map).exists());
+    let identity = [&arguments[..], &["identity"]].concat();
+    assert_eq!(run(&root(), &identity).status.code(), Some(0));
+    let names: std::collections::BTreeMap<String, String> =
+        serde_json::from_str(&fs::read_to_string(map).unwrap()).unwrap();
+    let pc = names.get("PC042").unwrap();
+    let report = fs::read_to_string(format!("{case}/report.md")).unwrap();
+    assert!(report.contains(pc.as_str()), "{pc}");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(fs::metadata(map).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    let before = fs::read(map).unwrap();
+    let again = run(&root(), &identity);
+    assert_eq!(again.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&again.stderr).contains("is there already"));
+    assert_eq!(fs::read(map).unwrap(), before);
+}
+
+#[test]
+fn own_templates_replace_the_report_and_mistakes_are_usage_errors() {
+    let work = tempfile::tempdir().unwrap();
+    let case = work.path().join("case");
+    let case = case.to_str().unwrap();
+    let templates = work.path().join("templates");
+    fs::create_dir(&templates).unwrap();
+    let folder = templates.to_str().unwrap();
+    fs::write(
+        templates.join("report.md.j2"),
+        "{{ name }}: {{ findings[0].rule_id }}",
+    )
+    .unwrap();
+    let analyze = ["analyze", DEMO, "-q", "-o", case, "--templates", folder];
+    assert_eq!(run(&root(), &analyze).status.code(), Some(0));
+    let report = std::path::Path::new(case).join("report.md");
+    assert_eq!(fs::read_to_string(&report).unwrap(), "upload: PXY-01\n");
+    fs::write(templates.join("report.md.j2"), "one\n{% if %}").unwrap();
+    let refused = run(&root(), &["report", case, "--templates", folder]);
+    assert_eq!(refused.status.code(), Some(2));
+    let text = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(text.contains("report.md.j2:2"), "{text}");
+    assert_eq!(fs::read_to_string(&report).unwrap(), "upload: PXY-01\n");
+}
+
+#[test]
+fn exports_have_the_names_and_marks_that_were_asked_for() {
+    let trace = "fixtures/demo/tls-inspection/upload/az-login-debug.txt";
+    let timeline = |more: &[&str]| run(&root(), &[&["timeline", trace, "-q"], more].concat());
+    let ecs = stdout(&timeline(&["--naming", "ecs"]));
+    let line: serde_json::Value = serde_json::from_str(ecs.lines().next().unwrap()).unwrap();
+    assert!(
+        line.get("@timestamp").is_some() && line["event.action"].is_string(),
+        "{line}"
+    );
+    assert!(line.get("kind").is_none() && line.get("casetrace.ts_ns").is_some());
+    assert!(stdout(&timeline(&["--format", "csv", "--bom"])).starts_with("\u{feff}ts,"));
+    assert!(stdout(&timeline(&["--format", "csv"])).starts_with("ts,"));
+    assert_eq!(
+        timeline(&["--format", "l2tcsv", "--naming", "ecs"]).status.code(),
+        Some(2)
+    );
+}
+
+#[test]
 fn schema_lists_every_column() {
     let text = stdout(&run(&root(), &["schema"]));
     for column in casetrace_model::COLUMNS {

@@ -85,7 +85,7 @@ macro_rules! with_columns {
             process, text, "process image name", "lsass.exe", "process.name";
             activity_id, text, "ETW activity GUID, lower case, bare", "0bc1dd29-6cd1-48c4-80ff-839482e37671", "winlog.activity_id";
             correlation_id, text, "service correlation GUID, lower case, bare", "6b5d8c2e-0f57-4f2c-9a42-7f6f2b1f0c11", "trace.id";
-            flow_id, u64, "same for all rows of one conversation in one artifact", "17", "network.community_id";
+            flow_id, u64, "same for all rows of one conversation in one artifact", "17", "";
             src_ip, text, "source address", "192.0.2.10", "source.ip";
             src_port, u16, "source port", "50123", "source.port";
             dst_ip, text, "destination address", "198.51.100.7", "destination.ip";

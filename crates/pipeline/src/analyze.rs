@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use casetrace_knowledge::Lang;
 use casetrace_model::time;
-use casetrace_report::{InputLine, Report, SourceLine};
+use casetrace_report::{Capture, Diff, InputLine, Report, SourceLine, Templates};
 use casetrace_rules::{Attempts, Context, Findings, Judged, RulePack};
 use casetrace_timeline::Timeline;
 
@@ -56,21 +56,21 @@ pub fn analyze(
 ) -> Result<CaseResult, RunError> {
     let rows = read(inputs, settings, true, progress)?;
     progress.stage(Stage::Rules, 0);
-    let Judged { findings, attempts } = judge(pack, &rows.timeline, &rows.members, &rows.inputs, lang);
+    let judged = judge(pack, &rows.timeline, &rows.members, &rows.inputs, lang);
     progress.stage(Stage::Report, 0);
     let report = render(
         &rows.name,
         &rows.inputs,
         &rows.members,
-        &findings,
-        &attempts,
+        &judged,
         &rows.timeline,
         lang,
+        &settings.templates,
     )?;
     Ok(CaseResult {
         rows,
-        findings,
-        attempts,
+        findings: judged.findings,
+        attempts: judged.attempts,
         report,
     })
 }
@@ -96,8 +96,13 @@ pub(crate) fn put_texts(folder: &CaseFolder, result: &CaseResult) -> Result<(), 
     result.report.put(folder)
 }
 
-/// Judges and renders a finished case again, without decoding: with other rules or in another language.
-pub fn report_again(folder: &Path, pack: &RulePack, lang: Lang) -> Result<(Findings, Rendered), RunError> {
+/// Judges and renders a finished case again, without decoding: with other rules, templates or in another language.
+pub fn report_again(
+    folder: &Path,
+    pack: &RulePack,
+    lang: Lang,
+    templates: &Templates,
+) -> Result<(Findings, Rendered), RunError> {
     let case = load(folder)?;
     let Inventory {
         name,
@@ -105,17 +110,24 @@ pub fn report_again(folder: &Path, pack: &RulePack, lang: Lang) -> Result<(Findi
         members,
         ..
     } = case.inventory;
-    let Judged { findings, attempts } = judge(pack, &case.timeline, &members, &inputs, lang);
-    let report = render(
-        &name,
-        &inputs,
-        &members,
-        &findings,
-        &attempts,
-        &case.timeline,
-        lang,
-    )?;
-    Ok((findings, report))
+    let judged = judge(pack, &case.timeline, &members, &inputs, lang);
+    let report = render(&name, &inputs, &members, &judged, &case.timeline, lang, templates)?;
+    Ok((judged.findings, report))
+}
+
+/// Compares two finished cases. Both are judged again with `pack`, so that a changed rule is no changed computer.
+pub fn compare(before: &Path, after: &Path, pack: &RulePack, lang: Lang) -> Result<Diff, RunError> {
+    let [before, after] = [load(before)?, load(after)?];
+    let findings = [&before, &after].map(|case| {
+        let inventory = &case.inventory;
+        judge(pack, &case.timeline, &inventory.members, &inventory.inputs, lang).findings
+    });
+    let [old, new] = [(&before, &findings[0]), (&after, &findings[1])].map(|(case, findings)| Capture {
+        name: &case.inventory.name,
+        findings,
+        timeline: &case.timeline,
+    });
+    Ok(Diff::build(&old, &new, lang))
 }
 
 fn judge(
@@ -164,10 +176,10 @@ fn render(
     name: &str,
     inputs: &[InputFile],
     members: &[InventoryMember],
-    findings: &Findings,
-    attempts: &Attempts,
+    judged: &Judged,
     timeline: &Timeline,
     lang: Lang,
+    templates: &Templates,
 ) -> Result<Rendered, RunError> {
     let inputs: Vec<InputLine> = inputs
         .iter()
@@ -182,15 +194,14 @@ fn render(
         name,
         inputs: &inputs,
         sources: &sources,
-        findings,
-        attempts,
+        findings: &judged.findings,
+        attempts: &judged.attempts,
         timeline,
     };
     let report = Report::build(&input, lang);
-    let failed = |error: casetrace_report::RenderError| RunError::Definition(error.to_string());
     Ok(Rendered {
-        markdown: casetrace_report::markdown(&report, None).map_err(failed)?,
-        html: casetrace_report::html(&report, None).map_err(failed)?,
+        markdown: casetrace_report::markdown(&report, templates)?,
+        html: casetrace_report::html(&report, templates)?,
     })
 }
 

@@ -45,6 +45,9 @@ pub enum RunError {
     /// The timeline refused a query or a file.
     #[error(transparent)]
     Timeline(#[from] casetrace_timeline::TimelineError),
+    /// A report template does not work.
+    #[error(transparent)]
+    Template(#[from] casetrace_report::RenderError),
     /// The rules or templates are unusable.
     #[error("{0}")]
     Definition(String),

@@ -1,7 +1,8 @@
 //! The reading half of a run: inputs to inventory and timeline.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -24,6 +25,7 @@ use crate::memory::{self, Budget};
 use crate::progress::{Progress, Stage};
 use crate::settings::{Backend, Settings};
 use crate::sink::Shared;
+use crate::stream::{Outlet, Relief};
 
 /// Texts up to this size are looked at for the PC's name and zone before everything else.
 const CONTEXT_TEXT_BYTES: u64 = 2 << 20;
@@ -63,6 +65,8 @@ pub struct CaseRows {
     pub timeline: Timeline,
     /// What collected the upload, as far as it is known, alphabetically.
     pub collections: Vec<&'static str>,
+    /// What was replaced by what, with [`Mode::Identity`]. It undoes the redaction: keep it out of everything handed on.
+    pub pseudonyms: BTreeMap<String, String>,
 }
 
 impl CaseRows {
@@ -101,6 +105,32 @@ pub fn read(
     wants_rows: bool,
     progress: &dyn Progress,
 ) -> Result<CaseRows, RunError> {
+    run(inputs, settings, wants_rows, progress, None)
+}
+
+/// Unpacks and decodes, and hands rows to `take` as they come instead of keeping them: [`PART_ROWS`](crate::PART_ROWS) at
+/// a time, each part sorted in itself. The timeline of the result is empty. `take` can break off; decoding then goes on
+/// for the inventory's sake, but no rows are handed over.
+///
+/// Shape and errors as [`read`]; also returns how many parts there were.
+pub fn stream(
+    inputs: &[PathBuf],
+    settings: &Settings,
+    progress: &dyn Progress,
+    take: &mut (dyn FnMut(Timeline) -> ControlFlow<()> + Send),
+) -> Result<(CaseRows, u64), RunError> {
+    let outlet = Outlet::new(take);
+    let rows = run(inputs, settings, true, progress, Some(&outlet))?;
+    Ok((rows, outlet.close()))
+}
+
+fn run(
+    inputs: &[PathBuf],
+    settings: &Settings,
+    wants_rows: bool,
+    progress: &dyn Progress,
+    outlet: Option<&Outlet<'_>>,
+) -> Result<CaseRows, RunError> {
     let work = private_folder(&settings.work_dir).map_err(|source| RunError::Work {
         path: settings.work_dir.clone(),
         source,
@@ -116,6 +146,7 @@ pub fn read(
         progress,
         max_diagnostics: settings.limits.max_diagnostics,
         spill: Spill::new(&settings.work_dir, TEXTS_IN_MEMORY),
+        outlet: outlet.map(|outlet| outlet as &dyn Relief),
     };
     let total: u64 = work_list(&case, &routes)
         .iter()
@@ -135,9 +166,15 @@ pub fn read(
         tmf: &settings.tmf,
         wants_rows,
         known_texts: &known_texts,
-        threads: threads_per_member(&case, &routes, settings.jobs),
+        threads: match outlet {
+            Some(_) => settings.jobs,
+            None => threads_per_member(&case, &routes, settings.jobs),
+        },
     };
-    let results = decode_all(&case, &routes, &job, settings.jobs);
+    let results = match outlet {
+        Some(outlet) => decode_in_order(&case, &routes, &job, outlet),
+        None => decode_all(&case, &routes, &job, settings.jobs),
+    };
     progress.stage(Stage::Timeline, 0);
     Ok(assemble(case, &routes, results, &shared))
 }
@@ -393,6 +430,20 @@ fn decode_all<'a>(case: &Case, routes: &[Fate], job: &Job<'a>, jobs: usize) -> R
     results
 }
 
+/// One member after the other in path order; what a member leaves goes on before the next begins.
+fn decode_in_order<'a>(case: &Case, routes: &[Fate], job: &Job<'a>, outlet: &Outlet<'_>) -> Results<'a> {
+    let members = case.members.iter().zip(routes).enumerate();
+    members
+        .map(|(at, (member, fate))| {
+            let Fate::Decode(decoder) = fate else { return None };
+            job.shared.progress.detail(&member.path);
+            let mut decoded = decode::member(case, at, *decoder, job)?;
+            outlet.add(std::mem::take(&mut decoded.sink.builder));
+            Some(decoded)
+        })
+        .collect()
+}
+
 fn assemble(case: Case, routes: &[Fate], results: Results<'_>, shared: &Shared<'_>) -> CaseRows {
     let redactor = shared.redactor;
     let inputs = input_files(&case, redactor);
@@ -404,11 +455,7 @@ fn assemble(case: Case, routes: &[Fate], results: Results<'_>, shared: &Shared<'
         inspections.push(decoded.map(|decoded| {
             line.format = decoded.format;
             line.encoding = decoded.encoding;
-            line.decoded(
-                &decoded.inspection,
-                decoded.sink.builder.len() as u64,
-                &decoded.sink.diagnostics,
-            );
+            line.decoded(&decoded.inspection, decoded.sink.rows, &decoded.sink.diagnostics);
             builder.append(decoded.sink.builder);
             decoded.inspection
         }));
@@ -428,6 +475,7 @@ fn assemble(case: Case, routes: &[Fate], results: Results<'_>, shared: &Shared<'
         members,
         inspections,
         timeline,
+        pseudonyms: redactor.mapping(),
     }
 }
 

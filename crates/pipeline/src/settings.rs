@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use casetrace_bundle::Secret;
 use casetrace_model::Limits;
 use casetrace_redact::Mode;
+use casetrace_report::Templates;
 
 use crate::definition::Definition;
 
@@ -36,6 +37,8 @@ pub struct Settings {
     pub etl_backend: Backend,
     /// Bytes that decoded rows and open streams may take; what goes beyond is counted and reported, not kept.
     pub memory_limit: Option<u64>,
+    /// Shapes of the report.
+    pub templates: Templates,
     /// Threads.
     pub jobs: usize,
     /// Private temporary files go below this folder.
@@ -57,6 +60,7 @@ impl Settings {
             tmf: Vec::new(),
             etl_backend: Backend::Portable,
             memory_limit: None,
+            templates: Templates::builtin(),
             jobs: std::thread::available_parallelism().map_or(1, usize::from),
             work_dir: std::env::temp_dir(),
             definition: Definition::builtin()?,

@@ -11,6 +11,7 @@ use casetrace_timeline::{Spill, TimelineBuilder};
 use crate::enrich;
 use crate::memory;
 use crate::progress::Progress;
+use crate::stream::Relief;
 
 /// What all members of a run share.
 pub(crate) struct Shared<'a> {
@@ -20,6 +21,8 @@ pub(crate) struct Shared<'a> {
     pub(crate) max_diagnostics: usize,
     /// Where texts go that would not fit into memory.
     pub(crate) spill: Arc<Spill>,
+    /// Takes rows away while members are decoded, where nobody wants them all at once.
+    pub(crate) outlet: Option<&'a dyn Relief>,
 }
 
 /// Collects one member.
@@ -33,6 +36,8 @@ pub(crate) struct MemberSink<'a> {
     /// Bytes of rows that may still be kept, under a memory limit.
     memory_left: Option<u64>,
     dropped_rows: u64,
+    /// Rows so far, also those that went on.
+    pub(crate) rows: u64,
     pub(crate) builder: TimelineBuilder,
     pub(crate) diagnostics: Vec<Diagnostic>,
 }
@@ -55,6 +60,7 @@ impl<'a> MemberSink<'a> {
             dropped_diagnostics: 0,
             memory_left: memory,
             dropped_rows: 0,
+            rows: 0,
             builder: TimelineBuilder::with_spill(&shared.spill),
             diagnostics: Vec::new(),
         }
@@ -98,11 +104,16 @@ impl Sink for MemberSink<'_> {
         }
         enrich::row(&mut row, self.shared.knowledge);
         self.shared.redactor.redact_row(&mut row);
-        if !self.fits(&row) {
+        // Rows that go on take no memory.
+        if self.shared.outlet.is_none() && !self.fits(&row) {
             self.dropped_rows += 1;
             return;
         }
         self.builder.push(&self.artifact, None, row);
+        self.rows += 1;
+        if let Some(outlet) = self.shared.outlet {
+            outlet.relieve(&mut self.builder);
+        }
     }
 
     fn diagnostic(&mut self, diagnostic: Diagnostic) {

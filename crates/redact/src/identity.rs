@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
 
+use crate::prefilter;
 use crate::pseudonym::{Naming, is_own};
 use crate::redactor::Identity;
 use crate::secrets::{MASK, replace};
@@ -85,19 +86,20 @@ const TLDS: &[&str] = &[
 /// Second-level endings that belong to the registry (`co.jp`).
 const REGISTRY: &[&str] = &["co", "or", "ne", "ac", "go", "com", "net", "org", "gov", "edu"];
 
-/// Everything that shows by its form, in one pass.
+/// Everything that shows by its form, in one pass. Word ends are those of ASCII: a name is one between Japanese
+/// characters, too, and the search stays with its fast engine.
 static FORMS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(
         r#"(?x)
-        (?P<sid>\b[Ss]-1-(?:5-21|12-1)-\d{1,10}(?:-\d{1,10}){2,5})
-      | (?P<guid>\b[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}\b)
-      | (?P<mac>\b[0-9A-Fa-f]{2}(?:(?:-[0-9A-Fa-f]{2}){5}|(?::[0-9A-Fa-f]{2}){5})\b)
+        (?P<sid>(?-u:\b)[Ss]-1-(?:5-21|12-1)-[0-9]{1,10}(?:-[0-9]{1,10}){2,5})
+      | (?P<guid>(?-u:\b)[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}(?-u:\b))
+      | (?P<mac>(?-u:\b)[0-9A-Fa-f]{2}(?:(?:-[0-9A-Fa-f]{2}){5}|(?::[0-9A-Fa-f]{2}){5})(?-u:\b))
       | (?P<profile>(?i:[\\/]+users[\\/]+))(?P<owner>[^\\/:*?"'<>|\r\n\t]{1,64})
       | (?P<unc>(?:^|[\s"'=(,])\\\\)(?P<server>[A-Za-z0-9][A-Za-z0-9._-]{0,254})
       | (?P<mail>[A-Za-z0-9._%+'$/-]+)@(?P<at>[A-Za-z0-9](?:[A-Za-z0-9_-]*\.)+[A-Za-z0-9-]{2,})
-      | (?P<v6>[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?::?\d{1,3}(?:\.\d{1,3}){3})?)
-      | (?P<v4>\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b)
-      | (?P<name>(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,24}\b)
+      | (?P<v6>[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?::?[0-9]{1,3}(?:\.[0-9]{1,3}){3})?)
+      | (?P<v4>(?-u:\b)[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}(?-u:\b))
+      | (?P<name>(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,24}(?-u:\b))
     "#,
     )
     .ok()
@@ -286,34 +288,123 @@ fn is_guid(text: &str) -> bool {
     casetrace_model::normalise_guid(text).is_some()
 }
 
-/// `text` with everything replaced that shows as an identity by itself or by the name in front of it.
+/// `text` with everything replaced that shows as an identity by itself or by the name in front of it. `seen` is told
+/// each identity and its pseudonym.
 pub(crate) fn text<'a>(
     naming: &Naming,
     text: &'a str,
     known: &dyn Fn(&str) -> Option<String>,
+    seen: &dyn Fn(&str, &str),
 ) -> Cow<'a, str> {
     let mut out = Cow::Borrowed(text);
-    replace(&mut out, &ACCOUNT, |c| {
-        // With a further backslash it is a path.
-        if !c[5].is_empty() {
-            return None;
-        }
-        let whole = format!("{}\\{}", &c[2], &c[4]);
-        let new = account(naming, &whole)?;
-        Some(format!("{}{}", &c[1], new.replacen('\\', &c[3], 1)))
-    });
-    replace(&mut out, &NAMED, |c| {
-        let kind = identity(&c[1])?;
-        let found = c[3].trim_end_matches(['.', ')', ']']);
-        if is_plain_word(found) {
-            return None;
-        }
-        let new = value(naming, kind, found)?;
-        Some(format!("{}{}{}{}", &c[1], &c[2], new, &c[3][found.len()..]))
-    });
-    let snapshot = out.clone().into_owned();
-    replace(&mut out, &FORMS, |c| form(naming, c, &snapshot, known));
+    if out.contains('\\') {
+        replace(&mut out, &ACCOUNT, |c| {
+            // With a further backslash it is a path.
+            if !c[5].is_empty() {
+                return None;
+            }
+            let whole = format!("{}\\{}", &c[2], &c[4]);
+            let new = account(naming, &whole)?;
+            seen(&whole, &new);
+            Some(format!("{}{}", &c[1], new.replacen('\\', &c[3], 1)))
+        });
+    }
+    if prefilter::may_name_identity(&out) {
+        replace(&mut out, &NAMED, |c| {
+            let kind = identity(&c[1])?;
+            let found = c[3].trim_end_matches(['.', ')', ']']);
+            if is_plain_word(found) {
+                return None;
+            }
+            let new = value(naming, kind, found)?;
+            seen(found, &new);
+            Some(format!("{}{}{}{}", &c[1], &c[2], new, &c[3][found.len()..]))
+        });
+    }
+    if let Some(new) = forms(naming, &out, known, seen) {
+        out = Cow::Owned(new);
+    }
     out
+}
+
+/// Replaces what shows by its form; `None` if nothing does.
+fn forms(
+    naming: &Naming,
+    text: &str,
+    known: &dyn Fn(&str) -> Option<String>,
+    seen: &dyn Fn(&str, &str),
+) -> Option<String> {
+    let regex = FORMS.as_ref()?;
+    let mut out = String::new();
+    let mut done = 0;
+    for found in regex.find_iter(text) {
+        // The digits of an escape stick to what follows; the layer that decodes escapes has dealt with it.
+        if text
+            .get(..found.start())
+            .is_some_and(|before| before.ends_with('%'))
+        {
+            continue;
+        }
+        let old = found.as_str();
+        let before = text.get(..found.start()).unwrap_or_default();
+        let new = match shape(old) {
+            Shape::Dotted => dotted(naming, old),
+            Shape::Address => in_text_address(naming, old, before),
+            Shape::Guid => {
+                known(old).or_else(|| names_an_object(before).then(|| guid(naming, old)).flatten())
+            }
+            // Groups are only asked for where they matter: finding them is the slow part.
+            Shape::Other => regex
+                .captures_at(text, found.start())
+                .and_then(|captures| form(naming, &captures)),
+        };
+        if let Some(new) = new.filter(|new| new != old) {
+            seen(old.trim(), new.trim());
+            out.push_str(text.get(done..found.start()).unwrap_or_default());
+            out.push_str(&new);
+            done = found.end();
+        }
+    }
+    (done > 0).then(|| {
+        out.push_str(text.get(done..).unwrap_or_default());
+        out
+    })
+}
+
+/// What a match of [`FORMS`] is, where its characters alone tell.
+enum Shape {
+    Dotted,
+    Address,
+    Guid,
+    Other,
+}
+
+fn shape(found: &str) -> Shape {
+    let bytes = found.as_bytes();
+    let colons = bytes.iter().filter(|b| **b == b':').count();
+    let all = |good: &dyn Fn(u8) -> bool| bytes.iter().all(|b| good(*b));
+    let at = |place: usize| bytes.get(place).copied();
+    if at(8) == Some(b'-') && bytes.len() == 36 && all(&|b| b.is_ascii_hexdigit() || b == b'-') {
+        return Shape::Guid;
+    }
+    if colons > 0 {
+        // Six pairs are a hardware address.
+        let mac = colons == 5 && bytes.len() == 17;
+        let address = !mac && all(&|b| b.is_ascii_hexdigit() || b == b':' || b == b'.');
+        return if address { Shape::Address } else { Shape::Other };
+    }
+    if all(&|b| b.is_ascii_digit() || b == b'.') {
+        return Shape::Address;
+    }
+    let word = all(&|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
+    let ends_in_letters = found.rsplit('.').next().is_some_and(|label| {
+        label.len() >= 2 && label.len() < found.len() && label.bytes().all(|b| b.is_ascii_alphabetic())
+    });
+    if word && ends_in_letters {
+        Shape::Dotted
+    } else {
+        Shape::Other
+    }
 }
 
 /// Words that follow a colon in prose or listings without naming anyone.
@@ -328,29 +419,14 @@ fn is_plain_word(text: &str) -> bool {
         || lower.starts_with("0x")
 }
 
-fn form(
-    naming: &Naming,
-    found: &Captures<'_>,
-    text: &str,
-    known: &dyn Fn(&str) -> Option<String>,
-) -> Option<String> {
-    let whole = found.get(0)?;
-    // The digits of an escape stick to what follows; the layer that decodes escapes has dealt with it.
-    if text
-        .get(..whole.start())
-        .is_some_and(|before| before.ends_with('%'))
-    {
-        return None;
-    }
+/// The forms that need their parts.
+fn form(naming: &Naming, found: &Captures<'_>) -> Option<String> {
+    let whole = found.get(0)?.as_str();
     if found.name("sid").is_some() {
-        return naming.sid(whole.as_str());
-    }
-    if found.name("guid").is_some() {
-        let named = names_an_object(text.get(..whole.start()).unwrap_or_default());
-        return known(whole.as_str()).or_else(|| named.then(|| guid(naming, whole.as_str())).flatten());
+        return naming.sid(whole);
     }
     if found.name("mac").is_some() {
-        return naming.mac(whole.as_str());
+        return naming.mac(whole);
     }
     if let (Some(profile), Some(owner)) = (found.name("profile"), found.name("owner")) {
         let stays = WELL_KNOWN.is_user(owner.as_str())
@@ -361,22 +437,14 @@ fn form(
     if let (Some(unc), Some(server)) = (found.name("unc"), found.name("server")) {
         return host(naming, server.as_str()).map(|server| format!("{}{server}", unc.as_str()));
     }
-    if let (Some(mail), Some(at)) = (found.name("mail"), found.name("at")) {
-        let domain = host(naming, at.as_str()).unwrap_or_else(|| at.as_str().to_owned());
-        return Some(format!("{}@{domain}", local_part(naming, mail.as_str())));
-    }
-    if found.name("v6").is_some() || found.name("v4").is_some() {
-        return in_text_address(
-            naming,
-            whole.as_str(),
-            text.get(..whole.start()).unwrap_or_default(),
-        );
-    }
-    dotted(naming, whole.as_str())
+    let (mail, at) = (found.name("mail")?, found.name("at")?);
+    let domain = host(naming, at.as_str()).unwrap_or_else(|| at.as_str().to_owned());
+    Some(format!("{}@{domain}", local_part(naming, mail.as_str())))
 }
 
 /// Version numbers look like addresses; the word before tells.
 fn in_text_address(naming: &Naming, found: &str, before: &str) -> Option<String> {
+    let new = address(naming, found).flatten()?;
     let tail: String = before
         .chars()
         .rev()
@@ -394,14 +462,14 @@ fn in_text_address(naming: &Naming, found: &str, before: &str) -> Option<String>
     if version || tail.ends_with(|c: char| c == '.' || c.is_alphanumeric()) {
         return None;
     }
-    address(naming, found).flatten()
+    Some(new)
 }
 
 fn dotted(naming: &Naming, found: &str) -> Option<String> {
     let last = found.rsplit('.').next().unwrap_or_default();
     // `System.Net` is a namespace: a host name is not written in mixed case at its end.
     let one_case = last.chars().all(char::is_lowercase) || found.chars().all(|c| !c.is_lowercase());
-    (one_case && TLDS.contains(&last.to_ascii_lowercase().as_str()))
+    (one_case && TLDS.iter().any(|tld| last.eq_ignore_ascii_case(tld)))
         .then(|| host(naming, found))
         .flatten()
 }

@@ -9,7 +9,8 @@
 //! Redacting twice changes nothing: pseudonyms are recognised by their form (`user-1a2b3c4d`, `h-1a2b3c4d`, addresses in
 //! 240.0.0.0/4 and `db8` groups, GUIDs that begin with `ca5e`).
 //!
-//! Most rows hold nothing to mask; a literal search tells so before any pattern runs.
+//! Most rows hold nothing to mask; a literal search tells so before any pattern runs. Rows repeat their values, so
+//! what became of a value is remembered together with the names that were known when it was looked at.
 //!
 //! Limits: a bare computer or user name in free text is only recognised if the same row names it in a column or field,
 //! or if it was given to [`Redactor::learn`]. Secrets without a telling name or shape cannot be recognised.
@@ -21,6 +22,7 @@
 //! assert_eq!(redactor.redact_text("password=hunter2&user=me"), "password=***&user=me");
 //! ```
 
+mod cache;
 mod encoded;
 mod identity;
 mod json;

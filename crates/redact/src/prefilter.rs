@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use aho_corasick::AhoCorasick;
 
-use crate::tables::{Reach, SECRET_SPELLINGS};
+use crate::tables::{IDENTITY_SPELLINGS, Reach, SECRET_SPELLINGS};
 
 /// Shapes that are secrets without a name.
 const SHAPES: &[&str] = &[
@@ -60,6 +60,26 @@ static LITERALS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
 /// True if a pattern might match.
 pub(crate) fn may_hold_secret(text: &str) -> bool {
     LITERALS.as_ref().is_none_or(|words| words.is_match(text)) || has_user_info(text)
+}
+
+/// First letters of each spelling, up to the first joint: after it a pattern allows any.
+static NAMES: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+    let mut words: Vec<&str> = IDENTITY_SPELLINGS
+        .iter()
+        .filter_map(|(name, _)| name.split(['_', ' ']).next())
+        .collect();
+    words.sort_unstable();
+    words.dedup();
+    AhoCorasick::builder()
+        .ascii_case_insensitive(true)
+        .kind(Some(aho_corasick::AhoCorasickKind::DFA))
+        .build(words)
+        .ok()
+});
+
+/// True if `name: value` with an identity's name might be there.
+pub(crate) fn may_name_identity(text: &str) -> bool {
+    text.contains([':', '=']) && NAMES.as_ref().is_none_or(|names| names.is_match(text))
 }
 
 /// `scheme://user:password@host`.

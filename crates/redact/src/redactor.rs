@@ -1,13 +1,15 @@
 //! Applies both kinds of redaction to rows and texts.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
 use casetrace_model::{Row, Text};
 
+use crate::cache::{Cache, Scope};
 use crate::pseudonym::Naming;
 use crate::secrets::MASK;
 use crate::tables::{self, Reach};
@@ -83,6 +85,8 @@ const MAX_LAYERS: usize = 3;
 const MAX_PASSES: usize = 8;
 /// Shorter names are too common as words to be replaced in free text.
 const MIN_NAME: usize = 3;
+/// Sets of names that are kept at a time.
+const MAX_SETS: usize = 4096;
 
 /// Redacts under one mode and key. Shared between threads; the result does not depend on the order of calls.
 pub struct Redactor {
@@ -90,6 +94,11 @@ pub struct Redactor {
     naming: Naming,
     /// Names (lower case) given to [`learn`](Self::learn), with their pseudonyms.
     learned: Known,
+    /// Sets of names that rows told about themselves, by what the rows said.
+    sets: Mutex<HashMap<String, Arc<Known>>>,
+    next_set: AtomicU64,
+    values: Cache,
+    texts: Cache,
     mapping: Mutex<BTreeMap<String, String>>,
 }
 
@@ -98,8 +107,16 @@ pub struct Redactor {
 /// The search over them is built when the first text needs it, and then serves all texts of the row.
 #[derive(Default)]
 struct Known {
+    /// Tells sets apart in [`Redactor::texts`]; 0 is the empty set.
+    number: u64,
     names: BTreeMap<String, String>,
-    search: OnceLock<Option<AhoCorasick>>,
+    search: OnceLock<Option<Search>>,
+}
+
+/// The names as one automaton, and what becomes of each.
+struct Search {
+    automaton: AhoCorasick,
+    new: Vec<String>,
 }
 
 impl Known {
@@ -108,17 +125,18 @@ impl Known {
         self.search = OnceLock::new();
     }
 
-    fn words(&self) -> impl Iterator<Item = (&String, &String)> {
-        self.names.iter().filter(|(name, _)| name.len() >= MIN_NAME)
-    }
-
-    fn search(&self) -> Option<&AhoCorasick> {
+    fn search(&self) -> Option<&Search> {
         let build = || {
-            AhoCorasick::builder()
+            let words = || self.names.iter().filter(|(name, _)| name.len() >= MIN_NAME);
+            let automaton = AhoCorasick::builder()
                 .ascii_case_insensitive(true)
                 .match_kind(MatchKind::LeftmostLongest)
-                .build(self.words().map(|(name, _)| name))
-                .ok()
+                // Built for a few rows each: what is quick to build beats what is quick to search.
+                .kind(Some(AhoCorasickKind::NoncontiguousNFA))
+                .build(words().map(|(name, _)| name))
+                .ok()?;
+            let new = words().map(|(_, new)| new.clone()).collect();
+            Some(Search { automaton, new })
         };
         self.search.get_or_init(build).as_ref()
     }
@@ -131,6 +149,10 @@ impl Redactor {
             mode,
             naming: Naming::new(key),
             learned: Known::default(),
+            sets: Mutex::new(HashMap::new()),
+            next_set: AtomicU64::new(1),
+            values: Cache::default(),
+            texts: Cache::default(),
             mapping: Mutex::new(BTreeMap::new()),
         }
     }
@@ -147,6 +169,8 @@ impl Redactor {
             let mut known = std::mem::take(&mut self.learned);
             self.note(&mut known, kind, value);
             self.learned = known;
+            // What was remembered was made without the new name.
+            self.texts = Cache::default();
         }
     }
 
@@ -186,8 +210,22 @@ impl Redactor {
         }
     }
 
-    /// Redacts until nothing changes: what one pass masks can bring together what the next recognises.
     fn settled(&self, text: &str, known: &Known) -> Option<String> {
+        match self.mode {
+            Mode::Identity => {
+                let scope = Scope {
+                    names: known.number,
+                    field: "",
+                };
+                self.texts.get(scope, text, || self.settle(text, known))
+            }
+            // A look costs less than remembering.
+            Mode::Secrets | Mode::None => self.settle(text, known),
+        }
+    }
+
+    /// Redacts until nothing changes: what one pass masks can bring together what the next recognises.
+    fn settle(&self, text: &str, known: &Known) -> Option<String> {
         let mut out = self.layers(text, known, MAX_LAYERS)?;
         for _ in 1..MAX_PASSES {
             match self.layers(&out, known, MAX_LAYERS) {
@@ -231,7 +269,7 @@ impl Redactor {
 
     fn identities(&self, text: &str, known: &Known) -> Option<String> {
         let by_guid = |guid: &str| known.names.get(&guid.to_ascii_lowercase()).cloned();
-        let mut out = identity::text(&self.naming, text, &by_guid);
+        let mut out = identity::text(&self.naming, text, &by_guid, &|old, new| self.remember(old, new));
         for names in [known, &self.learned] {
             if let Some(new) = replace_words(&out, names) {
                 out = Cow::Owned(new);
@@ -275,7 +313,16 @@ impl Redactor {
         if quiet || fields.len() < 3 {
             return None;
         }
-        json::map_strings(fields, &mut |name, value| self.member(name, value, known))
+        json::map_strings(fields, &mut |name, value| match self.mode {
+            Mode::Identity if !value.is_empty() => {
+                let scope = Scope {
+                    names: known.number,
+                    field: name,
+                };
+                self.texts.get(scope, value, || self.member(name, value, known))
+            }
+            _ => self.member(name, value, known),
+        })
     }
 
     fn member(&self, name: &str, value: &str, known: &Known) -> Option<String> {
@@ -287,12 +334,11 @@ impl Redactor {
         }
         if self.mode == Mode::Identity
             && let Some(kind) = tables::identity(name)
-            && let Some(new) = identity::value(&self.naming, kind, value)
+            && let Some(new) = self.value(kind, value)
         {
-            self.remember(value, &new);
             return Some(new);
         }
-        self.settled(value, known)
+        self.settle(value, known)
     }
 
     /// Columns that name somebody or something as a whole.
@@ -308,9 +354,7 @@ impl Redactor {
             (&mut row.device_id, Identity::Device),
         ];
         for (column, kind) in by_kind {
-            let Some(old) = column.clone() else { continue };
-            if let Some(new) = identity::value(&self.naming, kind, &old) {
-                self.remember(&old, &new);
+            if let Some(new) = column.as_deref().and_then(|old| self.value(kind, old)) {
                 *column = Some(Text::from(new));
             }
         }
@@ -319,17 +363,40 @@ impl Redactor {
             row.user_sid = Some(Text::from(new));
         }
         for column in [&mut row.cert_subject, &mut row.cert_issuer] {
-            let Some(old) = column.clone() else { continue };
-            if let Some(new) = identity::distinguished_name(&self.naming, &old) {
-                self.remember(&old, &new);
+            if let Some(new) = column.as_deref().and_then(|old| self.distinguished_name(old)) {
                 *column = Some(Text::from(new));
             }
         }
     }
 
-    /// What a row's own columns and fields name, to be found again in its texts.
-    fn known_of(&self, row: &Row) -> Known {
-        let mut known = Known::default();
+    /// The pseudonym of a value that is known to name a `kind`.
+    fn value(&self, kind: Identity, old: &str) -> Option<String> {
+        let scope = Scope {
+            names: kind as u64,
+            field: "",
+        };
+        self.values.get(scope, old, || {
+            let new = identity::value(&self.naming, kind, old)?;
+            self.remember(old, &new);
+            Some(new)
+        })
+    }
+
+    fn distinguished_name(&self, old: &str) -> Option<String> {
+        let scope = Scope {
+            names: u64::MAX,
+            field: "",
+        };
+        self.values.get(scope, old, || {
+            let new = identity::distinguished_name(&self.naming, old)?;
+            self.remember(old, &new);
+            Some(new)
+        })
+    }
+
+    /// What a row's own columns and fields name, to be found again in its texts. Rows that say the same share a set.
+    fn known_of(&self, row: &Row) -> Arc<Known> {
+        let mut said: Vec<(Option<Identity>, Cow<'_, str>)> = Vec::new();
         let columns = [
             (&row.host, Identity::Host),
             (&row.server_name, Identity::Host),
@@ -338,30 +405,55 @@ impl Redactor {
             (&row.device_id, Identity::Device),
         ];
         for (value, kind) in columns {
-            if let Some(value) = value {
-                self.note(&mut known, kind, value);
-            }
+            said.extend(value.as_deref().map(|value| (Some(kind), Cow::Borrowed(value))));
         }
         for name in [&row.cert_subject, &row.cert_issuer].into_iter().flatten() {
-            if let Some(new) = identity::distinguished_name(&self.naming, name) {
-                known.insert(name.to_lowercase(), new);
-            }
+            said.push((None, Cow::Borrowed(name.as_str())));
         }
         json::map_strings(&row.fields, &mut |name, value| {
             if let Some(kind) = tables::identity(name) {
-                self.note(&mut known, kind, value);
+                said.push((Some(kind), Cow::Owned(value.to_owned())));
             }
             None
         });
+        let mut key = String::new();
+        for (kind, value) in &said {
+            // Lengths keep values apart whatever is in them.
+            key.push_str(&format!("{kind:?}{}:", value.len()));
+            key.push_str(value);
+        }
+        let sets = || self.sets.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = sets().get(&key) {
+            return Arc::clone(known);
+        }
+        let mut known = Known {
+            number: self.next_set.fetch_add(1, Ordering::Relaxed),
+            ..Known::default()
+        };
+        for (kind, value) in &said {
+            match kind {
+                Some(kind) => self.note(&mut known, *kind, value),
+                None => {
+                    if let Some(new) = self.distinguished_name(value) {
+                        known.insert(value.to_lowercase(), new);
+                    }
+                }
+            }
+        }
+        let known = Arc::new(known);
+        let mut sets = sets();
+        if sets.len() >= MAX_SETS {
+            sets.clear();
+        }
+        sets.insert(key, Arc::clone(&known));
         known
     }
 
     fn note(&self, known: &mut Known, kind: Identity, value: &str) {
         let value = value.trim();
-        let Some(new) = identity::value(&self.naming, kind, value) else {
+        let Some(new) = self.value(kind, value) else {
             return;
         };
-        self.remember(value, &new);
         // The parts are used on their own, too: `DOMAIN\user`, `user@domain`, `host.domain`.
         if kind == Identity::User {
             for part in value.split(['\\', '@']).filter(|part| part.len() >= MIN_NAME) {
@@ -430,14 +522,14 @@ fn replace_words(text: &str, names: &Known) -> Option<String> {
     let search = names.search()?;
     let mut out = String::new();
     let mut done = 0;
-    for found in search.find_iter(text) {
+    for found in search.automaton.find_iter(text) {
         let before = text.get(..found.start()).and_then(|t| t.chars().next_back());
         let after = text.get(found.end()..).and_then(|t| t.chars().next());
         let joins = |c: char| c.is_alphanumeric() || c == '-';
         if before.is_some_and(joins) || after.is_some_and(joins) {
             continue;
         }
-        let Some((_, new)) = names.words().nth(found.pattern().as_usize()) else {
+        let Some(new) = search.new.get(found.pattern().as_usize()) else {
             continue;
         };
         out.push_str(text.get(done..found.start()).unwrap_or_default());

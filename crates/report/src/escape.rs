@@ -53,6 +53,15 @@ pub(crate) fn code(text: &str) -> String {
     }
 }
 
+/// Lines for a fenced block: nothing in them can close the fence.
+pub(crate) fn fenced(text: &str) -> String {
+    let lines: Vec<String> = text
+        .lines()
+        .map(|line| visible(line).replace("```", "'''").replace("~~~", "---"))
+        .collect();
+    lines.join("\n")
+}
+
 /// Forges turn bare addresses into links; a zero-width-free way to stop that is an entity for the colon.
 fn break_links(text: String) -> String {
     if !text.contains("://") && !text.contains("www.") {

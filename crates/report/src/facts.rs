@@ -24,7 +24,7 @@ pub struct Fact {
 struct Found {
     hosts: BTreeSet<String>,
     os: BTreeSet<String>,
-    join: BTreeSet<String>,
+    join: BTreeSet<&'static str>,
     users: BTreeSet<String>,
     tenants: BTreeSet<String>,
     devices: BTreeSet<String>,
@@ -38,12 +38,14 @@ struct Found {
 /// Gathers the facts; lines without a value are left out.
 pub(crate) fn facts(columns: &Columns<'_>, labels: &Labels) -> Vec<Fact> {
     let found = gather(columns);
+    let join: BTreeSet<String> = found.join.iter().map(|key| labels.get(key).to_owned()).collect();
+    let prt: BTreeSet<String> = found.prt.iter().map(|prt| labels.yes_no(prt)).collect();
     let span = found.collection_span().unwrap_or_else(|| span(columns));
     let lines = [
         ("fact_hosts", listed(&found.hosts)),
         ("fact_os", listed(&found.os)),
-        ("fact_join", listed(&found.join)),
-        ("fact_prt", listed(&found.prt)),
+        ("fact_join", listed(&join)),
+        ("fact_prt", listed(&prt)),
         ("fact_user", listed(&found.users)),
         ("fact_tenant", listed(&found.tenants)),
         ("fact_device", listed(&found.devices)),
@@ -62,6 +64,11 @@ pub(crate) fn facts(columns: &Columns<'_>, labels: &Labels) -> Vec<Fact> {
         .collect()
 }
 
+/// The computers of a case.
+pub(crate) fn hosts(columns: &Columns<'_>) -> BTreeSet<String> {
+    gather(columns).hosts
+}
+
 fn gather(columns: &Columns<'_>) -> Found {
     let kind = columns.column("kind");
     let fields = columns.column("fields");
@@ -74,7 +81,15 @@ fn gather(columns: &Columns<'_>) -> Found {
     ] {
         set.extend(columns.distinct(name).iter().map(ToString::to_string));
     }
-    for row in 0..columns.len() {
+    // Few rows tell facts; their kinds are found by code.
+    let telling: Vec<u32> = columns
+        .distinct("kind")
+        .iter()
+        .zip(1..)
+        .filter(|(kind, _)| matches!(kind.as_str(), "config" | "dsregcmd.section"))
+        .map(|(_, code)| code)
+        .collect();
+    for row in (0..columns.len()).filter(|row| telling.contains(&kind.code(*row))) {
         match kind.get(row) {
             Some("config") => found.config(&members(fields.get(row))),
             Some("dsregcmd.section") => found.dsregcmd(&members(fields.get(row))),
@@ -116,7 +131,7 @@ impl Found {
         if let (Some(entra), Some(domain)) = (text("AzureAdJoined"), text("DomainJoined")) {
             let enterprise = text("EnterpriseJoined").unwrap_or("NO");
             self.join
-                .insert(join_state(entra == "YES", enterprise == "YES", domain == "YES").to_owned());
+                .insert(join_state(entra == "YES", enterprise == "YES", domain == "YES"));
         }
         if let Some(prt) = text("AzureAdPrt") {
             self.prt.insert(prt.to_owned());
@@ -132,15 +147,15 @@ impl Found {
     }
 }
 
-/// The state matrix of dsregcmd's first three lines.
+/// The state matrix of dsregcmd's first three lines, as keys of labels.
 fn join_state(entra: bool, enterprise: bool, domain: bool) -> &'static str {
     match (entra, enterprise, domain) {
-        (true, false, false) => "Microsoft Entra joined",
-        (true, _, true) => "Microsoft Entra hybrid joined",
-        (false, true, true) => "on-premises DRS joined",
-        (false, false, true) => "domain joined only",
-        (false, false, false) => "not joined",
-        (true, true, false) | (false, true, false) => "enterprise joined",
+        (true, false, false) => "join_entra",
+        (true, _, true) => "join_hybrid",
+        (false, true, true) => "join_drs",
+        (false, false, true) => "join_domain",
+        (false, false, false) => "join_none",
+        (true, true, false) | (false, true, false) => "join_enterprise",
     }
 }
 

@@ -21,6 +21,27 @@ impl<'a> ColumnView<'a> {
         self.timeline.text(self.id?, u32::try_from(row).ok()?)
     }
 
+    /// The dictionary code of the text in `row`: 0 for null, equal for equal texts.
+    pub(crate) fn code(&self, row: usize) -> u32 {
+        let row = u32::try_from(row).ok();
+        let code = |id, row| self.timeline.code(id, row);
+        self.id.zip(row).and_then(|(id, row)| code(id, row)).unwrap_or(0)
+    }
+
+    /// The text of a code above 0.
+    pub(crate) fn text(&self, code: u32) -> Option<&'a str> {
+        let at = (code as usize).checked_sub(1)?;
+        self.timeline
+            .distinct(self.id?)
+            .get(at)
+            .map(casetrace_model::Text::as_str)
+    }
+
+    /// The exact time of `row`.
+    pub(crate) fn ts_ns(&self, row: u32) -> Option<i64> {
+        self.timeline.ts_ns(row)
+    }
+
     /// The number in `row`, if there is one.
     pub(crate) fn number(&self, row: usize) -> Option<i64> {
         match self.timeline.value(self.id?, u32::try_from(row).ok()?) {
@@ -45,6 +66,13 @@ impl<'a> Columns<'a> {
     /// First and last time, nanoseconds since 1970.
     pub(crate) fn span(&self) -> Option<(i64, i64)> {
         self.timeline.span()
+    }
+
+    /// Rows with a time in `span`, at most `most`.
+    pub(crate) fn rows_in(&self, span: std::ops::Range<i64>, most: u32) -> std::ops::Range<u32> {
+        let first = self.timeline.lower_bound(span.start);
+        let end = self.timeline.lower_bound(span.end);
+        first..end.min(first.saturating_add(most))
     }
 
     /// The column `name`.

@@ -7,28 +7,32 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use minijinja::value::{Serde, Value};
-use minijinja::{AutoEscape, Environment, HtmlEscape, Output, State, context};
+use minijinja::{AutoEscape, HtmlEscape, Output, State, context};
 use serde::Serialize;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
+use crate::diff::Diff;
 use crate::escape;
-use crate::render::RenderError;
+use crate::templates::{RenderError, Templates};
 use crate::view::Report;
 
-/// The built-in template, its style and its script.
-const TEMPLATE: &str = include_str!("../../../reports/templates/report.html.j2");
-const STYLE: &str = include_str!("../../../reports/templates/report.css");
-const SCRIPT: &str = include_str!("../../../reports/templates/report.js");
-
-/// The report as one HTML file, with `template` or the built-in one.
+/// The report as one HTML file.
 ///
 /// Besides the view model a template has `style`, `script`, `data` (JSON for the script) and `policy` (what a
 /// Content-Security-Policy meta element needs for them).
 ///
 /// Errors: only from the template itself.
-pub fn html(report: &Report, template: Option<&str>) -> Result<String, RenderError> {
-    render_html(report, template.unwrap_or(TEMPLATE), SCRIPT, &data(report))
+pub fn html(report: &Report, templates: &Templates) -> Result<String, RenderError> {
+    let script = templates.text("report.js");
+    render("report.html.j2", report, script, &data(report), templates)
+}
+
+/// The comparison as one HTML file; as [`html`], its `data` is empty.
+///
+/// Errors: only from the template itself.
+pub fn diff_html(diff: &Diff, templates: &Templates) -> Result<String, RenderError> {
+    render("diff.html.j2", diff, "", &json!({}), templates)
 }
 
 /// Any view model as one HTML file in the look of the report; `data` is JSON for `script`.
@@ -40,20 +44,28 @@ pub fn render_html<M: Serialize>(
     script: &str,
     data: &serde_json::Value,
 ) -> Result<String, RenderError> {
-    let mut environment = Environment::new();
-    environment.set_auto_escape_callback(|_| AutoEscape::Html);
-    environment.set_formatter(print);
-    environment.add_template("report.html", template)?;
+    let templates = Templates::builtin().with("page.html.j2", template);
+    render("page.html.j2", model, script, data, &templates)
+}
+
+fn render<M: Serialize>(
+    name: &str,
+    model: &M,
+    script: &str,
+    data: &serde_json::Value,
+    templates: &Templates,
+) -> Result<String, RenderError> {
     // Browsers hash what is left after they made line ends uniform.
-    let (style, script) = (STYLE.replace("\r\n", "\n"), script.replace("\r\n", "\n"));
-    let text = environment.get_template("report.html")?.render(context! {
+    let uniform = |text: &str| text.replace("\r\n", "\n");
+    let (style, script) = (uniform(templates.text("report.css")), uniform(script));
+    let model = context! {
         policy => policy(&style, &script),
         data => Value::from_safe_string(inert(data)),
         style => Value::from_safe_string(style),
         script => Value::from_safe_string(script),
         ..Value::from(Serde(model))
-    })?;
-    Ok(text)
+    };
+    templates.render(name, AutoEscape::Html, print, |_| {}, model)
 }
 
 fn print(out: &mut Output<'_>, _: &mut State<'_, '_>, value: &Value) -> Result<(), minijinja::Error> {

@@ -22,6 +22,27 @@ impl Labels {
         self.0.get(key).map_or(key, String::as_str)
     }
 
+    /// The name of a kind of source.
+    pub(crate) fn source<'a>(&'a self, source: &'a str) -> &'a str {
+        let named = self.0.get(&format!("lane_{source}"));
+        named.map_or(source, String::as_str)
+    }
+
+    /// An outcome in words; what is none, as it is.
+    pub(crate) fn outcome<'a>(&'a self, outcome: &'a str) -> &'a str {
+        let word = self.0.get(&format!("out_{outcome}"));
+        word.map_or(outcome, String::as_str)
+    }
+
+    /// dsregcmd's `YES` and `NO` in words; anything else as it is.
+    pub(crate) fn yes_no(&self, value: &str) -> String {
+        match value {
+            "YES" => self.get("yes").to_owned(),
+            "NO" => self.get("no").to_owned(),
+            other => other.to_owned(),
+        }
+    }
+
     /// All words, for the templates.
     pub(crate) fn all(&self) -> &BTreeMap<String, String> {
         &self.0

@@ -17,22 +17,29 @@
 //! # Ok::<(), casetrace_report::RenderError>(())
 //! ```
 
+mod diff;
 mod endpoints;
 mod escape;
 mod facts;
 mod frame;
 mod html;
 mod labels;
+mod mermaid;
 mod picture;
 mod render;
 mod scale;
+mod story;
+mod templates;
 mod view;
 
+pub use diff::{Capture, CaptureLine, Coverage, Diff, EndpointChange, FactChange, FindingChange, State};
 pub use endpoints::Endpoint;
 pub use facts::Fact;
-pub use html::{html, render_html};
+pub use html::{diff_html, html, render_html};
 pub use labels::labels_with;
 pub use picture::{Bar, Lane, Mark, Picture, Track};
-pub use render::{RenderError, markdown, render_markdown};
+pub use render::{diff_markdown, markdown, render_markdown};
 pub use scale::{Gap, Segment, Tick};
+pub use story::{Story, StoryLane, StoryStep};
+pub use templates::{RenderError, Templates};
 pub use view::{Ask, CodeView, EvidenceView, FindingView, Input, InputLine, Report, SourceLine, StepGroup};

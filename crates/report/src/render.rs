@@ -1,42 +1,52 @@
-//! Templates over the view model; every printed value is escaped for markdown unless a filter already made it safe.
+//! Markdown: every printed value is escaped unless a filter already made it safe.
 
 use minijinja::value::{Serde, Value};
 use minijinja::{AutoEscape, Environment, Output, State};
 use serde::Serialize;
 
+use crate::diff::Diff;
 use crate::escape;
+use crate::templates::{RenderError, Templates};
 use crate::view::Report;
 
-/// The built-in template.
-const MARKDOWN: &str = include_str!("../../../reports/templates/report.md.j2");
-
-/// A template that does not work.
-#[derive(Debug, thiserror::Error)]
-#[error("the report template failed: {0:#}")]
-pub struct RenderError(#[from] minijinja::Error);
-
-/// The report in markdown, with `template` or the built-in one.
+/// The report in markdown.
 ///
 /// Errors: only from the template itself.
-pub fn markdown(report: &Report, template: Option<&str>) -> Result<String, RenderError> {
-    render_markdown(report, template.unwrap_or(MARKDOWN))
+pub fn markdown(report: &Report, templates: &Templates) -> Result<String, RenderError> {
+    render("report.md.j2", report, templates)
+}
+
+/// The comparison in markdown.
+///
+/// Errors: only from the template itself.
+pub fn diff_markdown(diff: &Diff, templates: &Templates) -> Result<String, RenderError> {
+    render("diff.md.j2", diff, templates)
 }
 
 /// Any view model in markdown: every value the template prints is made inert, whatever it holds.
 ///
 /// Errors: only from the template itself.
 pub fn render_markdown<M: Serialize>(model: &M, template: &str) -> Result<String, RenderError> {
-    let mut environment = Environment::new();
-    environment.set_auto_escape_callback(|_| AutoEscape::Custom("markdown".into()));
-    environment.set_formatter(print);
+    let templates = Templates::builtin().with("page.md.j2", template);
+    render("page.md.j2", model, &templates)
+}
+
+fn render(name: &str, model: &impl Serialize, templates: &Templates) -> Result<String, RenderError> {
+    let model = Value::from(Serde(model));
+    let escaping = AutoEscape::Custom("markdown".into());
+    let text = templates.render(name, escaping, print, filters, model)?;
+    Ok(tidy(&text))
+}
+
+fn filters(environment: &mut Environment<'_>) {
+    // It escapes for HTML only and calls the result safe.
+    environment.remove_filter("tojson");
     environment.add_filter("code", |text: Option<String>| {
         Value::from_safe_string(escape::code(&text.unwrap_or_default()))
     });
-    environment.add_template("report.md", template)?;
-    let text = environment
-        .get_template("report.md")?
-        .render(Value::from(Serde(model)))?;
-    Ok(tidy(&text))
+    environment.add_filter("fenced", |text: Option<String>| {
+        Value::from_safe_string(escape::fenced(&text.unwrap_or_default()))
+    });
 }
 
 fn print(out: &mut Output<'_>, _: &mut State<'_, '_>, value: &Value) -> Result<(), minijinja::Error> {

@@ -3,7 +3,7 @@
 //! Texts are plain; the renderer escapes them for its format. Lists are cut to what a reader can take in, with the
 //! number of what was left out beside them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use casetrace_knowledge::{Knowledge, Lang};
 use casetrace_rules::{Attempts, Audience, Confidence, Finding, Findings, QualityFinding, Severity, Status};
@@ -16,13 +16,38 @@ use crate::facts::{self, Fact};
 use crate::frame::Columns;
 use crate::labels::Labels;
 use crate::picture::Picture;
+use crate::story::{self, Story};
 
 /// Evidence lines shown of one finding.
 pub(crate) const MAX_EVIDENCE: usize = 12;
-/// Refuted candidates shown.
+/// Active findings shown whole; further ones are a line each, up to the second number.
+const MAX_FINDINGS: usize = 40;
+const MAX_BRIEF: usize = 200;
+/// Resolved findings and refuted candidates shown.
+const MAX_RESOLVED: usize = 30;
 const MAX_REFUTED: usize = 20;
+/// Steps for one audience, and things one step is about.
+const MAX_STEPS: usize = 20;
+const MAX_SUBJECTS: usize = 6;
+/// Things to collect, remarks on the data, codes, inputs.
+const MAX_ASKS: usize = 20;
+const MAX_QUALITY: usize = 40;
+const MAX_CODES: usize = 60;
+const MAX_INPUTS: usize = 50;
+/// Longest explanation, title or subject, and list of rules in a sentence.
+const MAX_PROSE: usize = 1200;
+const MAX_TITLE: usize = 200;
+const MAX_IDS: usize = 15;
+/// Longest sentence of a remark on the data.
+const MAX_REMARK: usize = 600;
+/// Longest path shown.
+const MAX_PATH: usize = 300;
+/// Stands for what a step is about.
+const SUBJECT: &str = "\u{0}";
 /// Source lines shown.
 const MAX_SOURCES: usize = 60;
+/// Stories told.
+const MAX_STORIES: usize = 2;
 /// Longest summary of a record.
 const MAX_SUMMARY: usize = 240;
 
@@ -82,12 +107,22 @@ pub struct Report {
     pub facts: Vec<Fact>,
     /// The timeline picture.
     pub picture: Picture,
+    /// How the first findings came about, step by step.
+    pub stories: Vec<Story>,
     /// Active findings by rank.
     pub findings: Vec<FindingView>,
+    /// Further active findings, for a line each.
+    pub brief: Vec<FindingView>,
+    /// Active findings that are in neither list.
+    pub more_findings: usize,
     /// Findings that were over before the recording ended.
     pub resolved: Vec<FindingView>,
+    /// Resolved findings left out.
+    pub more_resolved: usize,
     /// Candidates that the evidence speaks against.
     pub refuted: Vec<FindingView>,
+    /// Refuted candidates left out.
+    pub more_refuted: usize,
     /// Steps by who can take them.
     pub steps: Vec<StepGroup>,
     /// What to collect next, each with the findings it would settle.
@@ -98,6 +133,8 @@ pub struct Report {
     pub more_endpoints: usize,
     /// Remarks on the data.
     pub quality: Vec<QualityFinding>,
+    /// Remarks left out.
+    pub more_quality: usize,
     /// Codes that occur in findings.
     pub codes: Vec<CodeView>,
     /// What was read.
@@ -110,6 +147,8 @@ pub struct Report {
     pub rules_version: String,
     /// The inputs.
     pub inputs: Vec<InputLine>,
+    /// Inputs left out.
+    pub more_inputs: usize,
 }
 
 /// One finding as shown.
@@ -171,6 +210,8 @@ pub struct StepGroup {
     pub label: String,
     /// What, most important first.
     pub steps: Vec<String>,
+    /// Steps left out.
+    pub more: usize,
 }
 
 /// Something to collect.
@@ -201,34 +242,71 @@ impl Report {
         let labels = Labels::load(lang);
         let columns = Columns::new(input.timeline);
         let knowledge = Knowledge::builtin();
-        let (endpoints, more_endpoints) = endpoints::endpoints(&columns, knowledge);
+        let (endpoints, more_endpoints) = endpoints::endpoints(&columns, knowledge, &labels);
         let all = &input.findings.findings;
         let of = |status: Status| all.iter().filter(move |f| f.status == status);
         let (sources, sources_note) = sources(input.sources, &labels);
+        let active: Vec<&Finding> = of(Status::Active).collect();
         Self {
             name: input.name.to_owned(),
             verdict: verdict(all, &labels),
             facts: facts::facts(&columns, &labels),
             picture: Picture::build(input.timeline, of(Status::Active)),
-            findings: of(Status::Active).map(FindingView::of).collect(),
-            resolved: of(Status::Resolved).map(FindingView::of).collect(),
-            refuted: of(Status::Refuted)
-                .take(MAX_REFUTED)
-                .map(FindingView::of)
-                .collect(),
+            stories: story::stories(&columns, &active, input.attempts, &labels, MAX_STORIES),
+            findings: first(of(Status::Active), MAX_FINDINGS),
+            brief: first(of(Status::Active).skip(MAX_FINDINGS), MAX_BRIEF),
+            more_findings: active.len().saturating_sub(MAX_FINDINGS + MAX_BRIEF),
+            resolved: first(of(Status::Resolved), MAX_RESOLVED),
+            more_resolved: of(Status::Resolved).count().saturating_sub(MAX_RESOLVED),
+            refuted: first(of(Status::Refuted), MAX_REFUTED),
+            more_refuted: of(Status::Refuted).count().saturating_sub(MAX_REFUTED),
             steps: steps(all, &labels),
             asks: asks(all),
             endpoints,
             more_endpoints,
-            quality: input.findings.data_quality.clone(),
+            more_quality: input.findings.data_quality.len().saturating_sub(MAX_QUALITY),
+            quality: input
+                .findings
+                .data_quality
+                .iter()
+                .take(MAX_QUALITY)
+                .map(quality)
+                .collect(),
             codes: codes(all, knowledge, lang),
             sources,
             sources_note,
             tool_version: input.findings.tool_version.clone(),
             rules_version: input.findings.rules_version.clone(),
-            inputs: input.inputs.to_vec(),
+            more_inputs: input.inputs.len().saturating_sub(MAX_INPUTS),
+            inputs: input.inputs.iter().take(MAX_INPUTS).map(input_line).collect(),
             t: labels.all().clone(),
         }
+    }
+}
+
+fn first<'a>(findings: impl Iterator<Item = &'a Finding>, most: usize) -> Vec<FindingView> {
+    findings.take(most).map(FindingView::of).collect()
+}
+
+fn input_line(input: &InputLine) -> InputLine {
+    InputLine {
+        path: shorten(&input.path, MAX_PATH),
+        ..input.clone()
+    }
+}
+
+fn quality(remark: &QualityFinding) -> QualityFinding {
+    QualityFinding {
+        title: shorten(&remark.title, MAX_TITLE),
+        summary: shorten(&remark.summary, MAX_REMARK),
+        what_is_lost: shorten(&remark.what_is_lost, MAX_REMARK),
+        ask_customer: remark
+            .ask_customer
+            .iter()
+            .take(3)
+            .map(|ask| shorten(ask, MAX_REMARK))
+            .collect(),
+        ..remark.clone()
     }
 }
 
@@ -251,15 +329,16 @@ fn verdict(all: &[Finding], labels: &Labels) -> Vec<String> {
     let subject = first
         .subject
         .as_deref()
+        .filter(|s| !first.title.contains(s))
         .map(|s| format!(" ({s})"))
         .unwrap_or_default();
-    let title = format!("{}{subject}", first.title);
+    let title = shorten(&format!("{}{subject}", first.title), MAX_TITLE);
     let mut sentences = vec![
         labels
             .get("verdict_first")
             .replace("{confidence}", confidence)
             .replace("{title}", &title),
-        first.explanation.clone(),
+        shorten(&first.explanation, MAX_PROSE),
     ];
     let ids = |wanted: &dyn Fn(&Finding) -> bool| {
         let set: BTreeSet<&str> = active
@@ -272,7 +351,9 @@ fn verdict(all: &[Finding], labels: &Labels) -> Vec<String> {
             })
             .map(|f| f.rule_id.as_str())
             .collect();
-        (set.len(), set.into_iter().collect::<Vec<_>>().join(", "))
+        let shown: Vec<&str> = set.iter().take(MAX_IDS).copied().collect();
+        let rest = if set.len() > MAX_IDS { ", …" } else { "" };
+        (set.len(), shown.join(", ") + rest)
     };
     for (key, (n, list)) in [
         (
@@ -306,17 +387,17 @@ impl FindingView {
         let shown = carrying.len().min(MAX_EVIDENCE) as u64;
         Self {
             rule_id: finding.rule_id.clone(),
-            title: finding.title.clone(),
+            title: shorten(&finding.title, MAX_TITLE),
             confidence: finding.confidence.as_str().to_owned(),
             severity: finding.severity.as_str().to_owned(),
             rank: finding.rank,
-            subject: finding.subject.clone(),
+            subject: finding.subject.as_deref().map(|s| shorten(s, MAX_TITLE)),
             context: finding.context.as_str().to_owned(),
             count: finding.count,
             first_ts: finding.first_ts.as_deref().map(to_second),
             last_ts: finding.last_ts.as_deref().map(to_second),
             consequence_of: finding.consequence_of.clone(),
-            explanation: finding.explanation.clone(),
+            explanation: shorten(&finding.explanation, MAX_PROSE),
             more_evidence: finding.count.saturating_sub(shown),
             evidence: carrying.into_iter().take(MAX_EVIDENCE).collect(),
             refuting: refuting.into_iter().take(3).collect(),
@@ -334,7 +415,7 @@ impl EvidenceView {
                 .map(|ts| ts.get(..23).unwrap_or(ts).replace('T', " "))
                 .unwrap_or_default(),
             source: item.source.clone(),
-            artifact: item.artifact.clone(),
+            artifact: shorten(&item.artifact, MAX_PATH),
             record: if item.record == 0 {
                 "–".to_owned()
             } else {
@@ -349,41 +430,85 @@ fn to_second(ts: &str) -> String {
     ts.get(..19).unwrap_or(ts).replace('T', " ")
 }
 
-/// Steps of active findings that nothing else explains come first; the same step is listed once.
+/// Steps of active findings that nothing else explains come first. Steps that differ only in what they are about are one
+/// step about all of it.
 fn steps(all: &[Finding], labels: &Labels) -> Vec<StepGroup> {
-    let mut groups: BTreeMap<u8, StepGroup> = BTreeMap::new();
-    let mut seen = BTreeSet::new();
+    struct Step<'a> {
+        order: u8,
+        pattern: String,
+        text: &'a str,
+        subjects: Vec<&'a str>,
+    }
+    let mut steps: Vec<Step<'_>> = Vec::new();
+    let mut known: HashMap<(u8, String), usize> = HashMap::new();
     let weighty = all.iter().filter(|f| {
         f.status == Status::Active && f.consequence_of.is_empty() && f.severity != Severity::Info
     });
-    for step in weighty.flat_map(|f| &f.next_steps_for) {
-        if !seen.insert(step.text.as_str()) {
-            continue;
-        }
-        let (order, key) = match step.to {
-            Some(Audience::Network) => (0, "network_team"),
-            Some(Audience::Identity) => (1, "identity"),
-            Some(Audience::Customer) => (2, "customer"),
-            None => (3, "anyone"),
+    for (finding, step) in weighty.flat_map(|f| f.next_steps_for.iter().map(move |step| (f, step))) {
+        let subject = finding.subject.as_deref().filter(|s| !s.is_empty());
+        let pattern = subject.map_or_else(|| step.text.clone(), |s| step.text.replace(s, SUBJECT));
+        let order = match step.to {
+            Some(Audience::Network) => 0,
+            Some(Audience::Identity) => 1,
+            Some(Audience::Customer) => 2,
+            None => 3,
         };
-        let group = groups.entry(order).or_insert_with(|| StepGroup {
-            label: labels.get(key).to_owned(),
-            steps: Vec::new(),
-        });
-        group.steps.push(step.text.clone());
+        let subject = subject.filter(|_| pattern.contains(SUBJECT));
+        let place = *known.entry((order, pattern.clone())).or_insert(steps.len());
+        if let Some(same) = steps.get_mut(place) {
+            same.subjects
+                .extend(subject.filter(|s| !same.subjects.contains(s)));
+        } else {
+            steps.push(Step {
+                order,
+                pattern,
+                text: &step.text,
+                subjects: Vec::from_iter(subject),
+            });
+        }
     }
-    groups.into_values().collect()
+    let words = |step: &Step<'_>| match step.subjects.len() {
+        0 | 1 => step.text.to_owned(),
+        n => {
+            let shown = step.subjects.iter().take(MAX_SUBJECTS).copied();
+            let mut list = shown.collect::<Vec<_>>().join(", ");
+            if n > MAX_SUBJECTS {
+                list.push_str(&format!(" (+{})", n - MAX_SUBJECTS));
+            }
+            step.pattern.replace(SUBJECT, &list)
+        }
+    };
+    ["network_team", "identity", "customer", "anyone"]
+        .into_iter()
+        .zip(0..)
+        .map(|(key, order)| {
+            let own = steps.iter().filter(|step| step.order == order);
+            let texts: Vec<String> = own.map(words).collect();
+            StepGroup {
+                label: labels.get(key).to_owned(),
+                more: texts.len().saturating_sub(MAX_STEPS),
+                steps: texts
+                    .iter()
+                    .take(MAX_STEPS)
+                    .map(|text| shorten(text, MAX_PROSE))
+                    .collect(),
+            }
+        })
+        .filter(|group| !group.steps.is_empty())
+        .collect()
 }
 
 fn asks(all: &[Finding]) -> Vec<Ask> {
     let mut asks: Vec<Ask> = Vec::new();
     for finding in all.iter().filter(|f| f.status == Status::Active) {
         for text in &finding.ask_customer {
-            match asks.iter_mut().find(|ask| ask.text == *text) {
+            let full = asks.len() >= MAX_ASKS;
+            match asks.iter_mut().find(|ask| ask.text == shorten(text, MAX_PROSE)) {
                 Some(ask) if ask.ids.contains(&finding.rule_id) => {}
                 Some(ask) => ask.ids.push(finding.rule_id.clone()),
+                None if full => {}
                 None => asks.push(Ask {
-                    text: text.clone(),
+                    text: shorten(text, MAX_PROSE),
                     ids: vec![finding.rule_id.clone()],
                 }),
             }
@@ -401,6 +526,7 @@ fn codes(all: &[Finding], knowledge: &Knowledge, lang: Lang) -> Vec<CodeView> {
         .collect();
     codes
         .into_iter()
+        .take(MAX_CODES)
         .filter_map(|code| {
             let entry = knowledge.explain(code).into_iter().next()?;
             Some(CodeView {
@@ -416,7 +542,11 @@ fn codes(all: &[Finding], knowledge: &Knowledge, lang: Lang) -> Vec<CodeView> {
 /// Members with rows or trouble; the silent rest is counted.
 fn sources(all: &[SourceLine], labels: &Labels) -> (Vec<SourceLine>, String) {
     let telling = |s: &&SourceLine| s.rows > 0 || !matches!(s.outcome.as_str(), "ok" | "skipped" | "empty");
-    let shown: Vec<SourceLine> = all.iter().filter(telling).take(MAX_SOURCES).cloned().collect();
+    let line = |source: &SourceLine| SourceLine {
+        path: shorten(&source.path, MAX_PATH),
+        ..source.clone()
+    };
+    let shown: Vec<SourceLine> = all.iter().filter(telling).take(MAX_SOURCES).map(line).collect();
     let rest = all.len() - shown.len();
     let note = if rest == 0 {
         String::new()

@@ -43,12 +43,14 @@ pub use error::{SqlError, TimelineError};
 pub use filter::Filter;
 pub use frame::{Rows, schema};
 pub use members::{Member, MemberType, number as parse_number_text, read_members, time as parse_time_text};
-pub use parquet::{read_parquet, scan_parquet, write_labelled_parquet, write_parquet};
+pub use parquet::{
+    ParquetExport, read_parquet, read_parquet_parts, scan_parquet, write_labelled_parquet, write_parquet,
+};
 pub use scan::Scan;
 pub use sql::{TABLES, query, query_timeline};
 pub use store::Spill;
 pub use timeline::{ColumnId, LongCells, Timeline};
-pub use write::{Written, write_csv, write_excel, write_jsonl, write_l2tcsv, write_timesketch};
+pub use write::{Export, Naming, TextFormat, Written};
 
 pub use casetrace_model::{COLUMNS, Column, ColumnType};
 pub use polars;

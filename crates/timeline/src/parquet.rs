@@ -5,15 +5,17 @@ use std::io::Write;
 use std::path::Path;
 
 use casetrace_model::{COLUMNS, Value};
+use polars::io::parquet::write::BatchedWriter;
 use polars::prelude::{
-    AnyValue, Column, DataFrame, DataType, LazyFrame, ParquetCompression, ParquetReader, ParquetWriter,
-    PlRefPath, PlSmallStr, Scalar, ScanArgsParquet, SerReader, StatisticsOptions,
+    AnyValue, Column, DataFrame, DataType, Field, LazyFrame, ParquetCompression, ParquetReader,
+    ParquetWriter, PlRefPath, PlSmallStr, Scalar, ScanArgsParquet, Schema, SerReader, StatisticsOptions,
 };
 
 use crate::builder::TimelineBuilder;
 use crate::error::TimelineError;
 use crate::frame::{Rows, schema};
 use crate::timeline::{ColumnId, Timeline};
+use crate::write::Naming;
 
 /// Rows of a row group.
 const GROUP_ROWS: u32 = 32 << 10;
@@ -59,8 +61,89 @@ pub fn write_labelled_parquet<W: Write + Send>(
     writer.finish().map_err(failed())
 }
 
+/// A Parquet file that takes one timeline after another.
+pub struct ParquetExport<W: Write + Send> {
+    writer: BatchedWriter<W>,
+    columns: Vec<ColumnId>,
+    names: Vec<PlSmallStr>,
+}
+
+impl<W: Write + Send> ParquetExport<W> {
+    /// Begins a file of some columns.
+    pub fn new(out: W, columns: Vec<ColumnId>, naming: Naming) -> Result<Self, TimelineError> {
+        let names: Vec<PlSmallStr> = columns
+            .iter()
+            .map(|c| PlSmallStr::from_str(&naming.of(*c)))
+            .collect();
+        let all = schema();
+        let fields = columns
+            .iter()
+            .zip(&names)
+            .filter_map(|(column, name)| Some(Field::new(name.clone(), all.get(column.name())?.clone())));
+        let writer = ParquetWriter::new(out)
+            .with_compression(ParquetCompression::Zstd(None))
+            .with_statistics(StatisticsOptions::default())
+            .batched(&Schema::from_iter(fields))
+            .map_err(TimelineError::frame("write Parquet of"))?;
+        Ok(Self {
+            writer,
+            columns,
+            names,
+        })
+    }
+
+    /// Writes rows, in row groups of their own.
+    pub fn rows(&mut self, timeline: &Timeline) -> Result<(), TimelineError> {
+        let failed = || TimelineError::frame("write Parquet of");
+        let len = timeline.len() as u32;
+        let mut start = 0;
+        while start < len {
+            let end = start.saturating_add(GROUP_ROWS).min(len);
+            let mut frame = timeline.frame(&self.columns, &Rows::Range(start..end))?;
+            frame.set_column_names(&self.names).map_err(failed())?;
+            frame.align_chunks_par();
+            self.writer.write_batch(&frame).map_err(failed())?;
+            start = end;
+        }
+        Ok(())
+    }
+
+    /// Ends the file; returns its size in bytes.
+    pub fn finish(self) -> Result<u64, TimelineError> {
+        self.writer
+            .finish()
+            .map_err(TimelineError::frame("write Parquet of"))
+    }
+}
+
 /// Reads a timeline written by [`write_parquet`], this version's or another's: missing columns are null, unknown ones are left out.
 pub fn read_parquet(path: &Path) -> Result<Timeline, TimelineError> {
+    let mut builder = TimelineBuilder::new();
+    frames(path, |frame| {
+        push_frame(&mut builder, frame);
+        Ok::<(), TimelineError>(())
+    })?;
+    Ok(builder.finish_sorted())
+}
+
+/// Hands the rows of a timeline file to `take` in order, [`GROUP_ROWS`] at a time; no more are in memory.
+///
+/// Errors: those of the file, and what `take` gives, which ends the reading.
+pub fn read_parquet_parts<E: From<TimelineError>>(
+    path: &Path,
+    mut take: impl FnMut(Timeline) -> Result<(), E>,
+) -> Result<(), E> {
+    frames(path, |frame| {
+        let mut builder = TimelineBuilder::new();
+        push_frame(&mut builder, frame);
+        take(builder.finish_sorted())
+    })
+}
+
+fn frames<E: From<TimelineError>>(
+    path: &Path,
+    mut take: impl FnMut(&DataFrame) -> Result<(), E>,
+) -> Result<(), E> {
     let open = || File::open(path).map_err(TimelineError::io("open"));
     let failed = || TimelineError::frame("read Parquet of");
     let mut reader = ParquetReader::new(open()?);
@@ -73,16 +156,15 @@ pub fn read_parquet(path: &Path) -> Result<Timeline, TimelineError> {
         .collect();
     let rows = reader.num_rows().map_err(failed())?;
     let metadata = reader.get_metadata().map_err(failed())?.clone();
-    let mut builder = TimelineBuilder::new();
     for start in (0..rows).step_by(GROUP_ROWS as usize) {
         let mut part = ParquetReader::new(open()?);
         part.set_metadata(metadata.clone());
         let part = part
             .with_columns(Some(wanted.clone()))
             .with_slice(Some((start, GROUP_ROWS as usize)));
-        push_frame(&mut builder, &part.finish().map_err(failed())?);
+        take(&part.finish().map_err(failed())?)?;
     }
-    Ok(builder.finish_sorted())
+    Ok(())
 }
 
 fn push_frame(builder: &mut TimelineBuilder, frame: &DataFrame) {

@@ -1,12 +1,14 @@
 //! The timeline as text: JSON lines, CSV, CSV for Excel, Timesketch JSON lines, log2timeline CSV.
 //!
-//! All are written row by row from the columns in memory. Times are RFC 3339 with nine digits.
+//! An [`Export`] is begun once and then takes one timeline after another, so that its caller decides how many rows are
+//! in memory. Times are RFC 3339 with nine digits. Formats as their readers define them: RFC 4180; Timesketch's import
+//! documentation (`message`, `datetime`, `timestamp_desc`); the 17 columns of log2timeline.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-use casetrace_model::Value;
 use casetrace_model::time::to_rfc3339;
+use casetrace_model::{COLUMNS, Value};
 
 use crate::timeline::{ColumnId, Timeline};
 
@@ -17,6 +19,187 @@ pub struct Written {
     pub rows: u64,
     /// Rows that the format can't express (Timesketch needs a time).
     pub left_out: u64,
+}
+
+/// A text format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TextFormat {
+    /// One JSON object a line, with all the given columns (null where unknown).
+    Jsonl,
+    /// CSV with a header, RFC 4180 quoting, line feed.
+    Csv,
+    /// CSV that Excel opens by double click: byte order mark, CR LF, and no cell is taken for a formula.
+    Excel,
+    /// JSON lines with `message`, `datetime`, `timestamp` (µs), `timestamp_desc` and every known column. Rows without a time
+    /// are left out, because Timesketch refuses them.
+    Timesketch,
+    /// log2timeline's CSV; rows without time have its own null date.
+    L2tcsv,
+}
+
+/// What the columns are called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Naming {
+    /// As in the schema.
+    #[default]
+    Columns,
+    /// As in the Elastic Common Schema; columns it has no field for are `casetrace.NAME`.
+    Ecs,
+}
+
+impl Naming {
+    /// The name of a column.
+    pub fn of(self, column: ColumnId) -> Cow<'static, str> {
+        let ecs = || {
+            COLUMNS
+                .iter()
+                .find(|c| c.name == column.name())
+                .map_or("", |c| c.ecs)
+        };
+        match (self, column.name()) {
+            (Self::Columns, name) => Cow::Borrowed(name),
+            (Self::Ecs, name) => match ecs() {
+                "" => Cow::Owned(format!("casetrace.{name}")),
+                ecs => Cow::Borrowed(ecs),
+            },
+        }
+    }
+}
+
+/// One text output.
+#[derive(Debug, Clone)]
+pub struct Export {
+    format: TextFormat,
+    columns: Vec<ColumnId>,
+    names: Vec<Cow<'static, str>>,
+    bom: bool,
+}
+
+impl Export {
+    /// An output of some columns; formats with a fixed layout have their own.
+    pub fn new(format: TextFormat, columns: Vec<ColumnId>, naming: Naming) -> Self {
+        Self {
+            names: columns.iter().map(|column| naming.of(*column)).collect(),
+            bom: format == TextFormat::Excel,
+            format,
+            columns,
+        }
+    }
+
+    /// With a byte order mark in front, which tells Excel and PowerShell that it is UTF-8; [`TextFormat::Excel`] always has one.
+    #[must_use]
+    pub fn with_bom(mut self, bom: bool) -> Self {
+        self.bom |= bom;
+        self
+    }
+
+    /// Writes what stands before the first row.
+    pub fn begin(&self, out: &mut dyn Write) -> io::Result<()> {
+        if self.bom {
+            out.write_all("\u{feff}".as_bytes())?;
+        }
+        let header = || {
+            self.names
+                .iter()
+                .map(|name| csv_cell(name))
+                .collect::<Vec<_>>()
+                .join(",")
+        };
+        match self.format {
+            TextFormat::Jsonl | TextFormat::Timesketch => Ok(()),
+            TextFormat::Csv => writeln!(out, "{}", header()),
+            TextFormat::Excel => write!(out, "{}\r\n", header()),
+            TextFormat::L2tcsv => writeln!(out, "{L2T_HEADER}"),
+        }
+    }
+
+    /// Writes the rows of `timeline`.
+    pub fn rows(&self, timeline: &Timeline, out: &mut dyn Write) -> io::Result<Written> {
+        match self.format {
+            TextFormat::Jsonl => self.jsonl(timeline, out),
+            TextFormat::Csv => self.delimited(timeline, out, "\n", |cell| cell),
+            TextFormat::Excel => self.delimited(timeline, out, "\r\n", guarded),
+            TextFormat::Timesketch => self.timesketch(timeline, out),
+            TextFormat::L2tcsv => l2tcsv(timeline, out),
+        }
+    }
+
+    fn named(&self) -> impl Iterator<Item = (&str, ColumnId)> {
+        self.names
+            .iter()
+            .map(|name| &**name)
+            .zip(self.columns.iter().copied())
+    }
+
+    fn jsonl(&self, timeline: &Timeline, out: &mut dyn Write) -> io::Result<Written> {
+        for row in rows(timeline) {
+            let mut before = "{";
+            for (name, column) in self.named() {
+                write!(out, "{before}\"{name}\":")?;
+                json_cell(timeline.value(column, row), out)?;
+                before = ",";
+            }
+            out.write_all(if before == "{" { b"{}\n" } else { b"}\n" })?;
+        }
+        Ok(all(timeline))
+    }
+
+    fn delimited(
+        &self,
+        timeline: &Timeline,
+        out: &mut dyn Write,
+        end: &str,
+        guard: impl Fn(Cow<'_, str>) -> Cow<'_, str>,
+    ) -> io::Result<Written> {
+        for row in rows(timeline) {
+            for (i, column) in self.columns.iter().enumerate() {
+                if i > 0 {
+                    out.write_all(b",")?;
+                }
+                let cell = guard(text_cell(timeline.value(*column, row)));
+                out.write_all(csv_cell(&cell).as_bytes())?;
+            }
+            out.write_all(end.as_bytes())?;
+        }
+        Ok(all(timeline))
+    }
+
+    fn timesketch(&self, timeline: &Timeline, out: &mut dyn Write) -> io::Result<Written> {
+        let mut written = Written::default();
+        let (message, kind) = (ColumnId::of("message"), ColumnId::of("kind"));
+        let cell = |column: Option<ColumnId>, row| column.and_then(|c| timeline.text(c, row)).unwrap_or("");
+        for row in rows(timeline) {
+            let Some(ns) = timeline.ts_ns(row) else {
+                written.left_out += 1;
+                continue;
+            };
+            // Timesketch wants a message; the kind is the least one can say.
+            let said = Some(cell(message, row))
+                .filter(|m| !m.is_empty())
+                .unwrap_or_else(|| cell(kind, row));
+            write!(
+                out,
+                "{{\"message\":{},\"timestamp\":{},\"datetime\":{},\"timestamp_desc\":{}",
+                json_text(said),
+                ns.div_euclid(1000),
+                json_text(&to_rfc3339(ns)),
+                json_text(cell(kind, row)),
+            )?;
+            let others = self
+                .named()
+                .filter(|(_, c)| !matches!(c.name(), "ts" | "message"));
+            for (name, column) in others {
+                let value = timeline.value(column, row);
+                if value != Value::Null {
+                    write!(out, ",\"{name}\":")?;
+                    json_cell(value, out)?;
+                }
+            }
+            writeln!(out, "}}")?;
+            written.rows += 1;
+        }
+        Ok(written)
+    }
 }
 
 fn rows(timeline: &Timeline) -> std::ops::Range<u32> {
@@ -35,13 +218,13 @@ fn json_text(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-fn json_cell(value: Value<'_>) -> String {
+fn json_cell(value: Value<'_>, out: &mut dyn Write) -> io::Result<()> {
     match value {
-        Value::Null => "null".to_owned(),
-        Value::Str(text) => json_text(text),
-        Value::U64(v) => v.to_string(),
-        Value::I64(v) => v.to_string(),
-        Value::TimeNs(ns) => json_text(&to_rfc3339(ns)),
+        Value::Null => out.write_all(b"null"),
+        Value::Str(text) => serde_json::to_writer(&mut *out, text).map_err(io::Error::from),
+        Value::U64(v) => write!(out, "{v}"),
+        Value::I64(v) => write!(out, "{v}"),
+        Value::TimeNs(ns) => write!(out, "\"{}\"", to_rfc3339(ns)),
     }
 }
 
@@ -64,112 +247,21 @@ pub(crate) fn csv_cell(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// A cell that a spreadsheet would run as a formula gets an apostrophe in front.
+/// A cell that a spreadsheet would run as a formula gets an apostrophe in front, and so does one that would be one after
+/// blanks are trimmed.
 fn guarded(text: Cow<'_, str>) -> Cow<'_, str> {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+    let first = text.trim_start_matches([' ', '\u{a0}', '\u{3000}']);
+    if first.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']) {
         Cow::Owned(format!("'{text}"))
     } else {
         text
     }
 }
 
-/// One JSON object a line, with all the given columns (null where unknown).
-pub fn write_jsonl(timeline: &Timeline, columns: &[ColumnId], out: &mut dyn Write) -> io::Result<Written> {
-    let mut line = String::new();
-    for row in rows(timeline) {
-        line.clear();
-        for column in columns {
-            line.push(if line.is_empty() { '{' } else { ',' });
-            line.push_str(&format!(
-                "\"{}\":{}",
-                column.name(),
-                json_cell(timeline.value(*column, row))
-            ));
-        }
-        writeln!(out, "{line}}}")?;
-    }
-    Ok(all(timeline))
-}
-
-/// CSV with a header, RFC 4180 quoting, line feed.
-pub fn write_csv(timeline: &Timeline, columns: &[ColumnId], out: &mut dyn Write) -> io::Result<Written> {
-    delimited(timeline, columns, out, "\n", |cell| cell)
-}
-
-/// CSV that Excel opens by double click: byte order mark, CR LF, and no cell is taken for a formula.
-pub fn write_excel(timeline: &Timeline, columns: &[ColumnId], out: &mut dyn Write) -> io::Result<Written> {
-    out.write_all("\u{feff}".as_bytes())?;
-    delimited(timeline, columns, out, "\r\n", guarded)
-}
-
-fn delimited(
-    timeline: &Timeline,
-    columns: &[ColumnId],
-    out: &mut dyn Write,
-    end: &str,
-    guard: impl Fn(Cow<'_, str>) -> Cow<'_, str>,
-) -> io::Result<Written> {
-    let header: Vec<&str> = columns.iter().map(|c| c.name()).collect();
-    write!(out, "{}{end}", header.join(","))?;
-    for row in rows(timeline) {
-        for (i, column) in columns.iter().enumerate() {
-            if i > 0 {
-                out.write_all(b",")?;
-            }
-            let cell = guard(text_cell(timeline.value(*column, row)));
-            out.write_all(csv_cell(&cell).as_bytes())?;
-        }
-        out.write_all(end.as_bytes())?;
-    }
-    Ok(all(timeline))
-}
-
-/// Timesketch's JSON lines: `message`, `datetime`, `timestamp` (µs), `timestamp_desc` and every known column.
-///
-/// Rows without a time are left out, because Timesketch refuses them.
-pub fn write_timesketch(
-    timeline: &Timeline,
-    columns: &[ColumnId],
-    out: &mut dyn Write,
-) -> io::Result<Written> {
-    let mut written = Written::default();
-    let (message, kind) = (ColumnId::of("message"), ColumnId::of("kind"));
-    let cell = |column: Option<ColumnId>, row| column.and_then(|c| timeline.text(c, row)).unwrap_or("");
-    for row in rows(timeline) {
-        let Some(ns) = timeline.ts_ns(row) else {
-            written.left_out += 1;
-            continue;
-        };
-        // Timesketch wants a message; the kind is the least one can say.
-        let said = Some(cell(message, row))
-            .filter(|m| !m.is_empty())
-            .unwrap_or_else(|| cell(kind, row));
-        write!(
-            out,
-            "{{\"message\":{},\"timestamp\":{},\"datetime\":{},\"timestamp_desc\":{}",
-            json_text(said),
-            ns.div_euclid(1000),
-            json_text(&to_rfc3339(ns)),
-            json_text(cell(kind, row)),
-        )?;
-        for column in columns.iter().filter(|c| !matches!(c.name(), "ts" | "message")) {
-            let value = timeline.value(*column, row);
-            if value != Value::Null {
-                write!(out, ",\"{}\":{}", column.name(), json_cell(value))?;
-            }
-        }
-        writeln!(out, "}}")?;
-        written.rows += 1;
-    }
-    Ok(written)
-}
-
 /// The 17 columns of log2timeline's CSV.
 const L2T_HEADER: &str = "date,time,timezone,MACB,source,sourcetype,type,user,host,short,desc,version,filename,inode,notes,format,extra";
 
-/// log2timeline's CSV; rows without time have its own null date.
-pub fn write_l2tcsv(timeline: &Timeline, out: &mut dyn Write) -> io::Result<Written> {
-    writeln!(out, "{L2T_HEADER}")?;
+fn l2tcsv(timeline: &Timeline, out: &mut dyn Write) -> io::Result<Written> {
     let column = |name| ColumnId::of(name);
     let [
         source,

@@ -4,8 +4,8 @@
 use casetrace_model::{JsonObject, Outcome, Row, Source, Value};
 use casetrace_timeline::polars::prelude::IntoLazy;
 use casetrace_timeline::{
-    ColumnId, Condition, Filter, Scan, Timeline, TimelineBuilder, query_timeline, read_parquet, schema,
-    write_csv, write_excel, write_jsonl, write_l2tcsv, write_parquet, write_timesketch,
+    ColumnId, Condition, Export, Filter, Naming, ParquetExport, Scan, TextFormat, Timeline, TimelineBuilder,
+    query_timeline, read_parquet, read_parquet_parts, scan_parquet, schema, write_parquet,
 };
 use proptest::prelude::*;
 
@@ -251,39 +251,30 @@ fn queries_see_three_tables_and_no_file() {
 fn text_formats() {
     let t = sample();
     let columns = ColumnId::resolve(&["ts".into(), "Message".into(), "http_status".into()]).unwrap();
-    let text = |f: &dyn Fn(&mut Vec<u8>)| {
-        let mut out = Vec::new();
-        f(&mut out);
-        String::from_utf8(out).unwrap()
-    };
-    let jsonl = text(&|out| {
-        write_jsonl(&t, &columns, out).unwrap();
-    });
+    let text = |format: TextFormat| exported(&t, &Export::new(format, columns.clone(), Naming::Columns));
+    let jsonl = text(TextFormat::Jsonl);
     let first = "{\"ts\":\"2026-03-02T01:16:11.123456700Z\",\"message\":\"\",\"http_status\":407}";
     assert_eq!(jsonl.lines().next(), Some(first));
-    let csv = text(&|out| {
-        write_csv(&t, &columns, out).unwrap();
-    });
+    let csv = text(TextFormat::Csv);
     assert!(
         csv.contains("\n2026-03-02T01:16:11.123456705Z,\"one, \"\"two\"\"\nthree\",\n,=cmd(),\n"),
         "{csv}"
     );
-    let excel = text(&|out| {
-        write_excel(&t, &columns, out).unwrap();
-    });
+    let with_bom = Export::new(TextFormat::Csv, columns.clone(), Naming::Columns).with_bom(true);
+    assert_eq!(exported(&t, &with_bom), format!("\u{feff}{csv}"));
+    let excel = text(TextFormat::Excel);
     assert!(
         excel.starts_with("\u{feff}ts,message,http_status\r\n") && excel.ends_with(",'=cmd(),\r\n"),
         "{excel}"
     );
     let mut sketch = Vec::new();
-    assert_eq!(write_timesketch(&t, &columns, &mut sketch).unwrap().left_out, 1);
+    let export = Export::new(TextFormat::Timesketch, columns.clone(), Naming::Columns);
+    assert_eq!(export.rows(&t, &mut sketch).unwrap().left_out, 1);
     let line: serde_json::Value =
         serde_json::from_slice(sketch.split(|b| *b == b'\n').next().unwrap()).unwrap();
     assert_eq!(line["timestamp"], 1_772_414_171_123_456_i64);
     assert_eq!(line["message"], "http.response");
-    let l2t = text(&|out| {
-        write_l2tcsv(&t, out).unwrap();
-    });
+    let l2t = text(TextFormat::L2tcsv);
     assert!(l2t.contains("\n03/02/2026,01:16:11,UTC,....,PCAP,"), "{l2t}");
     assert!(l2t.contains("\n00/00/0000,--:--:--,"));
     assert!(
@@ -292,6 +283,101 @@ fn text_formats() {
             .to_string()
             .contains("did you mean `message`?")
     );
+}
+
+fn exported(timeline: &Timeline, export: &Export) -> String {
+    let mut out = Vec::new();
+    export.begin(&mut out).unwrap();
+    export.rows(timeline, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn ecs_names_are_those_of_the_column_table() {
+    let t = sample();
+    let all: Vec<ColumnId> = ColumnId::all().collect();
+    let export = Export::new(TextFormat::Jsonl, all.clone(), Naming::Ecs);
+    let line: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(exported(&t, &export).lines().next().unwrap()).unwrap();
+    // No two columns may share a name, or a reader would drop one.
+    assert_eq!(line.len(), all.len());
+    for column in casetrace_timeline::COLUMNS {
+        let name = match column.ecs {
+            "" => format!("casetrace.{}", column.name),
+            ecs => ecs.to_owned(),
+        };
+        assert!(line.contains_key(&name), "{name}");
+    }
+    assert_eq!(line["http.response.status_code"], 407);
+    assert_eq!(line["@timestamp"], "2026-03-02T01:16:11.123456700Z");
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.parquet");
+    let file = std::fs::File::create(&path).unwrap();
+    let mut parquet = ParquetExport::new(file, all.clone(), Naming::Ecs).unwrap();
+    parquet.rows(&t).unwrap();
+    parquet.finish().unwrap();
+    let schema = scan_parquet(&path).unwrap().collect_schema().unwrap();
+    assert_eq!(schema.len(), all.len());
+    assert!(
+        schema.contains("@timestamp") && schema.contains("destination.ip"),
+        "{schema:?}"
+    );
+}
+
+#[test]
+fn no_cell_is_taken_for_a_formula() {
+    let mut b = TimelineBuilder::new();
+    for (message, record) in [
+        "=1+1",
+        "  =1+1",
+        "+cmd|' /C calc'!A0",
+        "-2",
+        "@SUM(1)",
+        "\t=1",
+        "＝1",
+        "\u{a0}=1",
+    ]
+    .into_iter()
+    .zip(1..)
+    {
+        let mut r = row("log.line", record, Some(T0));
+        r.message = message.into();
+        b.push("a", None, r);
+    }
+    let columns = ColumnId::resolve(&["message".into()]).unwrap();
+    let csv = exported(
+        &b.finish(),
+        &Export::new(TextFormat::Excel, columns, Naming::Columns),
+    );
+    for line in csv.lines().skip(1) {
+        assert!(line.trim_start_matches('"').starts_with('\''), "{line}");
+    }
+    assert_eq!(csv.lines().count(), 9);
+}
+
+#[test]
+fn parts_of_a_file_come_in_order() {
+    let mut b = TimelineBuilder::new();
+    for record in 0..300_000_u64 {
+        b.push("a", None, row("log.line", record, Some(T0 + record as i64)));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.parquet");
+    write_parquet(&b.finish(), std::fs::File::create(&path).unwrap()).unwrap();
+    let record = ColumnId::of("record").unwrap();
+    let (mut next, mut parts) = (0, 0);
+    read_parquet_parts::<casetrace_timeline::TimelineError>(&path, |part| {
+        assert!(part.len() <= 128 << 10);
+        parts += 1;
+        for row in 0..part.len() as u32 {
+            assert_eq!(part.number(record, row), Some(next));
+            next += 1;
+        }
+        Ok(())
+    })
+    .unwrap();
+    assert!(next == 300_000 && parts > 2, "{next} rows in {parts} parts");
 }
 
 #[test]

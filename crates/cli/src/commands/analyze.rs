@@ -9,14 +9,15 @@ use casetrace_rules::{Confidence, RulePack, Severity, Status};
 use crate::args::{Analyze, Common, FailOn};
 use crate::exit::{FINDINGS, Failure, PARTIAL, UNREADABLE};
 use crate::progress::Display;
-use crate::{input, pack, terminal};
+use crate::{input, map_file, pack, terminal};
 
 /// Findings named on the terminal.
 const MAX_SHOWN: usize = 5;
 
 /// Reads, judges, writes, and says in a few lines what came out.
 pub(crate) fn run(args: &Analyze, common: &Common, out: &mut dyn Write) -> Result<(), Failure> {
-    let settings = input::settings(&args.reading)?;
+    let mut settings = input::settings(&args.reading)?;
+    settings.templates = input::templates(&args.shape)?;
     let pack = pack::load(common.rules.as_deref())?;
     let folder = match &args.output {
         Some(folder) => folder.clone(),
@@ -28,7 +29,11 @@ pub(crate) fn run(args: &Analyze, common: &Common, out: &mut dyn Write) -> Resul
         pack: &pack,
         folder: &folder,
     };
+    let map = map_file::open(&args.reading)?;
     let result = analyze_into(&job, common, out)?;
+    if let Some(map) = map {
+        map.write(&result.rows.pseudonyms)?;
+    }
     verdict(&result, args)
 }
 

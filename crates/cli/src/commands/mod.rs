@@ -4,6 +4,7 @@ pub(crate) mod analyze;
 pub(crate) mod batch;
 pub(crate) mod convert;
 pub(crate) mod demo;
+pub(crate) mod diff;
 pub(crate) mod explain;
 pub(crate) mod inspect;
 pub(crate) mod man;

@@ -2,24 +2,24 @@
 
 use std::io::Write;
 
-use casetrace_pipeline::{CaseFolder, names, replace, report_again};
+use casetrace_pipeline::{CaseFolder, names, report_again};
 
 use crate::args::{Common, ReportArgs};
 use crate::exit::Failure;
-use crate::{input, pack};
+use crate::{input, output, pack};
 
 /// Judges again with the present rules and writes the report only; rows stay as they are.
 pub(crate) fn run(args: &ReportArgs, common: &Common, out: &mut dyn Write) -> Result<(), Failure> {
+    let templates = input::templates(&args.shape)?;
     let pack = pack::load(common.rules.as_deref())?;
-    let (_, report) = report_again(&args.case, &pack, common.lang).map_err(input::failure)?;
+    let (_, report) = report_again(&args.case, &pack, common.lang, &templates).map_err(input::failure)?;
     match &args.output {
         Some(path) => {
             let html = path
                 .extension()
                 .is_some_and(|ending| ending.eq_ignore_ascii_case("html"));
             let text = if html { &report.html } else { &report.markdown };
-            let failed = |error| Failure::io(&path.display().to_string(), &error);
-            replace(path, failed, |out| Ok(out.write_all(text.as_bytes())?))?;
+            output::to_file(path, |file| Ok(file.write_all(text.as_bytes())?))?;
             writeln!(out, "Report: {}", path.display())?;
         }
         None => {

@@ -1,44 +1,139 @@
 //! `casetrace timeline`: rows of an input or of a finished case, in the formats other tools read.
+//!
+//! Rows pass through in parts, so memory does not grow with their number. A finished case is sorted by time from
+//! beginning to end. An input is written as it is decoded: sorted as a whole if it fits into one part, otherwise part by part,
+//! which is said on standard error.
 
-use std::io::Write;
-use std::path::Path;
+use std::io::{BufWriter, Write};
+use std::ops::ControlFlow;
 
-use casetrace_pipeline::{read, replace};
+use casetrace_pipeline::stream;
 use casetrace_timeline::{
-    ColumnId, Condition, Filter, Timeline, TimelineError, read_parquet, write_csv, write_excel, write_jsonl,
-    write_l2tcsv, write_parquet, write_timesketch,
+    ColumnId, Condition, Export, Filter, Naming, ParquetExport, TextFormat, Timeline, TimelineError, Written,
+    read_parquet_parts,
 };
 
-use crate::args::{self, Common, RowFormat, TimelineArgs};
+use crate::args::{self, Common, RowFormat, RowNaming, TimelineArgs};
 use crate::exit::{Failure, UNREADABLE};
-use crate::input;
 use crate::progress::Display;
+use crate::{input, map_file, output};
 
-/// Decodes or loads, filters, writes.
+/// Reads or decodes, filters, writes.
 pub(crate) fn run(args: &TimelineArgs, common: &Common, out: &mut dyn Write) -> Result<(), Failure> {
     let columns = ColumnId::resolve(&args.filter.columns).map_err(refused)?;
     let filter = filter(&args.filter)?;
-    if args.format == RowFormat::Parquet && args.output.is_none() {
-        return Err(Failure::Usage(
+    let naming = naming(args)?;
+    match (&args.output, text_format(args.format)) {
+        (None, None) => Err(Failure::Usage(
             "Parquet is not for the terminal; name a file with -o FILE".to_owned(),
-        ));
-    }
-    let timeline = load(args, common)?.filter(&filter).map_err(refused)?;
-    match &args.output {
-        None => write(&timeline, &columns, args.format, out),
-        Some(path) => to_file(&timeline, &columns, args.format, path),
+        )),
+        (None, Some(format)) => {
+            let export = Export::new(format, columns, naming).with_bom(args.bom);
+            // Rows are decoded on other threads, which can't write to a locked standard output.
+            let mut stdout = BufWriter::with_capacity(1 << 16, std::io::stdout());
+            out.flush()?;
+            write_text(args, common, &filter, &export, &mut stdout)?;
+            Ok(stdout.flush()?)
+        }
+        (Some(path), Some(format)) => {
+            let export = Export::new(format, columns, naming).with_bom(args.bom);
+            output::to_file(path, |file| write_text(args, common, &filter, &export, file))
+        }
+        (Some(path), None) => output::to_file(path, |file| {
+            let mut export = ParquetExport::new(file, columns, naming).map_err(refused)?;
+            parts(args, common, &mut |part| {
+                export
+                    .rows(&part.filter(&filter).map_err(refused)?)
+                    .map_err(refused)
+            })?;
+            export.finish().map(drop).map_err(refused)
+        }),
     }
 }
 
-fn load(args: &TimelineArgs, common: &Common) -> Result<Timeline, Failure> {
+fn text_format(format: RowFormat) -> Option<TextFormat> {
+    Some(match format {
+        RowFormat::Jsonl => TextFormat::Jsonl,
+        RowFormat::Csv => TextFormat::Csv,
+        RowFormat::Excel => TextFormat::Excel,
+        RowFormat::Timesketch => TextFormat::Timesketch,
+        RowFormat::L2tcsv => TextFormat::L2tcsv,
+        RowFormat::Parquet => return None,
+    })
+}
+
+fn naming(args: &TimelineArgs) -> Result<Naming, Failure> {
+    match (args.naming, args.format) {
+        (RowNaming::Casetrace, _) => Ok(Naming::Columns),
+        (RowNaming::Ecs, RowFormat::L2tcsv) => Err(Failure::Usage(
+            "l2tcsv has fixed column names; --naming ecs is for jsonl, csv, excel, parquet and timesketch"
+                .to_owned(),
+        )),
+        (RowNaming::Ecs, _) => Ok(Naming::Ecs),
+    }
+}
+
+fn write_text(
+    args: &TimelineArgs,
+    common: &Common,
+    filter: &Filter,
+    export: &Export,
+    out: &mut (dyn Write + Send),
+) -> Result<(), Failure> {
+    export.begin(out)?;
+    let mut written = Written::default();
+    parts(args, common, &mut |part| {
+        let done = export.rows(&part.filter(filter).map_err(refused)?, out)?;
+        written.rows += done.rows;
+        written.left_out += done.left_out;
+        Ok(())
+    })?;
+    if written.left_out > 0 {
+        tracing::warn!(
+            rows = written.left_out,
+            "Rows without a time were left out; this format needs one."
+        );
+    }
+    Ok(())
+}
+
+/// Hands all rows to `take`, part by part.
+fn parts(
+    args: &TimelineArgs,
+    common: &Common,
+    take: &mut (dyn FnMut(Timeline) -> Result<(), Failure> + Send),
+) -> Result<(), Failure> {
     let finished = args.input.join("timeline.parquet");
     if finished.is_file() {
-        return read_parquet(&finished).map_err(refused);
+        return read_parquet_parts::<Refused>(&finished, |part| take(part).map_err(Refused))
+            .map_err(|refused| refused.0);
     }
     let settings = input::settings(&args.reading)?;
+    let map = map_file::open(&args.reading)?;
     let display = Display::new(common.quiet, args.output.is_none());
-    let case = read(std::slice::from_ref(&args.input), &settings, true, &display).map_err(input::failure)?;
+    let mut failure = None;
+    let mut hand_over = |part: Timeline| match take(part) {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(error) => {
+            failure = Some(error);
+            ControlFlow::Break(())
+        }
+    };
+    let inputs = std::slice::from_ref(&args.input);
+    let (case, parts) = stream(inputs, &settings, &display, &mut hand_over).map_err(input::failure)?;
     display.finish();
+    if let Some(map) = map {
+        map.write(&case.pseudonyms)?;
+    }
+    if let Some(failure) = failure {
+        return Err(failure);
+    }
+    if parts > 1 {
+        tracing::warn!(
+            parts,
+            "Rows are sorted by time within each part only; analyze the input and read its case folder for one order."
+        );
+    }
     for member in case.members.iter().filter(|m| !m.diagnostics.is_empty()) {
         tracing::warn!(
             artifact = member.path,
@@ -49,7 +144,16 @@ fn load(args: &TimelineArgs, common: &Common) -> Result<Timeline, Failure> {
     if !case.any_decoded() {
         return Err(Failure::Code(UNREADABLE));
     }
-    Ok(case.timeline)
+    Ok(())
+}
+
+/// A failure that can come from reading a timeline file.
+struct Refused(Failure);
+
+impl From<TimelineError> for Refused {
+    fn from(error: TimelineError) -> Self {
+        Self(refused(error))
+    }
 }
 
 fn filter(args: &args::Filter) -> Result<Filter, Failure> {
@@ -61,37 +165,6 @@ fn filter(args: &args::Filter) -> Result<Filter, Failure> {
         host: args.host.clone(),
         condition,
     })
-}
-
-fn to_file(timeline: &Timeline, columns: &[ColumnId], format: RowFormat, path: &Path) -> Result<(), Failure> {
-    let failed = |error| Failure::io(&path.display().to_string(), &error);
-    replace(path, failed, |out| match format {
-        RowFormat::Parquet => write_parquet(timeline, out).map(drop).map_err(refused),
-        _ => write(timeline, columns, format, out),
-    })
-}
-
-fn write(
-    timeline: &Timeline,
-    columns: &[ColumnId],
-    format: RowFormat,
-    out: &mut dyn Write,
-) -> Result<(), Failure> {
-    let written = match format {
-        RowFormat::Jsonl => write_jsonl(timeline, columns, out)?,
-        RowFormat::Csv => write_csv(timeline, columns, out)?,
-        RowFormat::Excel => write_excel(timeline, columns, out)?,
-        RowFormat::Timesketch => write_timesketch(timeline, columns, out)?,
-        RowFormat::L2tcsv => write_l2tcsv(timeline, out)?,
-        RowFormat::Parquet => return Ok(()),
-    };
-    if written.left_out > 0 {
-        tracing::warn!(
-            rows = written.left_out,
-            "Rows without a time were left out; this format needs one."
-        );
-    }
-    Ok(())
 }
 
 /// Timeline errors are the caller's text in nearly every case; the cause is part of the message.

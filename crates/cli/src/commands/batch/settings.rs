@@ -62,6 +62,7 @@ fn read_config(path: &Path) -> Result<String, Failure> {
 /// The reading options as the other verbs have them.
 pub(super) fn reading(analysis: &Analysis) -> Reading {
     Reading {
+        redaction_map: None,
         password_file: analysis.password_file.clone(),
         tmf: analysis.tmf.clone(),
         manifests: analysis.manifests.clone(),
