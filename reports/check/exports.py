@@ -58,7 +58,7 @@ def duckdb_reads(parquet_path, csv_path, jsonl_path, rows):
         import duckdb  # noqa: F401
     except ImportError:
         return "skipped, no duckdb"
-    kind = duck(f"SELECT typeof(ts) FROM '{parquet_path}' LIMIT 1")[0][0]
+    kind = duck(f"SELECT typeof(ts) FROM read_parquet('{parquet_path}') LIMIT 1")[0][0]
     assert kind == "TIMESTAMP WITH TIME ZONE", kind
     want = sorted((row["kind"], row["message"]) for row in rows)
     sources = (f"read_parquet('{parquet_path}')", f"read_csv('{csv_path}', header=true, all_varchar=true, nullstr='')",
