@@ -102,7 +102,8 @@ type Seen = HashMap<u64, BTreeMap<u32, Option<i64>>>;
 /// The clocks that can be compared, by artifact. At most one entry an artifact.
 ///
 /// Shape: of artifacts with shared facts, the one whose clock agrees with servers, else the one with most shared facts, is
-/// the reference and has no entry of its own; artifacts that nothing is shared with have one only if servers tell their offset.
+/// the reference and has no entry of its own unless servers contradict it too; artifacts that nothing is shared with have one
+/// only if servers tell their offset.
 pub fn clock_offsets(timeline: &Timeline) -> Vec<ClockOffset> {
     let Some(columns) = Columns::new() else {
         return Vec::new();
@@ -211,7 +212,8 @@ fn resolve(
     let with_reference: BTreeSet<String> = out.iter().map(|o| o.artifact.clone()).collect();
     for (code, found) in servers {
         let path = path(*code);
-        if !with_reference.contains(&path) {
+        let is_good_reference = done.contains(code) && agrees(code);
+        if !with_reference.contains(&path) && !is_good_reference {
             out.push(entry(path, None, found.offset, found));
         }
     }
