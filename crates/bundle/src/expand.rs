@@ -316,7 +316,7 @@ impl<'a> Builder<'a> {
         if !kind.is_container() || !member.is_readable() {
             return Ok(());
         }
-        if self.closed.iter().any(|path| *path == member.path) {
+        if self.closed.contains(&member.path) {
             return Ok(());
         }
         if let Some(reason) = self.refusal(index, depth) {

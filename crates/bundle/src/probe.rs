@@ -359,7 +359,7 @@ mod tests {
 
     #[test]
     fn a_text_with_a_damaged_patch_stays_a_text() {
-        let noise: Vec<u8> = (0..700_u32).map(|i| (i * i >> 3) as u8).collect();
+        let noise: Vec<u8> = (0..700_u32).map(|i| ((i * i) >> 3) as u8).collect();
         let log = [
             b"2026-03-02 10:11:12 a line of a log\r\n".repeat(5),
             noise.clone(),

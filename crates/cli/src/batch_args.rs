@@ -37,7 +37,7 @@ pub(crate) enum BatchCommand {
     /// Clear what killed workers left; with --compact, join small files
     #[command(after_help = "Example:\n  casetrace batch janitor --out /srv/results --compact")]
     Janitor(Janitor),
-    /// What the published cases have in common: rules over time, new codes, shared causes, clocks, collections
+    /// What the published cases have in common
     #[command(
         after_help = "Examples:\n  casetrace batch report --out /srv/results\n  casetrace batch report --out /srv/results --since 2026-01-01T00:00:00Z --by week -o fleet.html --lang ja"
     )]

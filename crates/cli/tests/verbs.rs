@@ -404,8 +404,9 @@ fn subcommands(help: &str) -> Vec<String> {
         .skip_while(|line| *line != "Commands:")
         .skip(1)
         .take_while(|line| !line.is_empty())
-        .filter_map(|line| line.strip_prefix("  ")?.split_whitespace().next())
-        .filter(|name| *name != "help" && !name.starts_with('-'))
+        // A long description goes on in the next line, further in.
+        .filter_map(|line| line.strip_prefix("  ")?.split(' ').next())
+        .filter(|name| !name.is_empty() && *name != "help" && !name.starts_with('-'))
         .map(str::to_owned)
         .collect()
 }

@@ -5,14 +5,21 @@
 //!
 //! ```
 //! use casetrace_knowledge::Lang;
-//! use casetrace_report::{Input, Report, markdown};
+//! use casetrace_report::{Input, Report, Templates, markdown};
 //! use casetrace_rules::{Context, RulePack};
 //! use casetrace_timeline::TimelineBuilder;
 //!
 //! let timeline = TimelineBuilder::new().finish();
-//! let findings = RulePack::builtin().pack.evaluate(&timeline, &Context::default());
-//! let input = Input { name: "case 42", inputs: &[], sources: &[], findings: &findings, timeline: &timeline };
-//! let report = markdown(&Report::build(&input, Lang::En), None)?;
+//! let judged = RulePack::builtin().pack.judge(&timeline, &Context::default());
+//! let input = Input {
+//!     name: "case 42",
+//!     inputs: &[],
+//!     sources: &[],
+//!     findings: &judged.findings,
+//!     attempts: &judged.attempts,
+//!     timeline: &timeline,
+//! };
+//! let report = markdown(&Report::build(&input, Lang::En), &Templates::builtin())?;
 //! assert!(report.starts_with("# Escalation report: case 42"));
 //! # Ok::<(), casetrace_report::RenderError>(())
 //! ```

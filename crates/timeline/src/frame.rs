@@ -46,8 +46,8 @@ impl Rows<'_> {
         }
     }
 
-    pub(crate) fn map<T>(&self, mut f: impl FnMut(u32) -> T) -> impl Iterator<Item = T> {
-        self.iter().map(move |row| f(row))
+    pub(crate) fn map<T>(&self, f: impl FnMut(u32) -> T) -> impl Iterator<Item = T> {
+        self.iter().map(f)
     }
 }
 
