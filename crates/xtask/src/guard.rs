@@ -186,9 +186,16 @@ fn judge(stage: &str, now: u64, known: &[(String, u64)], failures: &mut Vec<Stri
     }
 }
 
-/// The recorded counts; none if they were made by another compiler.
+/// The recorded counts; none if there are none or they were made by another compiler.
 fn recorded() -> Result<Vec<(String, u64)>, String> {
-    let text = fs::read_to_string(RECORD).map_err(|error| format!("{RECORD}: {error}"))?;
+    let text = match fs::read_to_string(RECORD) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            println!("nothing is recorded yet (`guard --update` does it): growth alone is compared");
+            return Ok(Vec::new());
+        }
+        Err(error) => return Err(format!("{RECORD}: {error}")),
+    };
     let compiler = compiler()?;
     if text.lines().next() != Some(&format!("# {compiler}")) {
         println!(
