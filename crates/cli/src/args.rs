@@ -445,18 +445,6 @@ pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
         .ok_or_else(|| format!("{text} is too large"))
 }
 
-/// Temporary files are private; results get what a plain create would give.
-#[cfg(unix)]
-pub(crate) fn readable_by_all(file: &std::fs::File) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(std::fs::Permissions::from_mode(0o644))
-}
-
-#[cfg(not(unix))]
-pub(crate) fn readable_by_all(_: &std::fs::File) -> std::io::Result<()> {
-    Ok(())
-}
-
 pub(crate) fn parse_time(text: &str) -> Result<i64, String> {
     casetrace_model::time::from_rfc3339(text)
         .ok_or_else(|| format!("{text:?} is no RFC 3339 time; write 2026-03-02T01:16:11Z"))

@@ -6,10 +6,10 @@ use std::path::Path;
 use casetrace_fleet::{Dataset, Fleet, FleetError, Options, Step, html, markdown};
 use casetrace_pipeline::tables;
 
-use crate::args::{self, Common};
+use crate::args::Common;
 use crate::batch_args::{FleetReport, Period, ReportFormat};
 use crate::exit::Failure;
-use crate::input;
+use crate::{input, output};
 
 /// Asks all questions and renders.
 pub(crate) fn run(args: &FleetReport, common: &Common, out: &mut dyn Write) -> Result<(), Failure> {
@@ -32,7 +32,7 @@ pub(crate) fn run(args: &FleetReport, common: &Common, out: &mut dyn Write) -> R
     .map_err(failure)?;
     match &args.output {
         None => Ok(out.write_all(text.as_bytes())?),
-        Some(path) => put(path, &text),
+        Some(path) => output::to_file(path, |file| Ok(file.write_all(text.as_bytes())?)),
     }
 }
 
@@ -45,20 +45,6 @@ fn format(args: &FleetReport) -> ReportFormat {
     } else {
         ReportFormat::Md
     })
-}
-
-/// Writes beside the name and renames, so that a reader never sees half a report.
-fn put(path: &Path, text: &str) -> Result<(), Failure> {
-    let name = path.display().to_string();
-    let failed = |error: &std::io::Error| Failure::io(&name, error);
-    let folder = path
-        .parent()
-        .filter(|p| !p.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let mut part = tempfile::NamedTempFile::new_in(folder).map_err(|error| failed(&error))?;
-    part.write_all(text.as_bytes()).map_err(|error| failed(&error))?;
-    args::readable_by_all(part.as_file()).map_err(|error| failed(&error))?;
-    part.persist(path).map(drop).map_err(|error| failed(&error.error))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "used as a map_err function")]

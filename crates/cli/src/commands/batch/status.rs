@@ -1,14 +1,13 @@
 //! `casetrace batch status`.
 
 use std::io::Write;
-use std::path::Path;
 
 use casetrace_batch::{Status, status};
 
 use super::failure;
-use crate::args;
 use crate::batch_args::{self, StatusFormat};
 use crate::exit::Failure;
+use crate::output;
 
 /// Prints the state of an output, or puts it into a file whole (node_exporter may read at any time).
 pub(crate) fn run(args: &batch_args::Status, out: &mut dyn Write) -> Result<(), Failure> {
@@ -20,21 +19,8 @@ pub(crate) fn run(args: &batch_args::Status, out: &mut dyn Write) -> Result<(), 
     };
     match &args.output {
         None => Ok(out.write_all(text.as_bytes())?),
-        Some(path) => put(path, &text),
+        Some(path) => output::to_file(path, |file| Ok(file.write_all(text.as_bytes())?)),
     }
-}
-
-fn put(path: &Path, text: &str) -> Result<(), Failure> {
-    let name = path.display().to_string();
-    let failed = |error: &std::io::Error| Failure::io(&name, error);
-    let folder = path
-        .parent()
-        .filter(|p| !p.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let mut part = tempfile::NamedTempFile::new_in(folder).map_err(|e| failed(&e))?;
-    part.write_all(text.as_bytes()).map_err(|e| failed(&e))?;
-    args::readable_by_all(part.as_file()).map_err(|e| failed(&e))?;
-    part.persist(path).map(drop).map_err(|e| failed(&e.error))
 }
 
 fn text(status: &Status) -> String {
