@@ -17,6 +17,7 @@ mod seeds;
 pub mod session;
 pub mod shrink;
 pub mod stored;
+pub mod sweep;
 mod targets;
 
 use casetrace_etl::fuzz as etl;

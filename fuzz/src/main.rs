@@ -1,12 +1,13 @@
 //! `casetrace-fuzz`: damages seeds on a stable toolchain, and replays what is kept.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
 use casetrace_fuzz::session::{self, Outcome, Settings, Watch};
-use casetrace_fuzz::{TARGETS, Target, stored};
+use casetrace_fuzz::{TARGETS, Target, stored, sweep};
 use clap::{Parser, Subcommand};
 
 /// Looks for inputs on which a reader of casetrace breaks its promises.
@@ -40,6 +41,21 @@ enum Verb {
         #[arg(long)]
         no_corpus: bool,
     },
+    /// Cuts and damages every file of some folders at many places, and reads each variant as an upload.
+    Sweep {
+        /// Folders with files.
+        #[arg(required = true)]
+        folders: Vec<PathBuf>,
+        /// Variants of all files together, about.
+        #[arg(long, default_value_t = 200_000)]
+        variants: u64,
+        /// Number that decides all damage.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// A line per file; files with a line are not read again.
+        #[arg(long)]
+        log: PathBuf,
+    },
     /// Checks all seeds and all inputs that failed once.
     Replay {
         /// A target's name, or all.
@@ -53,6 +69,21 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().verb {
         Verb::List => TARGETS.iter().try_for_each(|t| say(t.name)).map(|()| true),
         Verb::Replay { target } => each(&target, replay),
+        Verb::Sweep {
+            folders,
+            variants,
+            seed,
+            log,
+        } => {
+            let settings = sweep::Settings {
+                variants,
+                seed,
+                watch: Watch::default(),
+                log,
+            };
+            watch(settings.watch.clone(), sweep::LONGEST);
+            sweep_all(&folders, &settings)
+        }
         Verb::Run {
             target,
             seconds,
@@ -138,6 +169,23 @@ fn run(target: &Target, settings: &Settings) -> io::Result<bool> {
     Ok(outcome.crashes.is_empty())
 }
 
+fn sweep_all(folders: &[PathBuf], settings: &sweep::Settings) -> io::Result<bool> {
+    let sum = sweep::run(folders, settings)?;
+    say(&format!(
+        "{} files, {} variants, {} MB, {} rows, {} panics, {} that lost rows, {:.0} CPU s, slowest {} ms, peak {} MiB",
+        sum.files,
+        sum.variants,
+        sum.bytes / 1_000_000,
+        sum.rows,
+        sum.panics,
+        sum.losses,
+        sum.cpu_s,
+        sum.slowest_ms,
+        sum.peak_mib
+    ))?;
+    Ok(sum.panics == 0 && sum.losses == 0)
+}
+
 fn line(target: &Target, outcome: &Outcome) -> String {
     format!(
         "| {} | {} | {} | {:.1} | {} | {} | {} | {} |",
@@ -182,7 +230,13 @@ fn watch(watch: Watch, limit: Duration) {
             let Some((name, input)) = watch.stuck(limit) else {
                 continue;
             };
-            let kept = casetrace_fuzz::target(name).and_then(|target| stored::keep(target, &input).ok());
+            let kept = match casetrace_fuzz::target(name) {
+                Some(target) => stored::keep(target, &input).ok(),
+                None => {
+                    let path = std::env::temp_dir().join(format!("casetrace-hang-{name}"));
+                    std::fs::write(&path, &input).ok().map(|()| path)
+                }
+            };
             let place = kept.map(|path| path.display().to_string());
             let _ = writeln!(
                 io::stderr(),

@@ -32,8 +32,13 @@ pub fn silence_panics() {
 
 /// Checks one input; the panic's first line and place if it failed.
 pub fn attempt(target: &Target, input: &[u8]) -> Result<(), String> {
+    guarded(|| (target.check)(input))
+}
+
+/// Runs `f`; the panic's first line and place if it did.
+pub(crate) fn guarded<T>(f: impl FnOnce() -> T) -> Result<T, String> {
     LAST.with(|last| last.borrow_mut().take());
-    panic::catch_unwind(AssertUnwindSafe(|| (target.check)(input))).map_err(|_| {
+    panic::catch_unwind(AssertUnwindSafe(f)).map_err(|_| {
         // A panic of a worker thread was told to that thread's slot; here it shows as a failed join.
         LAST.with(|last| last.borrow_mut().take())
             .unwrap_or_else(|| "panic in a worker thread".to_owned())
@@ -53,7 +58,7 @@ type Current = (Instant, &'static str, Vec<u8>);
 pub struct Watch(Arc<Mutex<Option<Current>>>);
 
 impl Watch {
-    fn set(&self, current: Option<(&'static str, &[u8])>) {
+    pub(crate) fn set(&self, current: Option<(&'static str, &[u8])>) {
         let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match current {
             None => *slot = None,
