@@ -22,10 +22,23 @@ pub struct Options {
     pub work_dir: PathBuf,
 }
 
-/// How far reading has come; sent after each member.
+/// What [`Progress`] is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// A member was read.
+    Member,
+    /// An archive is about to be taken apart.
+    Opening,
+    /// All entries of an archive were read; archives among them come next.
+    Opened,
+}
+
+/// How far reading has come; sent after each member, before and behind each archive.
 #[derive(Debug, Clone, Copy)]
 pub struct Progress<'a> {
-    /// The member just read.
+    /// What happened.
+    pub step: Step,
+    /// The member it happened to.
     pub path: &'a str,
     /// Members so far.
     pub members: usize,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use casetrace_model::{Diagnostic, ReadSeek, Severity};
 
-use crate::case::{Case, Encryption, Member, MemberOutcome, Modified, OpenError, Options, Progress};
+use crate::case::{Case, Encryption, Member, MemberOutcome, Modified, OpenError, Options, Progress, Step};
 use crate::intake::{End, Intake, Stored, Taken};
 use crate::names::{self, NameIssues};
 use crate::probe::{Kind, probe};
@@ -22,7 +22,18 @@ pub fn open(
     options: &Options,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Case, OpenError> {
+    open_except(inputs, options, &[], progress)
+}
+
+/// As [`open`], but archives at the paths in `closed` are not taken apart.
+pub fn open_except(
+    inputs: &[PathBuf],
+    options: &Options,
+    closed: &[String],
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<Case, OpenError> {
     let mut builder = Builder::new(options, progress);
+    builder.closed = closed;
     for input in inputs {
         folder::add_input(&mut builder, input)?;
     }
@@ -54,6 +65,8 @@ pub(crate) struct Builder<'a> {
     by_hash: HashMap<[u8; 32], usize>,
     hashes: Vec<Option<[u8; 32]>>,
     left_out: u64,
+    /// Archives that are not taken apart.
+    closed: &'a [String],
 }
 
 impl<'a> Builder<'a> {
@@ -69,6 +82,7 @@ impl<'a> Builder<'a> {
             by_hash: HashMap::new(),
             hashes: Vec::new(),
             left_out: 0,
+            closed: &[],
         }
     }
 
@@ -166,6 +180,19 @@ impl<'a> Builder<'a> {
         self.intake.take(reader, stored).map_err(|e| self.work_error(e))
     }
 
+    /// As [`take`](Self::take), after damage: forgets `broken` and reads again in small steps.
+    pub(crate) fn take_again(
+        &mut self,
+        broken: Taken,
+        reader: &mut dyn io::Read,
+        stored: Stored,
+    ) -> Result<Taken, OpenError> {
+        self.intake.give_back(broken);
+        self.intake
+            .take_in_small_steps(reader, stored)
+            .map_err(|e| self.work_error(e))
+    }
+
     fn push(
         &mut self,
         parent: Option<usize>,
@@ -203,6 +230,7 @@ impl<'a> Builder<'a> {
             self.downgrade(parent);
         }
         (self.progress)(Progress {
+            step: Step::Member,
             path: &member.path,
             members: index + 1,
             expanded_bytes: self.intake.total(),
@@ -288,6 +316,9 @@ impl<'a> Builder<'a> {
         if !kind.is_container() || !member.is_readable() {
             return Ok(());
         }
+        if self.closed.iter().any(|path| *path == member.path) {
+            return Ok(());
+        }
         if let Some(reason) = self.refusal(index, depth) {
             self.diagnose(index, reason);
             if let Some(member) = self.members.get_mut(index) {
@@ -304,16 +335,29 @@ impl<'a> Builder<'a> {
             return Ok(());
         }
         let first_child = self.members.len();
+        self.tell(index, Step::Opening);
         match kind {
             Kind::Cab => cabinet::expand(self, index)?,
             Kind::Gzip => gzip::expand(self, index)?,
             _ => zip::expand(self, index)?,
         }
+        self.tell(index, Step::Opened);
         let mut children: Vec<usize> = (first_child..self.members.len()).collect();
         children.sort_by(|a, b| self.path_of(*a).cmp(self.path_of(*b)));
         children
             .into_iter()
             .try_for_each(|child| self.expand(child, depth + 1))
+    }
+
+    fn tell(&mut self, index: usize, step: Step) {
+        if let Some(member) = self.members.get(index) {
+            (self.progress)(Progress {
+                step,
+                path: &member.path,
+                members: self.members.len(),
+                expanded_bytes: self.intake.total(),
+            });
+        }
     }
 
     fn path_of(&self, index: usize) -> &str {

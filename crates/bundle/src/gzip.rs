@@ -7,7 +7,7 @@ use flate2::bufread::MultiGzDecoder;
 
 use crate::case::{ContainerFacts, Modified, OpenError};
 use crate::expand::{Builder, Entry};
-use crate::intake::Stored;
+use crate::intake::{End, Stored};
 use crate::names::{self, CodePage};
 
 /// Adds what is in the stream.
@@ -15,24 +15,29 @@ pub(crate) fn expand(builder: &mut Builder<'_>, index: usize) -> Result<(), Open
     let Some((stored, outer)) = builder.member_mut(index).map(|m| (m.size, m.name.clone())) else {
         return Ok(());
     };
-    let reader = match builder.open_member(index) {
-        Ok(reader) => reader,
+    let open = |builder: &Builder<'_>| {
+        let reader = builder.open_member(index)?;
+        Ok::<_, io::Error>(MultiGzDecoder::new(BufReader::with_capacity(128 << 10, reader)))
+    };
+    let mut decoder = match open(builder) {
+        Ok(decoder) => decoder,
         Err(error) => {
             let text = format!("cannot be opened: {}", error.kind());
             builder.partial(index, Diagnostic::error("BundleUnreadable", text));
             return Ok(());
         }
     };
-    let mut decoder = MultiGzDecoder::new(BufReader::with_capacity(128 << 10, reader));
     let header = decoder.header().cloned();
-    let mut lenient = KeepGoing { inner: &mut decoder };
-    let taken = builder.take(
-        &mut lenient,
-        Stored {
-            bytes: stored,
-            expanded: 0,
-        },
-    )?;
+    let stored = Stored {
+        bytes: stored,
+        expanded: 0,
+    };
+    let mut taken = builder.take(&mut KeepGoing { inner: &mut decoder }, stored)?;
+    if matches!(taken.end, End::Broken(_))
+        && let Ok(mut decoder) = open(builder)
+    {
+        taken = builder.take_again(taken, &mut KeepGoing { inner: &mut decoder }, stored)?;
+    }
     let named = header
         .as_ref()
         .and_then(|h| h.filename())

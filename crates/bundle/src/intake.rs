@@ -17,6 +17,8 @@ const RATIO_FROM: u64 = 64 << 20;
 /// Bytes the probe looks at.
 pub(crate) const HEAD: usize = 64 << 10;
 const CHUNK: usize = 128 << 10;
+/// Bytes that may be lost in front of damage inside a compressed stream.
+const SMALL_STEP: usize = 256;
 
 /// How reading a member ended.
 #[derive(Debug)]
@@ -84,6 +86,21 @@ impl Intake {
         let taken = self.take_through(&mut chunk, reader, stored);
         self.chunk = chunk;
         taken
+    }
+
+    /// As [`take`](Self::take), in small steps: a decompressor that meets damage loses what it had in hand for the step.
+    pub(crate) fn take_in_small_steps(&mut self, reader: &mut dyn Read, stored: Stored) -> io::Result<Taken> {
+        self.take_through(&mut [0; SMALL_STEP], reader, stored)
+    }
+
+    /// Forgets what was taken last, so that it can be taken again.
+    pub(crate) fn give_back(&mut self, taken: Taken) {
+        self.total = self.total.saturating_sub(taken.size);
+        match taken.bytes {
+            Bytes::Memory(bytes) => self.memory_left += bytes.len(),
+            Bytes::Spool { start, .. } => self.spool.rewind(start),
+            Bytes::Disk(_) | Bytes::Absent => {}
+        }
     }
 
     fn take_through(&mut self, chunk: &mut [u8], reader: &mut dyn Read, stored: Stored) -> io::Result<Taken> {

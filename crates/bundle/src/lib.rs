@@ -26,9 +26,9 @@ mod store;
 mod zip;
 
 pub use case::{
-    Case, ContainerFacts, Encryption, Member, MemberOutcome, Modified, OpenError, Options, Progress,
+    Case, ContainerFacts, Encryption, Member, MemberOutcome, Modified, OpenError, Options, Progress, Step,
 };
 pub use collection::{Collection, detect};
-pub use expand::open;
+pub use expand::{open, open_except};
 pub use probe::{Kind, probe};
 pub use secret::Secret;

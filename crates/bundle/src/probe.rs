@@ -180,7 +180,8 @@ pub fn probe(head: &[u8], name_hint: &str) -> Kind {
     if extension == "mta" {
         return Kind::Mta;
     }
-    match Utf::decode(head) {
+    let text = Utf::decode(head).or_else(|| Utf::damaged(head, &extension));
+    match text {
         Some(text) => text_kind(&text, &extension),
         None if matches!(extension.as_str(), "zip" | "saz") => Kind::Zip,
         None if is_der(head)
@@ -278,6 +279,19 @@ impl Utf {
             .count();
         (control * 50 <= head.len()).then(|| String::from_utf8_lossy(head).into_owned())
     }
+
+    /// A text by its name that also begins as one, with a patch of something else in it: a bad sector costs its own
+    /// lines only. Binary files under such a name (database logs) show it in their first bytes.
+    fn damaged(head: &[u8], extension: &str) -> Option<String> {
+        const CLEAN: usize = 128;
+        let named = matches!(
+            extension,
+            "txt" | "log" | "csv" | "tsv" | "json" | "xml" | "reg" | "har" | "htm" | "html" | "ini"
+        );
+        let begins = head.get(..CLEAN)?;
+        let clean = begins.iter().all(|b| !matches!(*b, 0..=8 | 14..=31 | 127));
+        (named && clean).then(|| String::from_utf8_lossy(begins).into_owned())
+    }
 }
 
 fn text_kind(text: &str, extension: &str) -> Kind {
@@ -342,6 +356,19 @@ fn is_har(start: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_with_a_damaged_patch_stays_a_text() {
+        let noise: Vec<u8> = (0..700_u32).map(|i| (i * i >> 3) as u8).collect();
+        let log = [
+            b"2026-03-02 10:11:12 a line of a log\r\n".repeat(5),
+            noise.clone(),
+        ]
+        .concat();
+        assert_eq!(probe(&log, "a.log"), Kind::Text);
+        assert_eq!(probe(&log, "a.bin"), Kind::Unknown);
+        assert_eq!(probe(&noise, "edb.log"), Kind::Unknown);
+    }
 
     fn utf16(text: &str) -> Vec<u8> {
         [0xff, 0xfe]

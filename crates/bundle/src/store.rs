@@ -114,6 +114,11 @@ impl Spool {
         Ok(())
     }
 
+    /// Forgets everything from `to` on; it is overwritten next.
+    pub(crate) fn rewind(&mut self, to: u64) {
+        self.end = self.end.min(to);
+    }
+
     /// The range from `start` to the end.
     pub(crate) fn range_from(&self, start: u64) -> Bytes {
         match &self.file {

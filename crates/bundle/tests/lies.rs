@@ -404,3 +404,34 @@ fn false_headers_side_by_side_take_linear_time() {
     assert_eq!(case.members[0].outcome, MemberOutcome::Failed);
     assert!(started.elapsed().as_secs() < 60, "{:?}", started.elapsed());
 }
+
+#[test]
+fn damage_inside_a_compressed_entry_keeps_what_is_in_front_of_it() {
+    let text: Vec<u8> = (0..6000)
+        .flat_map(|i| format!("line {i} of a log\n").into_bytes())
+        .collect();
+    let entry = deflated("a.log", &text);
+    let half = entry.packed.len() / 2;
+    let mut broken = entry.clone();
+    broken.packed[half..half + 40].fill(0xff);
+    let case = with_good(broken);
+    let member = member(&case, "u.zip!/a.log");
+    assert_eq!(
+        (member.outcome, codes(member)),
+        (MemberOutcome::Partial, vec!["BundleDamagedEntry"])
+    );
+    let kept = bytes_of(member);
+    assert!(kept.len() > text.len() / 3, "{} of {}", kept.len(), text.len());
+    let same = kept.iter().zip(&text).take_while(|(a, b)| a == b).count();
+    assert!(same > text.len() / 3, "{same} of {}", text.len());
+    assert_good(&case);
+    let mut packed = gzip(&text);
+    let half = packed.len() / 2;
+    packed[half..half + 40].fill(0xff);
+    let case = open_one("a.log.gz", packed);
+    assert!(
+        case.members[1].size > text.len() as u64 / 3,
+        "{}",
+        case.members[1].size
+    );
+}

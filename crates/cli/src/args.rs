@@ -109,6 +109,9 @@ pub(crate) struct Reading {
     /// Threads to use [default: one per core]
     #[arg(long, value_name = "N", help_heading = "Reading")]
     pub(crate) jobs: Option<usize>,
+    /// Most memory the work may take, e.g. 8G [default: what the machine has]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Reading")]
+    pub(crate) memory_limit: Option<u64>,
     /// Most bytes that may be expanded from archives, e.g. 20G
     #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Reading")]
     pub(crate) max_total: Option<u64>,
@@ -202,6 +205,9 @@ pub(crate) struct Analyze {
     /// Exit with 5 if a file could not be read to its end
     #[arg(long, help_heading = "Rules")]
     pub(crate) strict: bool,
+    /// Work in this process, without the protection of a second one (for debuggers and profilers)
+    #[arg(long, hide = true)]
+    pub(crate) in_process: bool,
 }
 
 #[derive(Debug, Args)]

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use casetrace_knowledge::Lang as Language;
 use casetrace_pipeline::{Mode, RunError, Secret, Settings};
+use zeroize::Zeroizing;
 
 use crate::args::{Lang, Reading, Redact};
 use crate::exit::Failure;
@@ -48,6 +49,7 @@ pub(crate) fn language(lang: Lang) -> Language {
 
 fn passwords(path: &Path) -> Result<Vec<Secret>, Failure> {
     let text = fs::read_to_string(path).map_err(|error| Failure::io(&path.display().to_string(), &error))?;
+    let text = Zeroizing::new(text);
     Ok(text
         .lines()
         .map(|line| line.trim_end_matches('\r'))

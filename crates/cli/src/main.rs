@@ -4,6 +4,7 @@ mod args;
 mod batch_args;
 mod commands;
 mod exit;
+mod guard;
 mod input;
 mod pack;
 mod progress;
@@ -32,6 +33,11 @@ fn main() -> ExitCode {
         }
     };
     start_log(&cli.common);
+    if let Command::Analyze(args) = &cli.command
+        && let Some(code) = guard::supervise(args, &cli.common)
+    {
+        return code;
+    }
     match run(&cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

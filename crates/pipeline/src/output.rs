@@ -1,13 +1,17 @@
 //! Writes and reads finished case folders.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use casetrace_timeline::{Timeline, read_parquet, write_labelled_parquet};
 
+use sha2::{Digest, Sha256};
+
 use crate::error::RunError;
-use crate::inventory::{Inventory, SCHEMA_VERSION};
+use crate::inventory::{Inventory, OutputFile, SCHEMA_VERSION};
 
 /// File names of a finished case folder.
 pub mod names {
@@ -27,6 +31,28 @@ pub mod names {
 #[derive(Debug)]
 pub struct CaseFolder {
     folder: PathBuf,
+    written: Mutex<BTreeMap<String, OutputFile>>,
+}
+
+/// A file being written, and the hash of what went into it.
+#[derive(Debug)]
+pub struct Hashed<'a> {
+    file: &'a mut File,
+    hash: Sha256,
+    size: u64,
+}
+
+impl Write for Hashed<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let n = self.file.write(bytes)?;
+        self.hash.update(bytes.get(..n).unwrap_or_default());
+        self.size += n as u64;
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
 }
 
 impl CaseFolder {
@@ -38,14 +64,21 @@ impl CaseFolder {
         })?;
         Ok(Self {
             folder: folder.to_owned(),
+            written: Mutex::default(),
         })
+    }
+
+    /// The files written so far, by name.
+    pub fn written(&self) -> Vec<OutputFile> {
+        let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        written.values().cloned().collect()
     }
 
     /// Writes one file with `fill` and puts it in place.
     pub fn put(
         &self,
         name: &str,
-        fill: impl FnOnce(&mut BufWriter<&mut File>) -> io::Result<()>,
+        fill: impl FnOnce(&mut BufWriter<Hashed<'_>>) -> io::Result<()>,
     ) -> Result<(), RunError> {
         let path = self.folder.join(name);
         let failed = |source| RunError::Output {
@@ -56,11 +89,24 @@ impl CaseFolder {
             .prefix(".part-")
             .tempfile_in(&self.folder)
             .map_err(failed)?;
-        let mut out = BufWriter::with_capacity(1 << 20, part.as_file_mut());
+        let hashed = Hashed {
+            file: part.as_file_mut(),
+            hash: Sha256::new(),
+            size: 0,
+        };
+        let mut out = BufWriter::with_capacity(1 << 20, hashed);
         fill(&mut out).and_then(|()| out.flush()).map_err(failed)?;
-        drop(out);
+        let (hashed, _) = out.into_parts();
+        let output = OutputFile {
+            name: name.to_owned(),
+            size: hashed.size,
+            sha256: hex(&hashed.hash.finalize()),
+        };
         readable_by_all(part.as_file()).map_err(failed)?;
-        part.persist(&path).map(drop).map_err(|error| failed(error.error))
+        part.persist(&path).map_err(|error| failed(error.error))?;
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        written.insert(output.name.clone(), output);
+        Ok(())
     }
 
     /// Writes a JSON document with a final line break.
@@ -95,6 +141,30 @@ impl CaseFolder {
         })
         .map_err(|error| refused.take().map_or(error, RunError::from))
     }
+}
+
+/// Puts the hashes of what `folder` has written since into the case's inventory.
+///
+/// Errors: the case has no readable inventory, or it can't be written.
+pub fn note_outputs(folder: &CaseFolder) -> Result<(), RunError> {
+    let path = folder.folder.join(names::INVENTORY);
+    let wrong = |reason: String| RunError::Case {
+        path: folder.folder.clone(),
+        reason: format!("{}: {reason}", names::INVENTORY),
+    };
+    let text = fs::read_to_string(&path).map_err(|error| wrong(error.to_string()))?;
+    let mut inventory: Inventory = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+    let new = folder.written();
+    inventory
+        .outputs
+        .retain(|old| new.iter().all(|output| output.name != old.name));
+    inventory.outputs.extend(new);
+    inventory.outputs.sort_by(|a, b| a.name.cmp(&b.name));
+    folder.put_json(names::INVENTORY, &inventory)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Temporary files are private; results get what a plain create would give.

@@ -1,17 +1,19 @@
 //! The reading half of a run: inputs to inventory and timeline.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use casetrace_bundle::{Case, Member, MemberOutcome};
+use casetrace_bundle::{Case, Member, MemberOutcome, Step};
 use casetrace_knowledge::Knowledge;
-use casetrace_model::{Collected, Inspection};
+use casetrace_model::{Collected, Diagnostic, Inspection};
 use casetrace_redact::{Identity, Mode, Redactor};
 use casetrace_timeline::{Spill, Timeline, TimelineBuilder};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use tempfile::TempDir;
 
 use crate::context::{CaseContext, Gatherer};
 use crate::decode::{self, Decoded, Job};
@@ -19,7 +21,7 @@ use crate::definition::{Decoder, Route};
 use crate::error::RunError;
 use crate::inventory::{InventoryMember, ReadOutcome};
 use crate::progress::{Progress, Stage};
-use crate::settings::Settings;
+use crate::settings::{Care, Settings};
 use crate::sink::Shared;
 
 /// Texts up to this size are looked at for the PC's name and zone before everything else.
@@ -95,16 +97,14 @@ pub fn read(
     wants_rows: bool,
     progress: &dyn Progress,
 ) -> Result<CaseRows, RunError> {
-    let work = tempfile::Builder::new()
-        .prefix("casetrace-")
-        .tempdir_in(&settings.work_dir)
-        .map_err(|source| RunError::Work {
-            path: settings.work_dir.clone(),
-            source,
-        })?;
-    let case = ingest(inputs, settings, work.path(), progress)?;
+    let work = private_folder(&settings.work_dir).map_err(|source| RunError::Work {
+        path: settings.work_dir.clone(),
+        source,
+    })?;
+    let mut case = ingest(inputs, settings, work.path(), progress)?;
+    leave_out(&mut case, &settings.care);
     let routes = routes(&case, settings);
-    let context = context(&case, &routes, settings);
+    let context = context(&case, &routes, settings, progress);
     let redactor = redactor(&case, &context, settings.redact);
     let knowledge = Knowledge::builtin();
     let shared = Shared {
@@ -131,9 +131,19 @@ pub fn read(
         wants_rows,
         threads: threads_per_member(&case, &routes, settings.jobs),
     };
-    let results = decode_all(&case, &routes, &job, settings.jobs);
+    let results = decode_all(&case, &routes, &job, settings);
     progress.stage(Stage::Timeline, 0);
     Ok(assemble(case, &routes, results, &shared))
+}
+
+/// A folder that only this user can look into, removed when it is dropped.
+fn private_folder(base: &Path) -> io::Result<TempDir> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix("casetrace-");
+    // The default follows the umask, which mostly lets everybody read.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+    builder.tempdir_in(base)
 }
 
 fn ingest(
@@ -148,11 +158,34 @@ fn ingest(
         work_dir: work.to_path_buf(),
     };
     progress.stage(Stage::Ingest, 0);
-    let mut report = |step: casetrace_bundle::Progress<'_>| {
-        progress.advance(1);
-        progress.detail(step.path);
+    let mut report = |at: casetrace_bundle::Progress<'_>| match at.step {
+        Step::Member => {
+            progress.advance(1);
+            progress.detail(at.path);
+        }
+        Step::Opening => progress.begin(at.path),
+        Step::Opened => progress.end(at.path),
     };
-    casetrace_bundle::open(inputs, &options, &mut report).map_err(RunError::from)
+    let closed: Vec<String> = settings
+        .care
+        .leave_out
+        .iter()
+        .map(|(path, _)| path.clone())
+        .collect();
+    casetrace_bundle::open_except(inputs, &options, &closed, &mut report).map_err(RunError::from)
+}
+
+/// Members that ended an earlier attempt count as unreadable.
+fn leave_out(case: &mut Case, care: &Care) {
+    for (path, reason) in &care.leave_out {
+        if let Some(member) = case.members.iter_mut().find(|member| member.path == *path) {
+            member.outcome = MemberOutcome::Failed;
+            let text = format!(
+                "reading this member {reason}; it was left out and the rest of the case was read without it"
+            );
+            member.diagnostics.push(Diagnostic::error("DecoderEnded", text));
+        }
+    }
 }
 
 fn input_files(case: &Case, redactor: &Redactor) -> Vec<InputFile> {
@@ -259,7 +292,7 @@ fn work_list(case: &Case, routes: &[Fate]) -> Vec<(usize, Decoder)> {
     list
 }
 
-fn context(case: &Case, routes: &[Fate], settings: &Settings) -> CaseContext {
+fn context(case: &Case, routes: &[Fate], settings: &Settings, progress: &dyn Progress) -> CaseContext {
     let mut gatherer = Gatherer::default();
     for (member, fate) in case.members.iter().zip(routes) {
         if *fate != Fate::Decode(Decoder::Text) || member.size > CONTEXT_TEXT_BYTES {
@@ -272,7 +305,9 @@ fn context(case: &Case, routes: &[Fate], settings: &Settings) -> CaseContext {
             ..casetrace_text::Options::default()
         };
         let mut collected = Collected::default();
+        progress.begin(&member.path);
         casetrace_text::decode(&mut input, &options, &mut collected);
+        progress.end(&member.path);
         gatherer.take(&member.path, &collected);
     }
     gatherer.conclude()
@@ -296,18 +331,33 @@ fn threads_per_member(case: &Case, routes: &[Fate], jobs: usize) -> usize {
 
 type Results<'a> = Vec<Option<Decoded<'a>>>;
 
-fn decode_all<'a>(case: &Case, routes: &[Fate], job: &Job<'a>, jobs: usize) -> Results<'a> {
-    let list = work_list(case, routes);
+fn decode_all<'a>(case: &Case, routes: &[Fate], job: &Job<'a>, settings: &Settings) -> Results<'a> {
+    let suspect = |at: usize| {
+        let path = case.members.get(at).map(|member| member.path.as_str());
+        settings
+            .care
+            .one_by_one
+            .iter()
+            .any(|other| Some(other.as_str()) == path)
+    };
+    let (alone, list): (Vec<_>, Vec<_>) = work_list(case, routes)
+        .into_iter()
+        .partition(|(at, _)| suspect(*at));
+    let one = |at: usize, decoder: Decoder| {
+        let path = case.members.get(at).map_or("", |member| member.path.as_str());
+        job.shared.progress.detail(path);
+        job.shared.progress.begin(path);
+        let decoded = decode::member(case, at, decoder, job);
+        job.shared.progress.end(path);
+        decoded
+    };
     let next = AtomicUsize::new(0);
     let results: Mutex<Results<'a>> = Mutex::new(case.members.iter().map(|_| None).collect());
     std::thread::scope(|scope| {
-        for _ in 0..jobs.clamp(1, list.len().max(1)) {
+        for _ in 0..settings.jobs.clamp(1, list.len().max(1)) {
             scope.spawn(|| {
                 while let Some((at, decoder)) = list.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if let Some(member) = case.members.get(*at) {
-                        job.shared.progress.detail(&member.path);
-                    }
-                    let decoded = decode::member(case, *at, *decoder, job);
+                    let decoded = one(*at, *decoder);
                     if let Ok(mut results) = results.lock()
                         && let Some(slot) = results.get_mut(*at)
                     {
@@ -317,9 +367,16 @@ fn decode_all<'a>(case: &Case, routes: &[Fate], job: &Job<'a>, jobs: usize) -> R
             });
         }
     });
-    results
+    let mut results = results
         .into_inner()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    for (at, decoder) in alone {
+        let decoded = one(at, decoder);
+        if let Some(slot) = results.get_mut(at) {
+            *slot = decoded;
+        }
+    }
+    results
 }
 
 fn assemble(case: Case, routes: &[Fate], results: Results<'_>, shared: &Shared<'_>) -> CaseRows {

@@ -82,6 +82,10 @@ impl Listed {
         }
     }
 
+    pub(super) fn is_stored(&self) -> bool {
+        self.inner_method() == 0
+    }
+
     /// True for the methods crate `zip` is built with here.
     pub(super) fn is_supported(&self) -> bool {
         matches!(self.inner_method(), 0 | 8 | 9)

@@ -305,7 +305,17 @@ fn take(
         bytes: listed.stored,
         expanded: 0,
     };
-    entry::with_reader(source, listed, password, |reader| builder.take(reader, stored)).transpose_inner()
+    let first = entry::with_reader(source, listed, password, |reader| builder.take(reader, stored))
+        .transpose_inner()?;
+    match first {
+        Ok(taken) if matches!(taken.end, End::Broken(_)) && !listed.is_stored() => {
+            entry::with_reader(source, listed, password, |reader| {
+                builder.take_again(taken, reader, stored)
+            })
+            .transpose_inner()
+        }
+        other => Ok(other),
+    }
 }
 
 /// Tries the passwords in order; `None` if none fits. A wrong one passes ZipCrypto's check once in 256 times, so

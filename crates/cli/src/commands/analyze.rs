@@ -8,6 +8,7 @@ use casetrace_rules::{Confidence, Severity, Status};
 
 use crate::args::{Analyze, Common, FailOn};
 use crate::exit::{FINDINGS, Failure, PARTIAL, UNREADABLE};
+use crate::guard::{self, Journal};
 use crate::progress::Display;
 use crate::{input, pack};
 
@@ -16,19 +17,18 @@ const MAX_SHOWN: usize = 5;
 
 /// Reads, judges, writes, and says in a few lines what came out.
 pub(crate) fn run(args: &Analyze, common: &Common, out: &mut dyn Write) -> Result<(), Failure> {
-    let settings = input::settings(&args.reading)?;
+    let mut settings = input::settings(&args.reading)?;
+    guard::enter(&mut settings, args.reading.memory_limit)?;
     let pack = pack::load(args.rules.as_deref())?;
-    let folder = match &args.output {
-        Some(folder) => folder.clone(),
-        None => default_folder(args.inputs.first().map(PathBuf::as_path))?,
-    };
+    let folder = output_folder(args)?;
     let display = Display::new(common.quiet, false);
+    let journal = Journal::new(&display);
     let result = analyze(
         &args.inputs,
         &settings,
         &pack,
         input::language(common.lang),
-        &display,
+        &journal,
     )
     .map_err(input::failure)?;
     write(&result, &folder).map_err(input::failure)?;
@@ -37,6 +37,14 @@ pub(crate) fn run(args: &Analyze, common: &Common, out: &mut dyn Write) -> Resul
         summary(&result, &folder, out)?;
     }
     verdict(&result, args)
+}
+
+/// Where results go.
+pub(crate) fn output_folder(args: &Analyze) -> Result<PathBuf, Failure> {
+    match &args.output {
+        Some(folder) => Ok(folder.clone()),
+        None => default_folder(args.inputs.first().map(PathBuf::as_path)),
+    }
 }
 
 /// `./<input name>.casetrace`.
