@@ -10,6 +10,7 @@
 //! (target.check)(b"\x00\x07\x01\x00\x00\x01");
 //! ```
 
+pub mod done;
 pub mod mutate;
 pub mod process;
 mod properties;
@@ -158,6 +159,19 @@ pub const TARGETS: &[Target] = &[
         "knowledge_explain",
         targets::words::explain,
         seeds::words::questions,
+        NONE,
+    ),
+    entry("model_times", targets::words::times, seeds::words::times, NONE),
+    entry(
+        "model_codes",
+        targets::words::codes,
+        seeds::words::questions,
+        NONE,
+    ),
+    entry(
+        "model_json",
+        targets::words::json_object,
+        seeds::words::texts,
         NONE,
     ),
 ];

@@ -1,13 +1,13 @@
 //! `casetrace-fuzz`: damages seeds on a stable toolchain, and replays what is kept.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
 use casetrace_fuzz::session::{self, Outcome, Settings, Watch};
-use casetrace_fuzz::{TARGETS, Target, stored, sweep};
+use casetrace_fuzz::{TARGETS, Target, done, process, stored, sweep};
 use clap::{Parser, Subcommand};
 
 /// Looks for inputs on which a reader of casetrace breaks its promises.
@@ -28,9 +28,15 @@ enum Verb {
         /// Wall-clock seconds for each target.
         #[arg(long, default_value_t = 60)]
         seconds: u64,
+        /// CPU seconds for each target; it ends with whichever comes first.
+        #[arg(long)]
+        cpu_seconds: Option<u64>,
         /// Number that decides all damage.
         #[arg(long, default_value_t = 1)]
         seed: u64,
+        /// File with a line for each run so far: one is added, and the seed moves on with their number.
+        #[arg(long)]
+        record: Option<PathBuf>,
         /// Executions that take longer are counted as slow.
         #[arg(long, default_value_t = 1000)]
         slow_ms: u64,
@@ -40,6 +46,11 @@ enum Verb {
         /// Use no corpus files, even if they are there.
         #[arg(long)]
         no_corpus: bool,
+    },
+    /// Sums up what was recorded, as a table.
+    Done {
+        /// The file that `run --record` writes.
+        record: PathBuf,
     },
     /// Cuts and damages every file of some folders at many places, and reads each variant as an upload.
     Sweep {
@@ -69,6 +80,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().verb {
         Verb::List => TARGETS.iter().try_for_each(|t| say(t.name)).map(|()| true),
         Verb::Replay { target } => each(&target, replay),
+        Verb::Done { record } => done::table(&record).and_then(|table| say(&table)).map(|()| true),
         Verb::Sweep {
             folders,
             variants,
@@ -87,13 +99,16 @@ fn main() -> ExitCode {
         Verb::Run {
             target,
             seconds,
+            cpu_seconds,
             seed,
+            record,
             slow_ms,
             hang_seconds,
             no_corpus,
         } => {
             let settings = Settings {
                 time: Duration::from_secs(seconds),
+                cpu: cpu_seconds.map(Duration::from_secs),
                 executions: u64::MAX,
                 seed,
                 slow: Duration::from_millis(slow_ms),
@@ -104,7 +119,7 @@ fn main() -> ExitCode {
             watch(settings.watch.clone(), Duration::from_secs(hang_seconds));
             say("| target | seeds | executions | CPU s | peak MiB | slowest ms | slow | crashes |")
                 .and_then(|()| say("|---|---:|---:|---:|---:|---:|---:|---:|"))
-                .and_then(|()| each(&target, |target| run(target, &settings)))
+                .and_then(|()| each(&target, |target| run(target, &settings, record.as_deref())))
         }
     };
     casetrace_fuzz::finish();
@@ -141,9 +156,16 @@ fn each(name: &str, mut f: impl FnMut(&Target) -> io::Result<bool>) -> io::Resul
     Ok(held)
 }
 
-fn run(target: &Target, settings: &Settings) -> io::Result<bool> {
-    let outcome = session::run(target, settings);
+fn run(target: &Target, settings: &Settings, record: Option<&Path>) -> io::Result<bool> {
+    let mut settings = settings.clone();
+    if let Some(record) = record {
+        settings.seed += done::runs(record, target.name)?;
+    }
+    let outcome = session::run(target, &settings);
     say(&line(target, &outcome))?;
+    if let Some(record) = record {
+        done::note(record, target.name, settings.seed, &outcome)?;
+    }
     for crash in &outcome.crashes {
         let kept = crash.kept.as_ref().map(|path| path.display().to_string());
         writeln!(
@@ -222,14 +244,28 @@ fn replay(target: &Target) -> io::Result<bool> {
     Ok(held)
 }
 
-/// Ends the process if one input takes too long: nothing inside it can.
+/// Wall-clock time after which an input counts as stuck even if it uses no CPU, in limits.
+const WAITING: u32 = 60;
+
+/// Ends the process if one input takes too long: nothing inside it can. On a busy machine it is the CPU time that counts.
 fn watch(watch: Watch, limit: Duration) {
     thread::spawn(move || {
+        let mut suspect = None;
         loop {
             thread::sleep(Duration::from_millis(500));
-            let Some((name, input)) = watch.stuck(limit) else {
+            let Some((since, name, input)) = watch.stuck(limit) else {
+                suspect = None;
                 continue;
             };
+            let now = process::cpu_s().unwrap_or_default();
+            let (first, then) = *suspect.get_or_insert((since, now));
+            if first != since {
+                suspect = None;
+                continue;
+            }
+            if now - then < limit.as_secs_f64() && since.elapsed() < limit * WAITING {
+                continue;
+            }
             let kept = match casetrace_fuzz::target(name) {
                 Some(target) => stored::keep(target, &input).ok(),
                 None => {

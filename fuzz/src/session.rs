@@ -71,12 +71,12 @@ impl Watch {
         }
     }
 
-    /// Target and input that have been worked on for longer than `limit`.
-    pub fn stuck(&self, limit: Duration) -> Option<(&'static str, Vec<u8>)> {
+    /// Since when which target has worked on which input, if that is longer than `limit`.
+    pub fn stuck(&self, limit: Duration) -> Option<(Instant, &'static str, Vec<u8>)> {
         let slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         slot.as_ref()
             .filter(|(since, _, _)| since.elapsed() > limit)
-            .map(|(_, name, input)| (*name, input.clone()))
+            .cloned()
     }
 }
 
@@ -85,6 +85,8 @@ impl Watch {
 pub struct Settings {
     /// Wall-clock time of each target.
     pub time: Duration,
+    /// CPU time of each target, where it is known: what counts on a busy machine.
+    pub cpu: Option<Duration>,
     /// Most executions of each target.
     pub executions: u64,
     /// Number that decides all damage.
@@ -169,7 +171,15 @@ pub fn run(target: &Target, settings: &Settings) -> Outcome {
         .bytes()
         .fold(settings.seed, |n, b| n.rotate_left(7) ^ u64::from(b));
     let (mut dice, mut input) = (Dice::new(name), Vec::new());
-    while started.elapsed() < settings.time && session.outcome.executions < settings.executions {
+    let enough = |executions: u64| {
+        // Asking for the CPU time costs as much as a quick target's execution.
+        let used = || process::cpu_s().zip(cpu).map(|(now, then)| now - then);
+        let limit = settings.cpu.filter(|_| executions.is_multiple_of(64));
+        executions >= settings.executions
+            || started.elapsed() >= settings.time
+            || limit.is_some_and(|limit| used().is_some_and(|used| used >= limit.as_secs_f64()))
+    };
+    while !enough(session.outcome.executions) {
         let Some(seed) = dice.one(&seeds) else { break };
         mutate(seed, &seeds, &mut dice, &mut input);
         session.execute(&input);

@@ -9,6 +9,7 @@ use casetrace_fuzz::{TARGETS, stored};
 fn settings() -> Settings {
     Settings {
         time: Duration::from_secs(2),
+        cpu: None,
         executions: 300,
         seed: 7,
         slow: Duration::from_secs(10),

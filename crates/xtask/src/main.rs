@@ -1,6 +1,7 @@
 //! Project chores, run as `cargo run -p casetrace-xtask -- CHORE`.
 //!
 //! - `dependencies` checks the direction of edges between our crates (also a normal test);
+//! - `sbom` prints the bill of materials of the command (CycloneDX);
 //! - `corpus DIR` compares every decoder with recorded right answers and takes every file through the command;
 //! - `guard [--update]` counts the instructions of each stage and compares them with `benches/guard.tsv`.
 
@@ -13,6 +14,7 @@
 mod corpus;
 mod guard;
 mod layers;
+mod sbom;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -22,11 +24,14 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match arguments.as_slice() {
         ["dependencies"] => layers::check(),
+        ["sbom"] => sbom::run(),
         ["corpus", folder] => corpus::run(Path::new(folder)),
         ["guard"] => guard::run(false),
         ["guard", "--update"] => guard::run(true),
         _ => {
-            eprintln!("usage: cargo run -p casetrace-xtask -- dependencies | corpus DIR | guard [--update]");
+            eprintln!(
+                "usage: cargo run -p casetrace-xtask -- dependencies | sbom | corpus DIR | guard [--update]"
+            );
             return ExitCode::from(2);
         }
     };

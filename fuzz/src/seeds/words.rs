@@ -43,3 +43,21 @@ pub(crate) fn questions() -> Vec<Vec<u8>> {
     .map(|text| text.as_bytes().to_vec())
     .collect()
 }
+
+/// Times in every spelling, and zones.
+pub(crate) fn times() -> Vec<Vec<u8>> {
+    [
+        "2026-03-02T01:16:11Z",
+        "2026-03-02T01:16:11.123456789+09:00",
+        "1677-09-21T00:12:43.145224193Z",
+        "2262-04-11T23:47:16.854775807Z",
+        "2026-06-30T23:59:60Z",
+        "2026-03-02 01:16:11",
+        "Tokyo Standard Time",
+        "(UTC+09:00) Osaka, Sapporo, Tokyo",
+        "Europe/Berlin",
+    ]
+    .iter()
+    .map(|text| text.as_bytes().to_vec())
+    .collect()
+}

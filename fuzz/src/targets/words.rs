@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use casetrace_knowledge::Knowledge;
-use casetrace_model::{JsonObject, Row, Source};
+use casetrace_model::{JsonObject, Row, Source, code, find_guids, normalise_guid, time};
 use casetrace_redact::{Mode, Redactor};
 
 use crate::properties;
@@ -64,4 +64,74 @@ pub(crate) fn explain(data: &[u8]) {
     let again = knowledge.explain(&text);
     assert_eq!(entries.len(), again.len(), "answers differ between two runs");
     let _ = (knowledge.symbol(&text), knowledge.endpoint(&text));
+}
+
+/// Times of the command line and of reports: what is read is written back as the same instant.
+pub(crate) fn times(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    for line in text.lines().take(50) {
+        if let Some(ns) = time::from_rfc3339(line) {
+            let written = time::to_rfc3339(ns);
+            assert_eq!(
+                time::from_rfc3339(&written),
+                Some(ns),
+                "{written} is another instant"
+            );
+        }
+        let _ = casetrace_text::zone(line);
+    }
+    let mut filetime = [0; 8];
+    for (to, from) in filetime.iter_mut().zip(data) {
+        *to = *from;
+    }
+    if let Some(ns) = time::from_filetime(u64::from_le_bytes(filetime)) {
+        assert_eq!(time::from_rfc3339(&time::to_rfc3339(ns)), Some(ns));
+    }
+}
+
+/// Codes and ids in free text: what is found is in its normal form, and is found again.
+pub(crate) fn codes(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    if let Some(number) = code::parse_number(&text) {
+        let normal = code::hex32(number);
+        assert_eq!(
+            code::parse_number(&normal),
+            Some(number),
+            "{normal} is another number"
+        );
+        assert_eq!(code::canonical(code::canonical(number)), code::canonical(number));
+        let _ = (code::win32_of(number), code::normalise(number));
+    }
+    for found in code::find_aadsts(&text) {
+        assert!(found.starts_with("AADSTS"), "{found} is no AADSTS code");
+    }
+    for found in find_guids(&text) {
+        assert_eq!(
+            normalise_guid(&found).as_ref(),
+            Some(&found),
+            "{found} is not normal"
+        );
+    }
+}
+
+/// Any names and values make one JSON object that gives them back.
+pub(crate) fn json_object(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let (name, value) = text.split_once('=').unwrap_or(("name", &text));
+    let object = JsonObject::new()
+        .str(name, value)
+        .num(
+            "number",
+            i64::from_le_bytes(data.first_chunk().copied().unwrap_or_default()),
+        )
+        .finish();
+    let parsed: Result<serde_json::Map<String, serde_json::Value>, _> = serde_json::from_str(&object);
+    assert!(parsed.is_ok(), "no JSON object");
+    let given = parsed
+        .ok()
+        .and_then(|map| Some(map.get(name)?.as_str()? == value));
+    assert!(
+        name == "number" || given == Some(true),
+        "the value is another one"
+    );
 }
