@@ -277,11 +277,8 @@ fn the_work_process_is_private_and_limited_and_shows_no_password() {
         let line = limits.lines().find(|line| line.starts_with(name)).unwrap();
         line[name.len()..].split_whitespace().next().unwrap().to_owned()
     };
-    assert_eq!(
-        soft("Max core file size"),
-        "1",
-        "one byte: too little for any, see the limits module"
-    );
+    // One byte is too little for any; none at all where the environment already forbids it for good.
+    assert!(["0", "1"].contains(&soft("Max core file size").as_str()));
     assert_eq!(soft("Max data size"), (3_u64 << 30).to_string());
     assert!(soft("Max cpu time").parse::<u64>().is_ok());
     assert!(soft("Max address space").parse::<u64>().is_ok());

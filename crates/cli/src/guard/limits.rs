@@ -15,7 +15,8 @@ const NO_CORE: u64 = 1;
 /// Takes the limits: `memory` bytes (default: what the machine has), CPU time, and files no larger than what may be
 /// expanded.
 pub(super) fn take(memory: Option<u64>, largest_file: u64) -> io::Result<()> {
-    lower(Resource::CORE, NO_CORE)?;
+    let (_, hard) = getrlimit(Resource::CORE)?;
+    setrlimit(Resource::CORE, NO_CORE.min(hard), NO_CORE.min(hard))?;
     if let Some(bytes) = memory.or_else(installed) {
         lower(Resource::DATA, bytes)?;
         lower(Resource::AS, bytes.saturating_add(BESIDES))?;
