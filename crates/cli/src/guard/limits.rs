@@ -7,8 +7,9 @@ use rlimit::{Resource, getrlimit, setrlimit};
 
 /// An upload that needs more CPU time than this is not going to end.
 const CPU_SECONDS: u64 = 12 * 60 * 60;
-/// Code, libraries, thread stacks and files mapped for reading count as address space, but are not the upload's doing.
-const BESIDES: u64 = 8 << 30;
+/// Files mapped for reading, thread stacks and what the allocator only reserves count as address space: it is bounded
+/// loosely, and private writable memory exactly.
+const BESIDES: u64 = 64 << 30;
 /// No core dump. Linux takes 0 as "none" for files only; 1 also stops handlers behind a pipe, and is too little for a file.
 const NO_CORE: u64 = 1;
 
@@ -19,7 +20,7 @@ pub(super) fn take(memory: Option<u64>, largest_file: u64) -> io::Result<()> {
     setrlimit(Resource::CORE, NO_CORE.min(hard), NO_CORE.min(hard))?;
     if let Some(bytes) = memory.or_else(installed) {
         lower(Resource::DATA, bytes)?;
-        lower(Resource::AS, bytes.saturating_add(BESIDES))?;
+        lower(Resource::AS, bytes.saturating_mul(4).saturating_add(BESIDES))?;
     }
     lower(Resource::CPU, CPU_SECONDS)?;
     lower(Resource::FSIZE, largest_file)
