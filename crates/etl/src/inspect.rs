@@ -212,7 +212,7 @@ fn why_no_packets(facts: &Facts<'_, '_>) -> String {
     let lost = facts
         .reader
         .header()
-        .is_some_and(|h| h.events_lost + h.buffers_lost > 0);
+        .is_some_and(|h| h.events_lost > 0 || h.buffers_lost > 0);
     let circular = facts.reader.header().is_some_and(|h| h.mode & 0x2 != 0);
     let mut text = if has(crate::names::NDIS_CAPTURE) {
         "the packet capture provider only logged its configuration: no packet passed its filter".to_owned()
