@@ -67,6 +67,7 @@ pub(super) fn reading(analysis: &Analysis) -> Reading {
         manifests: analysis.manifests.clone(),
         redact: analysis.redact,
         jobs: analysis.threads,
+        memory_limit: None,
         max_total: analysis.max_total,
     }
 }
