@@ -6,7 +6,7 @@ use std::{env, fs, io};
 
 fn main() -> io::Result<()> {
     let pipelines = Path::new("../../pipelines");
-    let mut names = vec!["predicates.toml".to_owned()];
+    let mut names = vec!["predicates.toml".to_owned(), "attempts.toml".to_owned()];
     let rules = pipelines.join("rules");
     let mut found: Vec<String> = fs::read_dir(&rules)?
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+pub(crate) use casetrace_knowledge::Lang;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// From an uploaded Windows diagnostic bundle to a timeline, a verdict and an escalation report.
@@ -32,9 +33,16 @@ pub(crate) struct Common {
     /// Colours on the terminal
     #[arg(long, global = true, value_enum, default_value_t = Color::Auto, help_heading = "Output")]
     pub(crate) color: Color,
-    /// Language of texts
-    #[arg(long, global = true, value_enum, default_value_t = Lang::En, help_heading = "Output")]
+    /// Language of texts: en or ja
+    #[arg(long, global = true, value_parser = lang, default_value = "en", help_heading = "Output")]
     pub(crate) lang: Lang,
+    /// Folder with own rules, on top of the built-in ones
+    #[arg(long, value_name = "DIR", global = true, help_heading = "Rules")]
+    pub(crate) rules: Option<PathBuf>,
+}
+
+fn lang(text: &str) -> Result<Lang, String> {
+    Lang::parse(text).ok_or_else(|| "en or ja".to_owned())
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -42,12 +50,6 @@ pub(crate) enum Color {
     Auto,
     Always,
     Never,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Lang {
-    En,
-    Ja,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -154,7 +156,7 @@ pub(crate) enum Command {
         after_help = "Examples:\n  casetrace timeline trace.pcapng --where \"kind = 'http.response' AND http_status >= 400\"\n  casetrace timeline upload.zip.casetrace --format csv -o rows.csv"
     )]
     Timeline(TimelineArgs),
-    /// SQL over the tables timeline, findings and inventory of finished cases
+    /// SQL over the tables timeline, findings, inventory, attempts and attempt_rows of finished cases
     #[command(
         after_help = "Example:\n  casetrace query upload.zip.casetrace \"SELECT kind, COUNT(*) AS n FROM timeline GROUP BY kind ORDER BY n DESC\""
     )]
@@ -196,9 +198,6 @@ pub(crate) struct Analyze {
     pub(crate) output: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) reading: Reading,
-    /// Folder with own rules, on top of the built-in ones
-    #[arg(long, value_name = "DIR", help_heading = "Rules")]
-    pub(crate) rules: Option<PathBuf>,
     /// Exit with 3 if a finding has at least this confidence
     #[arg(long, value_enum, help_heading = "Rules")]
     pub(crate) fail_on: Option<FailOn>,
@@ -269,9 +268,6 @@ pub(crate) struct Explain {
 pub(crate) struct Rules {
     #[command(subcommand)]
     pub(crate) command: RulesCommand,
-    /// Folder with own rules, on top of the built-in ones
-    #[arg(long, value_name = "DIR", global = true)]
-    pub(crate) rules: Option<PathBuf>,
     #[arg(long, value_enum, default_value_t = TextFormat::Text, global = true)]
     pub(crate) format: TextFormat,
 }

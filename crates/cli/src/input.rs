@@ -3,11 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use casetrace_knowledge::Lang as Language;
 use casetrace_pipeline::{Mode, RunError, Secret, Settings};
 use zeroize::Zeroizing;
 
-use crate::args::{Lang, Reading, Redact};
+use crate::args::{Reading, Redact};
 use crate::exit::Failure;
 
 /// Largest manifest or TMF file that is read.
@@ -37,14 +36,6 @@ pub(crate) fn settings(reading: &Reading) -> Result<Settings, Failure> {
         settings.tmf = texts(folder, &["tmf"])?;
     }
     Ok(settings)
-}
-
-/// The language of texts.
-pub(crate) fn language(lang: Lang) -> Language {
-    match lang {
-        Lang::En => Language::En,
-        Lang::Ja => Language::Ja,
-    }
 }
 
 fn passwords(path: &Path) -> Result<Vec<Secret>, Failure> {

@@ -112,6 +112,7 @@ fn threads_and_place_do_not_change_a_byte() {
     assert!(output.status.success());
     for name in [
         "findings.json",
+        "attempts.json",
         "timeline.parquet",
         "report.md",
         "report.html",

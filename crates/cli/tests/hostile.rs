@@ -77,7 +77,8 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-const RESULTS: [&str; 5] = [
+const RESULTS: [&str; 6] = [
+    "attempts.json",
     "findings.json",
     "inventory.json",
     "report.html",
@@ -447,7 +448,13 @@ fn the_inventory_names_what_was_written() {
         let listed: Vec<&str> = outputs.iter().map(|o| o["name"].as_str().unwrap()).collect();
         assert_eq!(
             listed,
-            ["findings.json", "report.html", "report.md", "timeline.parquet"]
+            [
+                "attempts.json",
+                "findings.json",
+                "report.html",
+                "report.md",
+                "timeline.parquet"
+            ]
         );
         for output in &outputs {
             let path = desk.out().join(output["name"].as_str().unwrap());

@@ -5,6 +5,7 @@
 mod common;
 
 use std::fs;
+use std::path::Path;
 
 use common::{root, run, stdout};
 
@@ -86,6 +87,53 @@ fn timeline_and_query_work_on_a_finished_case() {
         .success()
     );
     assert!(fs::read_to_string(again).unwrap().contains("結論"));
+}
+
+#[test]
+fn attempts_can_be_listed_and_joined_with_their_rows() {
+    let work = tempfile::tempdir().unwrap();
+    let case = work.path().join("case");
+    let case = case.to_str().unwrap();
+    let analyzed = run(&root(), &["analyze", DEMO, "-q", "-o", case]);
+    assert!(analyzed.status.success());
+    let ask = |sql: &str| stdout(&run(&root(), &["query", case, sql, "--format", "csv"]));
+    let failed = ask(
+        "SELECT attempt_id, outcome FROM attempts WHERE kind = 'join' AND outcome = 'failure' AND findings LIKE '%PXY-01%'",
+    );
+    assert!(failed.lines().count() >= 2, "{failed}");
+    let sources = ask(
+        "SELECT t.source AS seen_by FROM attempt_rows AS r INNER JOIN timeline AS t ON r.artifact = t.artifact AND r.record = t.record AND r.kind = t.kind WHERE r.attempt_id = 'join-1'",
+    );
+    assert!(sources.contains("etl") && sources.contains("evtx"), "{sources}");
+}
+
+#[test]
+fn report_honours_own_rules_and_a_broken_one_stops_nothing() {
+    let work = tempfile::tempdir().unwrap();
+    let (case, rules) = (work.path().join("case"), work.path().join("rules"));
+    let case = case.to_str().unwrap();
+    fs::create_dir(&rules).unwrap();
+    fs::write(
+        rules.join("own.toml"),
+        "schema_version = 1\nfamily = \"own\"\nphase = \"meta\"\n\n[[rule]]\nid = \"OWN-01\"\ntitle = \"Rows of my own rule\"\nseverity = \"low\"\n\n[[rule.evidence]]\nid = \"row\"\nrole = \"decisive\"\nwhere = \"kind = 'tcp.connect'\"\n",
+    )
+    .unwrap();
+    fs::write(
+        rules.join("broken.toml"),
+        "schema_version = 1\n[[rule]]\nid = 7\n",
+    )
+    .unwrap();
+    assert!(
+        run(&root(), &["analyze", DEMO, "-q", "-o", case])
+            .status
+            .success()
+    );
+    let before = fs::read_to_string(Path::new(case).join("report.md")).unwrap();
+    let again = run(&root(), &["report", case, "--rules", rules.to_str().unwrap()]);
+    assert!(again.status.success());
+    assert!(String::from_utf8_lossy(&again.stderr).contains("broken.toml:3:6"));
+    let after = fs::read_to_string(Path::new(case).join("report.md")).unwrap();
+    assert!(!before.contains("Rows of my own rule") && after.contains("Rows of my own rule"));
 }
 
 #[test]

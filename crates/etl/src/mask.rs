@@ -88,13 +88,21 @@ pub(crate) fn value(text: &str) -> Option<String> {
 }
 
 fn may_hold_secret(bytes: &[u8]) -> bool {
-    let sign =
-        |b: &u8| u8::from(*b == b'=') | u8::from(*b == b':') | u8::from(*b == b'>') | u8::from(*b == b' ');
-    // Blocks without early end, so that their bytes are looked at together.
-    let (blocks, rest) = bytes.as_chunks::<16>();
-    blocks.iter().flatten().fold(0, |found, b| found | sign(b)) != 0
-        || rest.iter().fold(0, |found, b| found | sign(b)) != 0
-        || bytes.starts_with(b"eyJ")
+    const ONES: u64 = u64::MAX / 0xff;
+    const LOW: u64 = ONES * 0x7f;
+    let (words, rest) = bytes.as_chunks::<8>();
+    let mut last = [0; 8];
+    last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+    // Eight bytes at a time; the top bit of each tells whether it is one of the signs. No sum carries into the next byte.
+    let found = words.iter().chain(std::iter::once(&last)).fold(0, |found, word| {
+        let word = u64::from_le_bytes(*word);
+        let is = |sign: u8| {
+            let other = word ^ (ONES * u64::from(sign));
+            !(((other & LOW) + LOW) | other) & !LOW
+        };
+        found | is(b'=') | is(b':') | is(b'>') | is(b' ')
+    });
+    found != 0 || bytes.starts_with(b"eyJ")
 }
 
 /// Where the next secret value starts, and how long it is.
@@ -185,6 +193,18 @@ fn span(text: &str, fit: impl Fn(u8) -> bool) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn signs_of_secrets_are_seen_at_every_place() {
+        for len in 0..20 {
+            let plain = "x".repeat(len) + "é<;\u{7f}";
+            assert!(!may_hold_secret(plain.as_bytes()));
+            for sign in ["=", ":", ">", " "] {
+                assert!(may_hold_secret(format!("{}{sign}y", "x".repeat(len)).as_bytes()));
+            }
+        }
+        assert!(may_hold_secret(b"eyJ"));
+    }
 
     #[test]
     fn secrets_go_and_the_rest_stays() {

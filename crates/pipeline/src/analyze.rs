@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use casetrace_knowledge::Lang;
 use casetrace_model::time;
 use casetrace_report::{InputLine, Report, SourceLine};
-use casetrace_rules::{Context, Findings, RulePack};
+use casetrace_rules::{Attempts, Context, Findings, Judged, RulePack};
 use casetrace_timeline::Timeline;
 
 use crate::error::RunError;
@@ -23,6 +23,8 @@ pub struct CaseResult {
     pub rows: CaseRows,
     /// What the rules say.
     pub findings: Findings,
+    /// Which rows are one story.
+    pub attempts: Attempts,
     /// The report.
     pub report: Rendered,
 }
@@ -54,19 +56,21 @@ pub fn analyze(
 ) -> Result<CaseResult, RunError> {
     let rows = read(inputs, settings, true, progress)?;
     progress.stage(Stage::Rules, 0);
-    let findings = judge(pack, &rows.timeline, &rows.members, &rows.inputs, lang);
+    let Judged { findings, attempts } = judge(pack, &rows.timeline, &rows.members, &rows.inputs, lang);
     progress.stage(Stage::Report, 0);
     let report = render(
         &rows.name,
         &rows.inputs,
         &rows.members,
         &findings,
+        &attempts,
         &rows.timeline,
         lang,
     )?;
     Ok(CaseResult {
         rows,
         findings,
+        attempts,
         report,
     })
 }
@@ -81,6 +85,7 @@ pub fn write(result: &CaseResult, folder: &Path) -> Result<(), RunError> {
 /// Everything but the timeline.
 pub(crate) fn put_texts(folder: &CaseFolder, result: &CaseResult) -> Result<(), RunError> {
     folder.put_json(names::FINDINGS, &result.findings)?;
+    folder.put_json(names::ATTEMPTS, &result.attempts)?;
     result.report.put(folder)?;
     // Last, as it names what the others are.
     let inventory = Inventory {
@@ -102,8 +107,16 @@ pub fn report_again(folder: &Path, pack: &RulePack, lang: Lang) -> Result<(Findi
         members,
         ..
     } = case.inventory;
-    let findings = judge(pack, &case.timeline, &members, &inputs, lang);
-    let report = render(&name, &inputs, &members, &findings, &case.timeline, lang)?;
+    let Judged { findings, attempts } = judge(pack, &case.timeline, &members, &inputs, lang);
+    let report = render(
+        &name,
+        &inputs,
+        &members,
+        &findings,
+        &attempts,
+        &case.timeline,
+        lang,
+    )?;
     Ok((findings, report))
 }
 
@@ -113,7 +126,7 @@ fn judge(
     members: &[InventoryMember],
     inputs: &[InputFile],
     lang: Lang,
-) -> Findings {
+) -> Judged {
     let members: Vec<casetrace_rules::InventoryMember> = members
         .iter()
         .map(|member| casetrace_rules::InventoryMember {
@@ -125,18 +138,28 @@ fn judge(
             sha256: member.sha256.clone(),
             rows: member.rows,
             codes: member.codes(),
+            clock_offset_s: member
+                .clock_offset
+                .as_ref()
+                .map(|c| (c.offset_ms + c.offset_ms.signum() * 500) / 1_000),
+            clock_reference: member
+                .clock_offset
+                .as_ref()
+                .map_or_else(String::new, |c| c.reference.clone()),
+            clock_pairs: member.clock_offset.as_ref().map_or(0, |c| c.pairs),
+            clock_basis: member
+                .clock_offset
+                .as_ref()
+                .map_or_else(String::new, |c| c.basis.clone()),
         })
         .collect();
     let context = Context {
         tool_version: env!("CARGO_PKG_VERSION"),
-        lang: match lang {
-            Lang::En => casetrace_rules::Lang::En,
-            Lang::Ja => casetrace_rules::Lang::Ja,
-        },
+        lang,
         inputs: inputs.iter().map(|input| input.path.clone()).collect(),
         members: &members,
     };
-    pack.evaluate(timeline, &context)
+    pack.judge(timeline, &context)
 }
 
 fn render(
@@ -144,6 +167,7 @@ fn render(
     inputs: &[InputFile],
     members: &[InventoryMember],
     findings: &Findings,
+    attempts: &Attempts,
     timeline: &Timeline,
     lang: Lang,
 ) -> Result<Rendered, RunError> {
@@ -161,6 +185,7 @@ fn render(
         inputs: &inputs,
         sources: &sources,
         findings,
+        attempts,
         timeline,
     };
     let report = Report::build(&input, lang);

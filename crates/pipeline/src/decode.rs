@@ -2,9 +2,10 @@
 
 use std::cell::RefCell;
 use std::io::Read;
+use std::sync::Mutex;
 
 use casetrace_bundle::{Case, Member};
-use casetrace_model::{Diagnostic, Inspection, Limits, Sink, Source, Text};
+use casetrace_model::{Collected, Diagnostic, Inspection, Limits, Sink, Source, Text};
 use jiff::tz::TimeZone;
 
 use crate::definition::Decoder;
@@ -13,6 +14,16 @@ use crate::sink::{MemberSink, PacketFeed, Shared, SharedSink};
 
 /// Longest `.MTA` file or session part that is read into memory.
 const MAX_SIDE_FILE: u64 = 64 << 20;
+
+/// A text that was decoded before everything else.
+#[derive(Debug)]
+pub(crate) struct KnownText {
+    pub(crate) rows: Collected,
+    pub(crate) result: casetrace_text::TextResult,
+}
+
+/// By member; each is taken once.
+pub(crate) type KnownTexts = Vec<Mutex<Option<KnownText>>>;
 
 /// What decoding needs besides the member.
 pub(crate) struct Job<'a> {
@@ -24,6 +35,8 @@ pub(crate) struct Job<'a> {
     pub(crate) manifests: &'a [String],
     pub(crate) tmf: &'a [String],
     pub(crate) wants_rows: bool,
+    /// Texts that are decoded already, by member.
+    pub(crate) known_texts: &'a KnownTexts,
     /// Threads one decoder may use, when members alone do not fill the machine.
     pub(crate) threads: usize,
 }
@@ -63,7 +76,14 @@ pub(crate) fn member<'a>(case: &Case, index: usize, decoder: Decoder, job: &Job<
             let inspection = har(member, job, &mut sink);
             plain(inspection, sink)
         }
-        Decoder::Text => text(member, job, sink),
+        Decoder::Text => match job
+            .known_texts
+            .get(index)
+            .and_then(|slot| slot.lock().ok()?.take())
+        {
+            Some(known) => replayed(known, sink),
+            None => text(member, job, sink),
+        },
     };
     decoded.sink.progress(member.size);
     decoded.sink.close();
@@ -221,6 +241,22 @@ fn text<'a>(member: &Member, job: &Job<'a>, mut sink: MemberSink<'a>) -> Decoded
         inspection: result.inspection,
         format: Some(result.format.name().to_owned()),
         encoding: Some(result.encoding.to_owned()),
+        sink,
+    }
+}
+
+/// What decoding would give again.
+fn replayed(known: KnownText, mut sink: MemberSink<'_>) -> Decoded<'_> {
+    if sink.wants_rows() {
+        known.rows.rows.into_iter().for_each(|row| sink.row(row));
+    }
+    for diagnostic in known.rows.diagnostics {
+        sink.diagnostic(diagnostic);
+    }
+    Decoded {
+        inspection: known.result.inspection,
+        format: Some(known.result.format.name().to_owned()),
+        encoding: Some(known.result.encoding.to_owned()),
         sink,
     }
 }

@@ -1,6 +1,7 @@
 //! `inventory.json`: every member of the upload, also the ones nobody decodes.
 
 use casetrace_model::{Diagnostic, Inspection, Severity, time};
+use casetrace_timeline::ClockOffset;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -86,6 +87,9 @@ pub struct InventoryMember {
     /// What the times come from.
     #[serde(skip_serializing_if = "String::is_empty", default)]
     pub clock: String,
+    /// How far its clock is off another's, if facts in common tell.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub clock_offset: Option<ClockNote>,
     /// Damage and oddities.
     pub diagnostics: Vec<Value>,
 }
@@ -121,6 +125,33 @@ impl InventoryMember {
         codes.sort();
         codes.dedup();
         codes
+    }
+}
+
+/// How far a clock is off another's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClockNote {
+    /// Milliseconds it is ahead; negative is behind.
+    pub offset_ms: i64,
+    /// Median deviation of the single differences.
+    pub spread_ms: i64,
+    /// Facts in common.
+    pub pairs: u64,
+    /// What they are: `connections`, `events`, `ids`, `servers`.
+    pub basis: String,
+    /// The member it is compared with; `servers` for times that servers print.
+    pub reference: String,
+}
+
+impl From<&ClockOffset> for ClockNote {
+    fn from(found: &ClockOffset) -> Self {
+        Self {
+            offset_ms: found.offset_ns / 1_000_000,
+            spread_ms: found.spread_ns / 1_000_000,
+            pairs: found.pairs as u64,
+            basis: found.basis.as_str().to_owned(),
+            reference: found.reference.clone().unwrap_or_else(|| "servers".to_owned()),
+        }
     }
 }
 

@@ -25,7 +25,7 @@ pub use casetrace_redact::Mode;
 pub use dataset::{DatasetFiles, dataset_tables, is_dataset, join_parquet, write_dataset};
 pub use definition::{Decoder, Definition, Route};
 pub use error::RunError;
-pub use inventory::{Inventory, InventoryMember, OutputFile, ReadOutcome};
+pub use inventory::{ClockNote, Inventory, InventoryMember, OutputFile, ReadOutcome};
 pub use output::{CaseFolder, FinishedCase, load, names, note_outputs};
 pub use progress::{Progress, Silent, Stage};
 pub use read::{CaseRows, InputFile, read};

@@ -23,6 +23,8 @@ pub mod names {
     pub const FINDINGS: &str = "findings.json";
     /// All rows.
     pub const TIMELINE: &str = "timeline.parquet";
+    /// Attempts: which rows are one story.
+    pub const ATTEMPTS: &str = "attempts.json";
     /// All members.
     pub const INVENTORY: &str = "inventory.json";
 }

@@ -10,13 +10,13 @@ use casetrace_bundle::{Case, Member, MemberOutcome, Step};
 use casetrace_knowledge::Knowledge;
 use casetrace_model::{Collected, Diagnostic, Inspection};
 use casetrace_redact::{Identity, Mode, Redactor};
-use casetrace_timeline::{Spill, Timeline, TimelineBuilder};
+use casetrace_timeline::{Spill, Timeline, TimelineBuilder, clock_offsets};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use crate::context::{CaseContext, Gatherer};
-use crate::decode::{self, Decoded, Job};
+use crate::decode::{self, Decoded, Job, KnownText, KnownTexts};
 use crate::definition::{Decoder, Route};
 use crate::error::RunError;
 use crate::inventory::{InventoryMember, ReadOutcome};
@@ -29,6 +29,9 @@ const CONTEXT_TEXT_BYTES: u64 = 2 << 20;
 
 /// Packed texts of rows that stay in memory; a case with more of them (about ten million rows) has the rest in a file.
 const TEXTS_IN_MEMORY: u64 = 192 << 20;
+
+/// Texts up to this size together are kept decoded.
+const KNOWN_TEXT_BYTES: u64 = 64 << 20;
 
 /// Members whose first bytes go into the key of replacement names.
 const KEY_MEMBERS: usize = 1000;
@@ -104,7 +107,7 @@ pub fn read(
     let mut case = ingest(inputs, settings, work.path(), progress)?;
     leave_out(&mut case, &settings.care);
     let routes = routes(&case, settings);
-    let context = context(&case, &routes, settings, progress);
+    let (context, known_texts) = context(&case, &routes, settings, progress);
     let redactor = redactor(&case, &context, settings.redact);
     let knowledge = Knowledge::builtin();
     let shared = Shared {
@@ -129,6 +132,7 @@ pub fn read(
         manifests: &settings.manifests,
         tmf: &settings.tmf,
         wants_rows,
+        known_texts: &known_texts,
         threads: threads_per_member(&case, &routes, settings.jobs),
     };
     let results = decode_all(&case, &routes, &job, settings);
@@ -292,25 +296,99 @@ fn work_list(case: &Case, routes: &[Fate]) -> Vec<(usize, Decoder)> {
     list
 }
 
-fn context(case: &Case, routes: &[Fate], settings: &Settings, progress: &dyn Progress) -> CaseContext {
-    let mut gatherer = Gatherer::default();
-    for (member, fate) in case.members.iter().zip(routes) {
-        if *fate != Fate::Decode(Decoder::Text) || member.size > CONTEXT_TEXT_BYTES {
-            continue;
-        }
-        let Ok(mut input) = member.open() else { continue };
-        let options = casetrace_text::Options {
-            limits: settings.limits,
-            name: member.name.clone(),
-            ..casetrace_text::Options::default()
-        };
-        let mut collected = Collected::default();
+/// Reads small texts for what they say about the PC. Those whose rows don't depend on that are kept, by member, so that they
+/// are decoded once.
+fn context(
+    case: &Case,
+    routes: &[Fate],
+    settings: &Settings,
+    progress: &dyn Progress,
+) -> (CaseContext, KnownTexts) {
+    let wanted: Vec<usize> = case
+        .members
+        .iter()
+        .zip(routes)
+        .enumerate()
+        .filter(|(_, (member, fate))| {
+            **fate == Fate::Decode(Decoder::Text) && member.size <= CONTEXT_TEXT_BYTES
+        })
+        .map(|(at, _)| at)
+        .collect();
+    // One of them may have ended an earlier attempt: alone, the next end tells which.
+    let jobs = match settings.care.one_by_one.is_empty() {
+        true => settings.jobs,
+        false => 1,
+    };
+    let mut texts = side_by_side(jobs, wanted.len(), |n| {
+        let member = wanted.get(n).and_then(|at| case.members.get(*at))?;
         progress.begin(&member.path);
-        casetrace_text::decode(&mut input, &options, &mut collected);
+        let text = small_text(member, settings);
         progress.end(&member.path);
-        gatherer.take(&member.path, &collected);
+        text
+    });
+    let mut gatherer = Gatherer::default();
+    for (at, text) in wanted.iter().zip(&texts) {
+        if let (Some(member), Some(text)) = (case.members.get(*at), text) {
+            gatherer.take(&member.path, &text.rows);
+        }
     }
-    gatherer.conclude()
+    let mut kept = 0;
+    let mut known: KnownTexts = case.members.iter().map(|_| Mutex::new(None)).collect();
+    for (at, text) in wanted.iter().zip(&mut texts) {
+        let size = case.members.get(*at).map_or(0, |m| m.size);
+        let fits = kept + size <= KNOWN_TEXT_BYTES;
+        if let (Some(text), Some(slot)) = (
+            text.take().filter(|t| fits && !t.result.hinted),
+            known.get_mut(*at),
+        ) {
+            kept += size;
+            *slot = Mutex::new(Some(text));
+        }
+    }
+    (gatherer.conclude(), known)
+}
+
+fn small_text(member: &Member, settings: &Settings) -> Option<KnownText> {
+    let mut input = member.open().ok()?;
+    let options = casetrace_text::Options {
+        limits: settings.limits,
+        name: member.name.clone(),
+        ..casetrace_text::Options::default()
+    };
+    let mut rows = Collected::default();
+    let result = casetrace_text::decode(&mut input, &options, &mut rows);
+    Some(KnownText { rows, result })
+}
+
+/// Results of `work` for 0 to `count`, in order, computed by some threads.
+fn side_by_side<T: Send>(
+    jobs: usize,
+    count: usize,
+    work: impl Fn(usize) -> Option<T> + Sync,
+) -> Vec<Option<T>> {
+    let next = AtomicUsize::new(0);
+    let results: Mutex<Vec<Option<T>>> = Mutex::new((0..count).map(|_| None).collect());
+    std::thread::scope(|scope| {
+        for _ in 0..jobs.clamp(1, count.max(1)) {
+            scope.spawn(|| {
+                loop {
+                    let n = next.fetch_add(1, Ordering::Relaxed);
+                    if n >= count {
+                        break;
+                    }
+                    let done = work(n);
+                    if let Ok(mut results) = results.lock()
+                        && let Some(slot) = results.get_mut(n)
+                    {
+                        *slot = done;
+                    }
+                }
+            });
+        }
+    });
+    results
+        .into_inner()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// One member that outweighs all others gets all threads; otherwise members are decoded side by side.
@@ -351,27 +429,13 @@ fn decode_all<'a>(case: &Case, routes: &[Fate], job: &Job<'a>, settings: &Settin
         job.shared.progress.end(path);
         decoded
     };
-    let next = AtomicUsize::new(0);
-    let results: Mutex<Results<'a>> = Mutex::new(case.members.iter().map(|_| None).collect());
-    std::thread::scope(|scope| {
-        for _ in 0..settings.jobs.clamp(1, list.len().max(1)) {
-            scope.spawn(|| {
-                while let Some((at, decoder)) = list.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let decoded = one(*at, *decoder);
-                    if let Ok(mut results) = results.lock()
-                        && let Some(slot) = results.get_mut(*at)
-                    {
-                        *slot = decoded;
-                    }
-                }
-            });
-        }
+    let decoded = side_by_side(settings.jobs, list.len(), |n| {
+        let (at, decoder) = list.get(n)?;
+        Some((*at, one(*at, *decoder)))
     });
-    let mut results = results
-        .into_inner()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
-    for (at, decoder) in alone {
-        let decoded = one(at, decoder);
+    let mut results: Results<'a> = case.members.iter().map(|_| None).collect();
+    let alone = alone.into_iter().map(|(at, decoder)| (at, one(at, decoder)));
+    for (at, decoded) in decoded.into_iter().flatten().chain(alone) {
         if let Some(slot) = results.get_mut(at) {
             *slot = decoded;
         }
@@ -405,13 +469,22 @@ fn assemble(case: Case, routes: &[Fate], results: Results<'_>, shared: &Shared<'
         .values()
         .map(|collection| collection.as_str())
         .collect();
+    let timeline = builder.finish();
+    note_clocks(&mut members, &timeline);
     CaseRows {
         collections: collections.into_iter().collect(),
         name,
         inputs,
         members,
         inspections,
-        timeline: builder.finish(),
+        timeline,
+    }
+}
+
+fn note_clocks(members: &mut [InventoryMember], timeline: &Timeline) {
+    for offset in clock_offsets(timeline) {
+        let of_member = members.iter_mut().filter(|m| m.path == offset.artifact);
+        of_member.for_each(|m| m.clock_offset = Some((&offset).into()));
     }
 }
 
@@ -456,6 +529,7 @@ fn inventory_line(member: &Member, case: &Case, fate: &Fate, redactor: &Redactor
         first: None,
         last: None,
         clock: String::new(),
+        clock_offset: None,
         diagnostics: Vec::new(),
     };
     line.add_diagnostics(&member.diagnostics);

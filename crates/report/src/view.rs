@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use casetrace_knowledge::{Knowledge, Lang};
-use casetrace_rules::{Audience, Confidence, Finding, Findings, QualityFinding, Severity, Status};
+use casetrace_rules::{Attempts, Audience, Confidence, Finding, Findings, QualityFinding, Severity, Status};
 use casetrace_timeline::Timeline;
 use serde::Serialize;
 
@@ -37,6 +37,8 @@ pub struct Input<'a> {
     pub sources: &'a [SourceLine],
     /// What the rules found, in the language of the report.
     pub findings: &'a Findings,
+    /// Which rows are one story.
+    pub attempts: &'a Attempts,
     /// All rows.
     pub timeline: &'a Timeline,
 }

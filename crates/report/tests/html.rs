@@ -80,6 +80,7 @@ fn report(text: &str, timeline: &Timeline, lang: Lang) -> Report {
         inputs: &inputs,
         sources: &sources,
         findings: &findings(text),
+        attempts: &casetrace_rules::Attempts::default(),
         timeline,
     };
     Report::build(&input, lang)

@@ -69,6 +69,10 @@ impl Case {
             size: m.size,
             sha256: m.sha256,
             rows: m.rows,
+            clock_offset_s: m.clock_offset_s,
+            clock_reference: m.clock_reference,
+            clock_pairs: m.clock_pairs,
+            clock_basis: m.clock_basis,
         });
         Ok(Self {
             name: raw.name.into_inner(),

@@ -5,10 +5,14 @@ use std::collections::HashSet;
 use casetrace_timeline::{COLUMNS, ColumnId, parse_expression};
 use toml::Spanned;
 
+use crate::attempts::{AttemptKind, AttemptRole, Step, Summaries};
 use crate::case::Case;
 use crate::error::RuleError;
 use crate::expand::Predicate;
-use crate::file::{From, RawEvidence, RawFile, RawLink, RawQuality, RawRule, RawStep, duration};
+use crate::file::{
+    From, Order, RawAttempt, RawEvidence, RawFile, RawLink, RawQuality, RawRule, RawStep, RawSummaries,
+    duration,
+};
 use crate::pack::RulePack;
 use crate::quality::INVENTORY_COLUMNS;
 use crate::rule::{
@@ -20,6 +24,10 @@ use crate::words::{Confidence, Localized, Phase, Role};
 
 /// Default of `within`.
 const WITHIN_NS: i64 = 600_000_000_000;
+/// Default of an attempt's `gap`.
+const GAP_NS: i64 = 120_000_000_000;
+/// Default of an attempt's `slack`.
+const SLACK_NS: i64 = 15_000_000_000;
 
 #[derive(Default)]
 pub(crate) struct Compiler {
@@ -99,6 +107,19 @@ impl Compiler {
             match self.quality(at, quality) {
                 Ok(rule) => replace(&mut self.pack.quality, rule, |q| &q.id),
                 Err(error) => self.errors.push(error.item(&id)),
+            }
+        }
+        for attempt in raw.attempt {
+            let kind = attempt.kind.get_ref().clone();
+            match self.attempt(at, attempt) {
+                Ok(attempt) => replace(&mut self.pack.attempts, attempt, |a| &a.kind),
+                Err(error) => self.errors.push(error.item(&kind)),
+            }
+        }
+        if let Some(raw) = raw.attempt_summary {
+            match summaries(at, &raw) {
+                Ok(summaries) => self.pack.summaries = summaries,
+                Err(error) => self.errors.push(*error),
             }
         }
         for case in raw.case {
@@ -256,6 +277,42 @@ impl Compiler {
         })
     }
 
+    fn attempt(&mut self, at: At<'_>, raw: RawAttempt) -> Checked<AttemptKind> {
+        if raw.step.is_empty() {
+            return Err(at.fault(&raw.kind, "An attempt needs at least one [[attempt.step]]."));
+        }
+        let steps = raw.step.iter().map(|step| {
+            Ok(Step {
+                id: step.id.get_ref().clone(),
+                role: step.role,
+                condition: self.condition(at, &step.r#where)?,
+                outcome: step.outcome,
+            })
+        });
+        let steps = steps.collect::<Checked<Vec<_>>>()?;
+        if let Some(seen) = raw.step.iter().find(|s| s.role == AttemptRole::Seen) {
+            return Err(at.fault(&seen.id, "A step is `start`, `step` or `end`."));
+        }
+        Ok(AttemptKind {
+            near: raw.near.as_ref().map(|sql| self.condition(at, sql)).transpose()?,
+            gap: within(at, raw.gap.as_ref(), Some(GAP_NS))?,
+            slack: within(at, raw.slack.as_ref(), Some(SLACK_NS))?.unwrap_or(SLACK_NS),
+            by: raw
+                .by
+                .iter()
+                .map(|name| column(at, name))
+                .collect::<Checked<_>>()?,
+            kind: raw.kind.into_inner(),
+            title: raw.title,
+            context: raw.context,
+            weak: raw.weak,
+            several_ids: raw.several_ids,
+            by_record: raw.order == Order::Record,
+            steps,
+            file: at.file.to_owned(),
+        })
+    }
+
     fn quality(&mut self, at: At<'_>, raw: RawQuality) -> Checked<QualityRule> {
         let matcher = match (&raw.r#where, &raw.absent) {
             (Some(sql), None) => QualityMatcher::Present(self.quality_condition(at, raw.from, sql)?),
@@ -281,7 +338,17 @@ impl Compiler {
                 None => Ok(phrase),
             }
         };
+        let not_near = match (&raw.not_near, raw.from) {
+            (None, _) => None,
+            (Some(link), From::Timeline) => {
+                Some(self.link(at, Some(WITHIN_NS), Direction::Either, true, link)?)
+            }
+            (Some(link), From::Inventory) => {
+                return Err(at.fault(&link.r#where, "Members of the inventory are not near each other."));
+            }
+        };
         Ok(QualityRule {
+            not_near,
             title: phrase(&raw.title)?,
             summary: phrase(&raw.summary)?,
             what_is_lost: phrase(&raw.what_is_lost)?,
@@ -358,6 +425,25 @@ fn key(at: At<'_>, text: &Spanned<String>) -> Checked<Key> {
 fn column(at: At<'_>, text: &Spanned<String>) -> Checked<ColumnId> {
     ColumnId::of(text.get_ref())
         .ok_or_else(|| at.fault(text, format!("There is no column `{}`.", text.get_ref())))
+}
+
+/// Placeholders of an attempt's summary.
+const ATTEMPT_HOLES: &[&str] = &["title", "user", "host", "duration", "error_code", "error_symbol"];
+
+fn summaries(at: At<'_>, raw: &Spanned<RawSummaries>) -> Checked<Summaries> {
+    let phrase = |text: &Localized| {
+        let phrase = Phrase::parse(text).map_err(|e| at.fault(raw, format!("In a text: {e}.")))?;
+        match phrase.holes().iter().find(|hole| !ATTEMPT_HOLES.contains(hole)) {
+            Some(hole) => Err(at.fault(raw, format!("In a text: nothing is called `{{{hole}}}`."))),
+            None => Ok(phrase),
+        }
+    };
+    let texts = raw.get_ref();
+    Ok(Summaries {
+        success: phrase(&texts.success)?,
+        failure: phrase(&texts.failure)?,
+        unknown: phrase(&texts.unknown)?,
+    })
 }
 
 /// Parses a text and checks its placeholders.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::Spanned;
 
+use crate::attempts::{AttemptOutcome, AttemptRole};
 use crate::words::{Audience, Confidence, Localized, Phase, Role, Severity, Whose};
 
 /// The version this program reads.
@@ -28,6 +29,62 @@ pub(crate) struct RawFile {
     pub(crate) quality: Vec<RawQuality>,
     #[serde(default)]
     pub(crate) case: Vec<RawCase>,
+    #[serde(default)]
+    pub(crate) attempt: Vec<RawAttempt>,
+    #[serde(default)]
+    pub(crate) attempt_summary: Option<Spanned<RawSummaries>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawAttempt {
+    pub(crate) kind: Spanned<String>,
+    pub(crate) title: Localized,
+    #[serde(default)]
+    pub(crate) context: Option<Whose>,
+    #[serde(default)]
+    pub(crate) gap: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(crate) slack: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(crate) by: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(crate) weak: bool,
+    #[serde(default)]
+    pub(crate) several_ids: bool,
+    #[serde(default)]
+    pub(crate) order: Order,
+    #[serde(default)]
+    pub(crate) near: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(crate) step: Vec<RawAttemptStep>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawAttemptStep {
+    pub(crate) id: Spanned<String>,
+    pub(crate) role: AttemptRole,
+    pub(crate) r#where: Spanned<String>,
+    #[serde(default)]
+    pub(crate) outcome: Option<AttemptOutcome>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawSummaries {
+    pub(crate) success: Localized,
+    pub(crate) failure: Localized,
+    pub(crate) unknown: Localized,
+}
+
+/// What the rows of an attempt follow each other in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Order {
+    #[default]
+    Time,
+    Record,
 }
 
 /// A value of `[define]`.
@@ -194,6 +251,8 @@ pub(crate) struct RawQuality {
     #[serde(default)]
     pub(crate) if_present: Option<Spanned<String>>,
     #[serde(default)]
+    pub(crate) not_near: Option<RawLink>,
+    #[serde(default)]
     pub(crate) per: Per,
     #[serde(default)]
     pub(crate) min_count: Option<usize>,
@@ -248,6 +307,10 @@ pub(crate) struct RawMember {
     pub(crate) codes: String,
     pub(crate) size: u64,
     pub(crate) rows: u64,
+    pub(crate) clock_offset_s: Option<i64>,
+    pub(crate) clock_reference: String,
+    pub(crate) clock_pairs: u64,
+    pub(crate) clock_basis: String,
 }
 
 /// `30s`, `10m`, `2h`, `1d` in nanoseconds; `any` is no limit.

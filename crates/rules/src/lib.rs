@@ -15,6 +15,7 @@
 //! assert!(findings.findings.is_empty());
 //! ```
 
+mod attempts;
 mod case;
 mod compile;
 mod engine;
@@ -32,8 +33,12 @@ mod template;
 mod words;
 mod yaml;
 
+pub use attempts::{
+    ATTEMPTS_SCHEMA_VERSION, Attempt, AttemptLink, AttemptOutcome, AttemptRole, AttemptRow, Attempts,
+    MAX_ATTEMPT_ROWS,
+};
 pub use case::CaseResult;
-pub use engine::Context;
+pub use engine::{Context, Judged};
 pub use error::RuleError;
 pub use findings::{
     CaseInfo, EvidenceItem, FINDINGS_SCHEMA_VERSION, Finding, Findings, NextStep, QualityFinding,

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use casetrace_timeline::Condition;
 use sha2::{Digest, Sha256};
 
+use crate::attempts::{AttemptKind, Summaries};
 use crate::case::Case;
 use crate::compile::Compiler;
 use crate::error::RuleError;
@@ -21,6 +22,8 @@ pub struct RulePack {
     pub(crate) rules: Vec<Rule>,
     pub(crate) quality: Vec<QualityRule>,
     pub(crate) cases: Vec<Case>,
+    pub(crate) attempts: Vec<AttemptKind>,
+    pub(crate) summaries: Summaries,
     pub(crate) conditions: Conditions,
     pub(crate) names: Names,
     version: String,

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use casetrace_timeline::polars::prelude::{Column, DataFrame, IntoLazy};
-use casetrace_timeline::{Condition, Timeline};
+use casetrace_timeline::{ColumnId, Condition, Timeline};
 
+use crate::engine::hits::linked;
 use crate::engine::{Context, Matches};
 use crate::file::{From, Per};
 use crate::findings::QualityFinding;
@@ -14,7 +15,19 @@ use crate::template::Key;
 
 /// Columns of the inventory in conditions.
 pub(crate) const INVENTORY_COLUMNS: &[&str] = &[
-    "path", "name", "kind", "encoding", "outcome", "size", "sha256", "rows", "codes",
+    "path",
+    "name",
+    "kind",
+    "encoding",
+    "outcome",
+    "size",
+    "sha256",
+    "rows",
+    "codes",
+    "clock_offset_s",
+    "clock_reference",
+    "clock_pairs",
+    "clock_basis",
 ];
 
 /// Entries one quality rule may make.
@@ -39,6 +52,14 @@ pub struct InventoryMember {
     pub rows: u64,
     /// Codes of its diagnostics.
     pub codes: Vec<String>,
+    /// Seconds its clock is ahead of the reference's, if both can be compared.
+    pub clock_offset_s: Option<i64>,
+    /// The member it is compared with; `servers` for times that servers print.
+    pub clock_reference: String,
+    /// Facts that both have.
+    pub clock_pairs: u64,
+    /// What they have in common.
+    pub clock_basis: String,
 }
 
 impl InventoryMember {
@@ -62,6 +83,10 @@ impl InventoryMember {
             "size" => self.size.to_string(),
             "rows" => self.rows.to_string(),
             "codes" => self.codes.join(", "),
+            "clock_offset_s" => return self.clock_offset_s.map(|s| s.to_string()),
+            "clock_reference" => self.clock_reference.clone(),
+            "clock_pairs" => self.clock_pairs.to_string(),
+            "clock_basis" => self.clock_basis.clone(),
             _ => return None,
         };
         Some(text).filter(|t| !t.is_empty())
@@ -125,7 +150,13 @@ impl RulePack {
                 }
                 QualityMatcher::Absent(_) => {}
                 QualityMatcher::Present(condition) => {
-                    let groups = groups(rule, table, rows(condition));
+                    let mut found = rows(condition);
+                    if let Some(link) = &rule.not_near {
+                        let others = matches.get(link.condition).map(Vec::as_slice).unwrap_or_default();
+                        let host: Vec<ColumnId> = ColumnId::of("host").into_iter().collect();
+                        found = linked(timeline, &host, found, link, others);
+                    }
+                    let groups = groups(rule, table, found);
                     out.extend(
                         groups
                             .iter()
@@ -155,6 +186,14 @@ fn inventory_frame(members: &[InventoryMember]) -> Option<DataFrame> {
     let columns = INVENTORY_COLUMNS.iter().map(|name| match *name {
         "size" => number("size", |m| m.size),
         "rows" => number("rows", |m| m.rows),
+        "clock_pairs" => number("clock_pairs", |m| m.clock_pairs),
+        "clock_offset_s" => Column::new(
+            "clock_offset_s".into(),
+            members
+                .iter()
+                .map(|m| m.clock_offset_s)
+                .collect::<Vec<Option<i64>>>(),
+        ),
         name => text(name),
     });
     DataFrame::new(members.len(), columns.collect()).ok()

@@ -135,6 +135,8 @@ pub(crate) struct QualityRule {
     pub(crate) from: From,
     pub(crate) matcher: QualityMatcher,
     pub(crate) if_present: Option<QualityCondition>,
+    /// Rows that have such a row near them do not count; timeline only.
+    pub(crate) not_near: Option<Link>,
     pub(crate) per: Per,
     pub(crate) min_count: usize,
     pub(crate) min_distinct: Option<(String, usize)>,

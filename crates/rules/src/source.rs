@@ -37,6 +37,29 @@ pub enum SourceKind {
     Text,
 }
 
+impl SourceKind {
+    /// Its name in outputs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Dsregcmd => "dsregcmd",
+            Self::DeviceRegistration => "device-registration",
+            Self::Aad => "aad",
+            Self::Hello => "hello",
+            Self::Crypto => "crypto",
+            Self::Directory => "directory",
+            Self::Sync => "sync",
+            Self::System => "system",
+            Self::Packets => "packets",
+            Self::HttpTracing => "http-tracing",
+            Self::Fiddler => "fiddler",
+            Self::Settings => "settings",
+            Self::Cli => "cli",
+            Self::SigninLog => "signin-log",
+            Self::Text => "text",
+        }
+    }
+}
+
 /// Parts of provider names, first match wins.
 const PROVIDERS: &[(&str, SourceKind)] = &[
     ("user device registration", SourceKind::DeviceRegistration),

@@ -2,15 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Language of texts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Lang {
-    /// English.
-    #[default]
-    En,
-    /// Japanese; English where a text has no Japanese.
-    Ja,
-}
+pub use casetrace_knowledge::Lang;
 
 /// A text in English and, mostly, Japanese.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
@@ -72,6 +64,8 @@ macro_rules! words {
         }
     };
 }
+
+pub(crate) use words;
 
 words! {
     /// How sure a finding is; ordered, surest first.

@@ -52,4 +52,6 @@ pub struct TextResult {
     pub encoding: &'static str,
     /// Lines in the file.
     pub lines: u64,
+    /// True if rows depend on the zone or year of [`Options`]; else other hints give the same rows.
+    pub hinted: bool,
 }

@@ -23,6 +23,8 @@ pub(crate) struct Output<'a> {
     pub(crate) encoding: &'static str,
     /// True once a wall-clock time was met.
     pub(crate) local_times: bool,
+    /// True once the zone or year of the options mattered, or would have.
+    pub(crate) hinted: bool,
     local_unknown: u64,
     exact_times: bool,
     diagnostics: usize,
@@ -40,6 +42,7 @@ impl<'a> Output<'a> {
             format,
             encoding: "",
             local_times: false,
+            hinted: false,
             local_unknown: 0,
             exact_times: false,
             diagnostics: 0,
@@ -92,6 +95,7 @@ impl<'a> Output<'a> {
         let found = clock::resolve(moment, self.options.zone.as_ref());
         if matches!(moment, Moment::Local(_)) {
             self.local_times = true;
+            self.hinted = true;
             self.local_unknown += u64::from(found.0.is_none());
         }
         found

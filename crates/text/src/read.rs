@@ -69,8 +69,10 @@ fn finish(mut out: Output<'_>, format: Format, encoding: &'static str, lines: u6
     container.insert("encoding", encoding.into());
     container.insert("lines", lines.into());
     out.inspection.records = lines;
+    let hinted = out.hinted;
     TextResult {
         inspection: out.finish(),
+        hinted,
         format,
         encoding,
         lines,

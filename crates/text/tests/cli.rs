@@ -48,6 +48,31 @@ fn an_eof_is_not_a_certificate_whatever_the_hint_says() {
 }
 
 #[test]
+fn a_traceback_is_the_failure_its_last_line_names() {
+    let text = az(
+        "cli.azure.cli.core.azclierror: Traceback (most recent call last):\n  File \"x.py\", line 1, in f\n\
+        urllib3.exceptions.MaxRetryError: HTTPSConnectionPool(host='management.azure.com', port=443): Max retries exceeded with url: /tenants (Caused by SSLError(SSLEOFError(8, 'EOF occurred in violation of protocol (_ssl.c:1007)')))\n\
+        cli.azure.cli.core.azclierror: HTTPSConnectionPool(host='management.azure.com', port=443): Max retries exceeded with url: /tenants (Caused by SSLError(SSLEOFError(8, 'EOF occurred in violation of protocol (_ssl.c:1007)')))",
+    );
+    let read = read("az.txt", text.as_bytes());
+    assert_eq!(classes(&read), ["ssl_eof"], "no second one of class other");
+    assert_eq!(
+        read.only("cli.run").message,
+        "az login --tenant contoso.com --debug"
+    );
+}
+
+#[test]
+fn rows_that_depend_on_hints_are_told_from_others() {
+    let settings = read(
+        "config.txt",
+        b"Windows IP Configuration\n\n   Host Name . . . . . . . . . . . . : PC1\n",
+    );
+    assert!(!settings.result.hinted);
+    assert!(read("az.txt", az(HINT).as_bytes()).result.hinted, "a local time");
+}
+
+#[test]
 fn the_hint_alone_is_no_failure() {
     let read = read("az.txt", az(HINT).as_bytes());
     assert_eq!(classes(&read).len(), 0);

@@ -21,6 +21,7 @@
 
 mod builder;
 mod cell;
+mod clocks;
 mod condition;
 mod decide;
 mod error;
@@ -36,6 +37,7 @@ mod write;
 
 pub use builder::TimelineBuilder;
 pub use cell::{frame_cell, write_frame_csv, write_frame_jsonl};
+pub use clocks::{ClockBasis, ClockOffset, clock_offsets};
 pub use condition::{Condition, Known, parse_expression};
 pub use error::{SqlError, TimelineError};
 pub use filter::Filter;

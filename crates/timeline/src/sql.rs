@@ -28,7 +28,15 @@ use crate::scan::member_column;
 use crate::timeline::{ColumnId, Timeline};
 
 /// The tables a query can name.
-pub const TABLES: &[&str] = &["timeline", "findings", "inventory", "quality", "bundles"];
+pub const TABLES: &[&str] = &[
+    "timeline",
+    "findings",
+    "inventory",
+    "attempts",
+    "attempt_rows",
+    "quality",
+    "bundles",
+];
 
 /// Runs a query over the given tables, each named as in [`TABLES`]. `f('x')`, `n('x')`, `t('x')` and `fields.x` work in it.
 pub fn query(tables: Vec<(&str, LazyFrame)>, sql: &str) -> Result<DataFrame, TimelineError> {
@@ -173,6 +181,11 @@ fn ctes(query: &Query) -> BTreeSet<String> {
     found.0
 }
 
+/// The tables in words.
+fn tables() -> &'static str {
+    "timeline, findings, inventory, attempts and attempt_rows (over a batch output: timeline, findings, quality and bundles)"
+}
+
 struct Guard {
     ctes: BTreeSet<String>,
     names: BTreeSet<String>,
@@ -192,7 +205,8 @@ impl Visitor for Guard {
             return ControlFlow::Continue(());
         }
         refuse(format!(
-            "There is no table `{name}`; a query can use timeline, findings and inventory (over a batch output: timeline, findings, quality and bundles)."
+            "There is no table `{name}`; a query can use {}.",
+            tables()
         ))
     }
 
@@ -201,9 +215,10 @@ impl Visitor for Guard {
             TableFactor::Table { args: None, .. }
             | TableFactor::Derived { .. }
             | TableFactor::NestedJoin { .. } => ControlFlow::Continue(()),
-            _ => {
-                refuse("Queries can't use table functions; the tables are timeline, findings and inventory.")
-            }
+            _ => refuse(format!(
+                "Queries can't use table functions; the tables are {}.",
+                tables()
+            )),
         }
     }
 

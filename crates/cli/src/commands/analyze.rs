@@ -19,18 +19,11 @@ const MAX_SHOWN: usize = 5;
 pub(crate) fn run(args: &Analyze, common: &Common, out: &mut dyn Write) -> Result<(), Failure> {
     let mut settings = input::settings(&args.reading)?;
     guard::enter(&mut settings, args.reading.memory_limit)?;
-    let pack = pack::load(args.rules.as_deref())?;
+    let pack = pack::load(common.rules.as_deref())?;
     let folder = output_folder(args)?;
     let display = Display::new(common.quiet, false);
     let journal = Journal::new(&display);
-    let result = analyze(
-        &args.inputs,
-        &settings,
-        &pack,
-        input::language(common.lang),
-        &journal,
-    )
-    .map_err(input::failure)?;
+    let result = analyze(&args.inputs, &settings, &pack, common.lang, &journal).map_err(input::failure)?;
     write(&result, &folder).map_err(input::failure)?;
     display.finish();
     if !common.quiet {

@@ -6,7 +6,6 @@ use casetrace_knowledge::{Entry, Knowledge};
 
 use crate::args::{Common, Explain, TextFormat};
 use crate::exit::Failure;
-use crate::input;
 
 /// Explains every argument; unknown ones are said to be unknown, with what can be derived.
 pub(crate) fn run(args: &Explain, common: &Common, out: &mut dyn Write) -> Result<(), Failure> {
@@ -21,7 +20,7 @@ pub(crate) fn run(args: &Explain, common: &Common, out: &mut dyn Write) -> Resul
         writeln!(out)?;
         return Ok(());
     }
-    let lang = input::language(common.lang);
+    let lang = common.lang;
     for (at, entry) in entries.iter().enumerate() {
         if at > 0 {
             writeln!(out)?;

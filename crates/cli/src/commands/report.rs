@@ -11,9 +11,8 @@ use crate::{input, pack};
 
 /// Judges again with the present rules and writes the report only; rows stay as they are.
 pub(crate) fn run(args: &ReportArgs, common: &Common, out: &mut dyn Write) -> Result<(), Failure> {
-    let pack = pack::load(None)?;
-    let (_, report) =
-        report_again(&args.case, &pack, input::language(common.lang)).map_err(input::failure)?;
+    let pack = pack::load(common.rules.as_deref())?;
+    let (_, report) = report_again(&args.case, &pack, common.lang).map_err(input::failure)?;
     match &args.output {
         Some(path) => {
             let html = path

@@ -14,8 +14,8 @@ use crate::pack;
 pub(crate) fn run(args: &Rules, common: &Common, out: &mut dyn Write) -> Result<(), Failure> {
     let json = args.format == TextFormat::Json;
     match &args.command {
-        RulesCommand::List => list(&pack::load(args.rules.as_deref())?, common, json, out),
-        RulesCommand::Show { id } => show(&pack::load(args.rules.as_deref())?, id, out),
+        RulesCommand::List => list(&pack::load(common.rules.as_deref())?, common, json, out),
+        RulesCommand::Show { id } => show(&pack::load(common.rules.as_deref())?, id, out),
         RulesCommand::Check {
             files,
             import_sigma: false,
@@ -24,7 +24,7 @@ pub(crate) fn run(args: &Rules, common: &Common, out: &mut dyn Write) -> Result<
             files,
             import_sigma: true,
         } => import(files, out),
-        RulesCommand::Test => test(&pack::load(args.rules.as_deref())?, json, out),
+        RulesCommand::Test => test(&pack::load(common.rules.as_deref())?, json, out),
     }
 }
 
@@ -57,10 +57,7 @@ fn import(files: &[PathBuf], out: &mut dyn Write) -> Result<(), Failure> {
 }
 
 fn list(pack: &RulePack, common: &Common, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
-    let lang = match common.lang {
-        crate::args::Lang::En => casetrace_rules::Lang::En,
-        crate::args::Lang::Ja => casetrace_rules::Lang::Ja,
-    };
+    let lang = common.lang;
     if json {
         let rules: Vec<_> = pack
             .rules()

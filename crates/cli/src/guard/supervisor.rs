@@ -197,6 +197,7 @@ impl Leftovers {
                 names::REPORT,
                 names::HTML,
                 names::FINDINGS,
+                names::ATTEMPTS,
                 names::TIMELINE,
                 names::INVENTORY,
             ];

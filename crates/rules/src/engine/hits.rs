@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use casetrace_model::Value;
 use casetrace_timeline::{ColumnId, Timeline};
 
-use crate::engine::scope::compatible;
+use crate::engine::scope::{comparable, compatible};
 use crate::rule::{Direction, Link};
 use crate::template::Key;
 
@@ -20,6 +20,11 @@ enum Part {
 fn key(timeline: &Timeline, by: &[Key], row: u32) -> Option<Vec<Part>> {
     by.iter()
         .map(|key| match key {
+            // Spellings of one computer or user are equal here too.
+            Key::Column(column) if matches!(column.name(), "host" | "user") => {
+                let text = timeline.text(*column, row)?;
+                Some(Part::Text(comparable(column.name(), text).into_owned()))
+            }
             Key::Column(column) => match timeline.code(*column, row) {
                 Some(0) => None,
                 Some(code) => Some(Part::Number(u64::from(code))),

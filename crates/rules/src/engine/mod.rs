@@ -4,7 +4,7 @@
 //! rows only: companions, groups, verdicts, ranking.
 
 pub(crate) mod groups;
-mod hits;
+pub(crate) mod hits;
 mod judge;
 mod rank;
 pub(crate) mod scope;
@@ -16,6 +16,7 @@ use casetrace_model::time::to_rfc3339;
 use casetrace_timeline::{ColumnId, Condition, Scan, Timeline};
 use rayon::prelude::*;
 
+use crate::attempts::{AttemptKind, Attempts};
 use crate::error::RuleError;
 use crate::findings::{CaseInfo, FINDINGS_SCHEMA_VERSION, Finding, Findings, QualityFinding};
 use crate::pack::RulePack;
@@ -42,9 +43,29 @@ pub struct Context<'a> {
 /// Rows of every condition; empty for those that failed.
 pub(crate) type Matches = Vec<Vec<u32>>;
 
+/// What the rules make of a case.
+#[derive(Debug, Clone)]
+pub struct Judged {
+    /// Judgements.
+    pub findings: Findings,
+    /// Stories.
+    pub attempts: Attempts,
+}
+
 impl RulePack {
     /// Evaluates all rules. Deterministic; rules that fail while running are reported in `rule_errors`.
     pub fn evaluate(&self, timeline: &Timeline, context: &Context<'_>) -> Findings {
+        self.evaluate_conditions(timeline, context).0
+    }
+
+    /// Evaluates all rules, and puts the attempts together.
+    pub fn judge(&self, timeline: &Timeline, context: &Context<'_>) -> Judged {
+        let (findings, matches) = self.evaluate_conditions(timeline, context);
+        let attempts = self.find_attempts(timeline, &matches, &findings.findings, context.lang);
+        Judged { findings, attempts }
+    }
+
+    fn evaluate_conditions(&self, timeline: &Timeline, context: &Context<'_>) -> (Findings, Matches) {
         let scan = Scan::new(timeline);
         let conditions: Vec<&Condition> = self.conditions.list.iter().collect();
         let results = scan.run(&conditions);
@@ -62,7 +83,7 @@ impl RulePack {
             data_quality.extend(cut);
         }
         rank::rank(&self.rules, &mut findings);
-        Findings {
+        let findings = Findings {
             schema_version: FINDINGS_SCHEMA_VERSION,
             tool_version: context.tool_version.to_owned(),
             rules_version: self.version().to_owned(),
@@ -70,7 +91,8 @@ impl RulePack {
             findings,
             data_quality,
             rule_errors,
-        }
+        };
+        (findings, matches)
     }
 
     fn runtime_errors(&self, results: &[Result<Vec<u32>, casetrace_timeline::SqlError>]) -> Vec<RuleError> {
@@ -83,7 +105,21 @@ impl RulePack {
                     .item(&rule.id),
             )
         };
-        self.rules.iter().filter_map(of).collect()
+        let of_attempt = |attempt: &AttemptKind| {
+            let error = attempt.condition_ids().find_map(|id| failed(&id))?;
+            Some(
+                RuleError::whole(
+                    &attempt.file,
+                    format!("A condition failed while running: {error}"),
+                )
+                .item(&attempt.kind),
+            )
+        };
+        self.rules
+            .iter()
+            .filter_map(of)
+            .chain(self.attempts.iter().filter_map(of_attempt))
+            .collect()
     }
 }
 

@@ -205,6 +205,7 @@ fn thumbprint(text: &str) -> Text {
 
 fn validity(text: &str, out: &mut Output<'_>) -> Option<Text> {
     let (moment, _) = clock::leading(text)?;
+    out.hinted |= matches!(moment, clock::Moment::Local(_));
     let zone = out.options.zone.as_ref();
     clock::resolve(moment, zone)
         .0

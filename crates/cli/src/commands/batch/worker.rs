@@ -18,7 +18,7 @@ pub(crate) fn run(args: &Worker, common: &Common) -> Result<(), Failure> {
     let work = CaseWork {
         settings: RefCell::new(input::settings(&reading(&args.analysis))?),
         pack: pack::load(args.analysis.rules.as_deref())?,
-        lang: input::language(common.lang),
+        lang: common.lang,
     };
     serve(&work);
     Ok(())

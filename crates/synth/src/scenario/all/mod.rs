@@ -15,10 +15,19 @@ mod prt;
 mod quality;
 mod quiet;
 mod story;
+mod table;
 mod tls;
 mod writeback;
 
 use super::Bundle;
+
+/// Bundles whose labels were written from the rule table alone, before anybody looked at the rule files: families that no
+/// other bundle covers, and recordings whose clocks differ. Judged apart, because they measure the rules.
+pub fn from_the_table() -> Vec<Bundle> {
+    let mut bundles = table::bundles();
+    bundles.extend(net::clocks());
+    bundles
+}
 
 /// All labelled bundles, the demonstration ones first.
 pub fn scenarios() -> Vec<Bundle> {

@@ -4,10 +4,11 @@ use super::story::{ATTEMPT, Story};
 use crate::bytes::guid_for;
 use crate::moment::Moment;
 use crate::net::{Tcp, http, kerberos};
-use crate::scenario::events::{aad_1025, aad_1084, wfp_block};
+use crate::scenario::events::{aad_1025, aad_1081, aad_1084, aad_1085, wfp_block};
 use crate::scenario::network::Block;
-use crate::scenario::world::{self, LSASS};
+use crate::scenario::world::{self, EDGE, LSASS};
 use crate::scenario::{Bundle, Case};
+use crate::text::signin::{SignIn, export};
 
 const LOGIN: &str = "login.microsoftonline.com";
 
@@ -20,6 +21,11 @@ pub(super) fn bundles() -> Vec<Bundle> {
         clock_wrong(),
         large_segments_lost(),
     ]
+}
+
+/// Recordings whose clocks differ.
+pub(super) fn clocks() -> Vec<Bundle> {
+    vec![two_captures_two_clocks(), client_behind_the_service()]
 }
 
 fn name_server_silent() -> Bundle {
@@ -179,4 +185,65 @@ fn large_segments_lost() -> Bundle {
     .allow(&["NET-02", "TLS-03", "PRT-05"])
     .absent(&["DNS-01", "TLS-01"])
     .nettrace()
+}
+
+/// The client's trace and a capture at the switch, whose clock is 95 seconds ahead: the same connections in both.
+fn two_captures_two_clocks() -> Bundle {
+    const AHEAD_S: i64 = 95;
+    let story = Story::joined(
+        "clock-two-captures",
+        "Two recordings of the same failure; the second recorder's clock is 95 seconds ahead.",
+    )
+    .with(|case| {
+        for n in 0..5 {
+            case.works(case.at(60 + 40 * n), "www.office.com", EDGE);
+        }
+        for second in [ATTEMPT, ATTEMPT + 15, ATTEMPT + 30] {
+            case.lookup_fails(case.at(second), LOGIN, 3);
+        }
+    });
+    let mut elsewhere = story.case.wire.clone();
+    for frame in &mut elsewhere.frames {
+        frame.at = frame.at.plus_s(AHEAD_S);
+    }
+    let capture = crate::pcap::PcapNg::default().write(&elsewhere);
+    story
+        .beside("switch.pcapng", capture)
+        .root("DNS-01")
+        .from("NetTrace.etl", "etl", "dns.response")
+        .allow(&["PRT-05", "NET-02", "DISC-07"])
+        .absent(&["TIME-01", "TLS-01", "DISC-01"])
+        .quality(&["DQ-17"])
+        .nettrace()
+}
+
+/// The client's clock is 130 seconds behind the service's sign-in log; the correlation ids say so.
+fn client_behind_the_service() -> Bundle {
+    const BEHIND_S: i64 = 130;
+    let story = Story::joined(
+        "clock-client-behind",
+        "Four sign-ins with a wrong password, in the client's log and, 130 seconds later, in the service's.",
+    );
+    let description = "AADSTS50126: Error validating credentials due to invalid username or password.";
+    let mut rows = vec![];
+    let mut logs = vec![];
+    for n in 0..4 {
+        let correlation = guid_for(&format!("behind {n}"));
+        let t = story.case.at(ATTEMPT + 30 * n);
+        logs.push(aad_1081(t, "invalid_grant", description, &correlation));
+        logs.push(aad_1085(t.plus_ms(3), 0xc000_006d, &correlation));
+        let row = SignIn::new(t.plus_s(BEHIND_S), &story.case.id, &correlation);
+        rows.push(row.failed(
+            50126,
+            "Error validating credentials due to invalid username or password.",
+        ));
+    }
+    story
+        .logs(logs)
+        .beside("NonInteractiveSignIns.csv", export(&rows))
+        .root("PRT-03")
+        .allow(&["PRT-07", "SIG-01", "AUTH-06"])
+        .absent(&["TIME-01", "PRT-04", "PRT-05", "DNS-01"])
+        .quality(&["DQ-17"])
+        .authlogs()
 }

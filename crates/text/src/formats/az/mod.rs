@@ -88,6 +88,9 @@ pub(crate) fn make() -> Box<dyn Machine> {
     Box::new(Az::default())
 }
 
+/// What Python begins a traceback with; its last line names the exception and is no entry of its own.
+const TRACEBACK: &str = "Traceback (most recent call last)";
+
 /// Bytes of an entry that are held; tracebacks are far shorter.
 const ENTRY_LIMIT: usize = 64 << 10;
 
@@ -141,7 +144,7 @@ impl Machine for Az {
         match self.begin(line.number, text) {
             Some(entry) => {
                 self.close(out);
-                self.traceback = false;
+                self.traceback = entry.text.starts_with(TRACEBACK);
                 self.entry = Some(entry);
             }
             None => self.more(line.number, text),
@@ -197,7 +200,7 @@ impl Az {
     }
 
     fn more(&mut self, line: u64, text: &str) {
-        if text.starts_with("Traceback (most recent call last)") {
+        if text.starts_with(TRACEBACK) {
             self.traceback = true;
         }
         if let Some(entry) = &mut self.entry {

@@ -239,6 +239,7 @@ impl PowerShell {
         };
         let part = |name| found.name(name).map(|m| m.as_str());
         let body = part("text").unwrap_or_default();
+        out.hinted = true;
         if let Some(ts_ns) =
             part("time").and_then(|time| msal_time(time, body, self.run.now, out.options.year_hint))
         {

@@ -161,11 +161,11 @@ impl Run {
             (Some(_), _) | (None, 1..) => Outcome::Failure,
             (None, 0) => Outcome::Unknown,
         });
-        row.message = format!(
-            "{} {}",
-            self.tool,
-            self.command.as_deref().unwrap_or("(command not shown)")
-        );
+        let command = self.command.as_deref().unwrap_or("(command not shown)");
+        row.message = match command.split_whitespace().next() {
+            Some(word) if word == self.tool => command.to_owned(),
+            _ => format!("{} {command}", self.tool),
+        };
         let mut fields = JsonObject::new().str("tool", self.tool);
         for (name, value) in [
             ("version", &self.version),

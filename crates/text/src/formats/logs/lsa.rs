@@ -60,6 +60,7 @@ impl Machine for Lsa {
             return;
         }
         let hint = out.options.year_hint;
+        out.hinted = true;
         let Some(parsed) = parse(text, hint.unwrap_or(2000)) else {
             return out.log_line(line.number, "lsa", text, None);
         };

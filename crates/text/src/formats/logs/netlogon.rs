@@ -59,6 +59,7 @@ impl Machine for Netlogon {
             return;
         }
         let hint = out.options.year_hint;
+        out.hinted = true;
         let year = hint.unwrap_or(2000);
         let Some(parsed) = parse(text, year) else {
             return out.log_line(line.number, "netlogon", text, None);

@@ -6,7 +6,7 @@ use crate::blocks::Machine;
 use crate::format::{Head, score};
 use crate::formats::columns::{cells, ruler};
 use crate::lines::Line;
-use crate::output::Output;
+use crate::output::{Output, config};
 
 pub(crate) fn detect(head: &Head) -> u8 {
     let title = |text: &str| {
@@ -48,7 +48,9 @@ impl Machine for WhoAmI {
     fn line(&mut self, line: &Line<'_>, out: &mut Output<'_>) {
         let text = line.text.trim();
         if is_upn(text) {
-            out.config(line.number, "user_upn", text, &[("from", "whoami")]);
+            let mut row = config(Source::Text, line.number, "user_upn", text, &[("from", "whoami")]);
+            row.user = Some(Text::from(text));
+            out.config_row(row, None);
         }
         if let Some(columns) = ruler(line.text) {
             self.columns = columns;

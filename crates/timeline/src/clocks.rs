@@ -1,0 +1,484 @@
+//! How far the clocks of two recordings are apart, found from facts that both recorded.
+//!
+//! A request id in two logs, one connection in two captures, one event in a trace and a log: each gives the difference of
+//! two clocks (plus how long it took, which is small). The median of several differences is the offset, their median
+//! deviation says how good it is. Servers that print their time (`Date`, Kerberos) say which of two clocks is
+//! wrong. Nothing is corrected: times in the timeline are those of the sources.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use crate::members::read_members;
+use crate::timeline::{ColumnId, Timeline};
+
+/// Fewer shared facts prove nothing.
+const MIN_PAIRS: usize = 3;
+/// Differences that scatter more than this are no clock offset.
+const MAX_SPREAD_NS: i64 = 5_000_000_000;
+/// Facts of one sort that are compared between two artifacts.
+const MAX_PAIRS: usize = 10_000;
+/// Artifacts that are compared; captures and logs with shared facts, not every text.
+const MAX_ARTIFACTS: usize = 200;
+/// Rows whose server times are read.
+const MAX_DATES: usize = 20_000;
+/// A clock this near to the servers' is right; `Date` has full seconds, and answers take time.
+const GOOD_NS: i64 = 3_000_000_000;
+
+/// What both recordings know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ClockBasis {
+    /// The same connection in two captures.
+    Connections,
+    /// The same event in a trace and a log.
+    Events,
+    /// The same correlation or request id.
+    Ids,
+    /// Times that servers print.
+    Servers,
+}
+
+impl ClockBasis {
+    /// Its name in outputs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Connections => "connections",
+            Self::Events => "events",
+            Self::Ids => "ids",
+            Self::Servers => "servers",
+        }
+    }
+}
+
+/// The clock of one artifact against another's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClockOffset {
+    /// Whose clock.
+    pub artifact: String,
+    /// Against which artifact's; none means the servers' own time.
+    pub reference: Option<String>,
+    /// How far it is ahead; negative is behind.
+    pub offset_ns: i64,
+    /// Median deviation of the single differences.
+    pub spread_ns: i64,
+    /// Facts both have.
+    pub pairs: usize,
+    /// What they have in common.
+    pub basis: ClockBasis,
+}
+
+/// An estimate from single differences.
+#[derive(Debug, Clone, Copy)]
+struct Estimate {
+    offset: i64,
+    spread: i64,
+    pairs: usize,
+    basis: ClockBasis,
+}
+
+fn median(values: &mut [i64]) -> Option<i64> {
+    let middle = values.len() / 2;
+    (!values.is_empty()).then(|| *values.select_nth_unstable(middle).1)
+}
+
+fn estimate(mut values: Vec<i64>, basis: ClockBasis) -> Option<Estimate> {
+    let pairs = values.len();
+    let offset = median(&mut values).filter(|_| pairs >= MIN_PAIRS)?;
+    let mut deviations: Vec<i64> = values
+        .iter()
+        .map(|v| v.saturating_sub(offset).saturating_abs())
+        .collect();
+    let spread = median(&mut deviations)?;
+    (spread <= MAX_SPREAD_NS).then_some(Estimate {
+        offset,
+        spread,
+        pairs,
+        basis,
+    })
+}
+
+/// When each artifact saw a fact first; `None` if an artifact has it twice and it may be another one.
+type Seen = HashMap<u64, BTreeMap<u32, Option<i64>>>;
+
+/// The clocks that can be compared, by artifact. At most one entry an artifact.
+///
+/// Shape: of artifacts with shared facts, the one whose clock agrees with servers, else the one with most shared facts, is
+/// the reference and has no entry of its own; artifacts that nothing is shared with have one only if servers tell their offset.
+pub fn clock_offsets(timeline: &Timeline) -> Vec<ClockOffset> {
+    let Some(columns) = Columns::new() else {
+        return Vec::new();
+    };
+    let finder = Finder { timeline, columns };
+    let servers = finder.servers();
+    let mut edges: BTreeMap<(u32, u32), Estimate> = BTreeMap::new();
+    for (basis, seen) in [
+        (ClockBasis::Connections, finder.connections()),
+        (ClockBasis::Events, finder.events()),
+        (ClockBasis::Ids, finder.ids()),
+    ] {
+        for (pair, differences) in differences(&seen) {
+            if let Some(found) = estimate(differences, basis) {
+                // Connections and events are the same instant; ids only the same request.
+                edges.entry(pair).or_insert(found);
+            }
+        }
+    }
+    resolve(timeline, finder.columns.artifact, &edges, &servers)
+}
+
+fn differences(seen: &Seen) -> BTreeMap<(u32, u32), Vec<i64>> {
+    let mut out: BTreeMap<(u32, u32), Vec<i64>> = BTreeMap::new();
+    // Which facts count must not depend on the order in the table.
+    let mut keys: Vec<&u64> = seen.keys().collect();
+    keys.sort_unstable();
+    for times in keys.into_iter().filter_map(|key| seen.get(key)) {
+        let known: Vec<(u32, i64)> = times
+            .iter()
+            .filter_map(|(artifact, ts)| Some((*artifact, (*ts)?)))
+            .collect();
+        for (i, (a, first)) in known.iter().enumerate() {
+            for (b, second) in known.iter().skip(i + 1) {
+                let list = out.entry((*a, *b)).or_default();
+                if list.len() < MAX_PAIRS {
+                    list.push(second.saturating_sub(*first));
+                }
+            }
+        }
+    }
+    out
+}
+
+/// Picks the references and adds offsets up along the best edges.
+fn resolve(
+    timeline: &Timeline,
+    artifact: ColumnId,
+    edges: &BTreeMap<(u32, u32), Estimate>,
+    servers: &BTreeMap<u32, Estimate>,
+) -> Vec<ClockOffset> {
+    let path = |code: u32| {
+        let text = (code as usize)
+            .checked_sub(1)
+            .and_then(|at| timeline.distinct(artifact).get(at));
+        text.map(ToString::to_string).unwrap_or_default()
+    };
+    let mut weight: BTreeMap<u32, usize> = BTreeMap::new();
+    for ((a, b), edge) in edges {
+        *weight.entry(*a).or_default() += edge.pairs;
+        *weight.entry(*b).or_default() += edge.pairs;
+    }
+    let agrees = |code: &u32| {
+        servers
+            .get(code)
+            .is_some_and(|s| s.offset.saturating_abs() <= GOOD_NS)
+    };
+    let mut order: Vec<u32> = weight.keys().copied().collect();
+    order.sort_by_cached_key(|code| {
+        let pairs = weight.get(code).copied().unwrap_or(0);
+        (!agrees(code), std::cmp::Reverse(pairs), path(*code))
+    });
+    let mut done: BTreeSet<u32> = BTreeSet::new();
+    let mut out = Vec::new();
+    for root in order {
+        if !done.insert(root) {
+            continue;
+        }
+        let mut frontier = vec![(root, 0_i64)];
+        while let Some((from, so_far)) = frontier.pop() {
+            let mut next: Vec<(u32, Estimate)> = edges
+                .iter()
+                .filter_map(|((a, b), edge)| match (*a == from, *b == from) {
+                    (true, _) => Some((*b, *edge)),
+                    (_, true) => Some((
+                        *a,
+                        Estimate {
+                            offset: edge.offset.saturating_neg(),
+                            ..*edge
+                        },
+                    )),
+                    _ => None,
+                })
+                .filter(|(to, _)| !done.contains(to))
+                .collect();
+            next.sort_by_key(|(to, edge)| (edge.basis, std::cmp::Reverse(edge.pairs), *to));
+            for (to, edge) in next {
+                if done.insert(to) {
+                    let offset = so_far.saturating_add(edge.offset);
+                    out.push(entry(path(to), Some(path(root)), offset, &edge));
+                    frontier.push((to, offset));
+                }
+            }
+        }
+    }
+    let with_reference: BTreeSet<String> = out.iter().map(|o| o.artifact.clone()).collect();
+    for (code, found) in servers {
+        let path = path(*code);
+        if !with_reference.contains(&path) {
+            out.push(entry(path, None, found.offset, found));
+        }
+    }
+    out.sort_by(|a, b| a.artifact.cmp(&b.artifact));
+    out
+}
+
+fn entry(artifact: String, reference: Option<String>, offset_ns: i64, edge: &Estimate) -> ClockOffset {
+    ClockOffset {
+        artifact,
+        reference,
+        offset_ns,
+        spread_ns: edge.spread,
+        pairs: edge.pairs,
+        basis: edge.basis,
+    }
+}
+
+struct Columns {
+    artifact: ColumnId,
+    kind: ColumnId,
+    provider: ColumnId,
+    event_id: ColumnId,
+    message: ColumnId,
+    fields: ColumnId,
+    ids: ColumnId,
+    pid: ColumnId,
+    tid: ColumnId,
+    src_ip: ColumnId,
+    src_port: ColumnId,
+    dst_ip: ColumnId,
+    dst_port: ColumnId,
+}
+
+impl Columns {
+    fn new() -> Option<Self> {
+        Some(Self {
+            artifact: ColumnId::of("artifact")?,
+            kind: ColumnId::of("kind")?,
+            provider: ColumnId::of("provider")?,
+            event_id: ColumnId::of("event_id")?,
+            message: ColumnId::of("message")?,
+            fields: ColumnId::of("fields")?,
+            ids: ColumnId::of("correlation_id")?,
+            pid: ColumnId::of("pid")?,
+            tid: ColumnId::of("tid")?,
+            src_ip: ColumnId::of("src_ip")?,
+            src_port: ColumnId::of("src_port")?,
+            dst_ip: ColumnId::of("dst_ip")?,
+            dst_port: ColumnId::of("dst_port")?,
+        })
+    }
+}
+
+struct Finder<'a> {
+    timeline: &'a Timeline,
+    columns: Columns,
+}
+
+impl Finder<'_> {
+    fn code(&self, column: ColumnId, row: u32) -> u32 {
+        self.timeline.code(column, row).unwrap_or(0)
+    }
+
+    fn code_of(&self, column: ColumnId, text: &str) -> Option<u32> {
+        let at = self.timeline.distinct(column).iter().position(|t| t == text)?;
+        u32::try_from(at + 1).ok()
+    }
+
+    /// Timed rows for which `is_one` holds, if at least two artifacts have some.
+    fn rows(&self, is_one: impl Fn(u32) -> bool) -> Vec<u32> {
+        let timed = (0..self.timeline.len() as u32).take_while(|row| self.timeline.ts_ns(*row).is_some());
+        let rows: Vec<u32> = timed.filter(|row| is_one(*row)).collect();
+        let artifacts: BTreeSet<u32> = rows
+            .iter()
+            .map(|row| self.code(self.columns.artifact, *row))
+            .collect();
+        if (2..=MAX_ARTIFACTS).contains(&artifacts.len()) {
+            rows
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// `twice` says what it means if an artifact has a fact twice: nothing new, or that it can't be told apart.
+    fn seen(&self, rows: Vec<u32>, key: impl Fn(u32) -> Option<u64>, twice_is_another: bool) -> Seen {
+        let mut seen = Seen::new();
+        for row in rows {
+            if let (Some(key), Some(ts)) = (key(row), self.timeline.ts_ns(row)) {
+                let slot = seen
+                    .entry(key)
+                    .or_default()
+                    .entry(self.code(self.columns.artifact, row));
+                slot.and_modify(|known| {
+                    if twice_is_another {
+                        *known = None;
+                    }
+                })
+                .or_insert(Some(ts));
+            }
+        }
+        seen
+    }
+
+    fn connections(&self) -> Seen {
+        let c = &self.columns;
+        let Some(kind) = self.code_of(c.kind, "tcp.connect") else {
+            return Seen::new();
+        };
+        let key = |row: u32| {
+            let text = |column| self.timeline.text(column, row);
+            let port = |column| self.timeline.number(column, row);
+            let ends = (
+                text(c.src_ip)?,
+                port(c.src_port)?,
+                text(c.dst_ip)?,
+                port(c.dst_port)?,
+            );
+            Some(hash(ends))
+        };
+        self.seen(self.rows(|row| self.code(c.kind, row) == kind), key, true)
+    }
+
+    fn events(&self) -> Seen {
+        let c = &self.columns;
+        let Some(kind) = self.code_of(c.kind, "event") else {
+            return Seen::new();
+        };
+        // Only providers that two artifacts have; whole traces share nothing else.
+        let mut owners: HashMap<u32, BTreeSet<u32>> = HashMap::new();
+        for row in 0..self.timeline.len() as u32 {
+            let provider = self.code(c.provider, row);
+            if provider != 0 {
+                let owners = owners.entry(provider).or_default();
+                if owners.len() < 2 {
+                    owners.insert(self.code(c.artifact, row));
+                }
+            }
+        }
+        owners.retain(|_, artifacts| artifacts.len() > 1);
+        let rows = self
+            .rows(|row| self.code(c.kind, row) == kind && owners.contains_key(&self.code(c.provider, row)));
+        let key = |row: u32| {
+            let number = |column| self.timeline.number(column, row);
+            let who = (number(c.event_id)?, number(c.pid)?, number(c.tid)?);
+            let what = (self.code(c.provider, row), self.timeline.text(c.message, row));
+            Some(hash((who, what)))
+        };
+        self.seen(rows, key, true)
+    }
+
+    fn ids(&self) -> Seen {
+        let c = &self.columns;
+        let rows = self.rows(|row| self.code(c.ids, row) != 0);
+        self.seen(rows, |row| Some(u64::from(self.code(c.ids, row))), false)
+    }
+
+    /// By artifact, how far its clock is ahead of the servers'.
+    fn servers(&self) -> BTreeMap<u32, Estimate> {
+        let c = &self.columns;
+        let kinds: BTreeSet<u32> = ["http.response", "kerberos.error", "kerberos.reply"]
+            .iter()
+            .filter_map(|kind| self.code_of(c.kind, kind))
+            .collect();
+        let mut values: BTreeMap<u32, Vec<i64>> = BTreeMap::new();
+        let rows = (0..self.timeline.len() as u32).filter(|row| kinds.contains(&self.code(c.kind, *row)));
+        for row in rows.take(MAX_DATES) {
+            let Some(fields) = self.timeline.text(c.fields, row) else {
+                continue;
+            };
+            let told = read_members(fields, &["server_date_offset_ms", "skew_ms"]);
+            let ms = told
+                .into_iter()
+                .flatten()
+                .next()
+                .and_then(|text| text.parse::<i64>().ok());
+            if let Some(ms) = ms {
+                values
+                    .entry(self.code(c.artifact, row))
+                    .or_default()
+                    .push(ms.saturating_mul(-1_000_000));
+            }
+        }
+        values
+            .into_iter()
+            .filter_map(|(artifact, values)| Some((artifact, estimate(values, ClockBasis::Servers)?)))
+            .collect()
+    }
+}
+
+fn hash(value: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::TimelineBuilder;
+    use casetrace_model::{Row, Source};
+
+    const SECOND: i64 = 1_000_000_000;
+
+    fn connect(port: u16, ts: i64) -> Row {
+        let mut row = Row::new(Source::Pcap, "tcp.connect", u64::from(port)).at(ts);
+        row.src_ip = Some("192.0.2.1".into());
+        row.src_port = Some(port);
+        row.dst_ip = Some("192.0.2.2".into());
+        row.dst_port = Some(443);
+        row
+    }
+
+    /// Four connections in two captures, the second one 95 s ahead.
+    fn two_captures(shared: u16) -> Timeline {
+        let mut builder = TimelineBuilder::new();
+        for n in 0..4_u16 {
+            let ts = 1_000 * SECOND + i64::from(n) * 7 * SECOND;
+            builder.push("a.etl", None, connect(n, ts));
+            let port = if n < shared { n } else { n + 100 };
+            let late = if n == 3 { 900_000_000 } else { 0 };
+            builder.push("b.pcapng", None, connect(port, ts + 95 * SECOND + late));
+        }
+        builder.finish()
+    }
+
+    #[test]
+    fn shared_connections_give_the_offset() {
+        let found = clock_offsets(&two_captures(4));
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found.iter().all(|o| o.artifact == "b.pcapng"
+            && o.reference.as_deref() == Some("a.etl")
+            && o.offset_ns == 95 * SECOND
+            && o.pairs == 4
+            && o.basis == ClockBasis::Connections));
+    }
+
+    #[test]
+    fn two_shared_facts_are_too_few() {
+        assert!(clock_offsets(&two_captures(2)).is_empty());
+    }
+
+    #[test]
+    fn scattered_differences_are_no_offset() {
+        let mut builder = TimelineBuilder::new();
+        for n in 0..6_u16 {
+            builder.push("a.etl", None, connect(n, i64::from(n) * 100 * SECOND));
+            builder.push("b.pcapng", None, connect(n, i64::from(n * n) * 100 * SECOND));
+        }
+        assert!(clock_offsets(&builder.finish()).is_empty());
+    }
+
+    #[test]
+    fn the_clock_that_servers_contradict_is_the_wrong_one() {
+        let mut builder = TimelineBuilder::new();
+        for n in 0..4_u16 {
+            let ts = 1_000 * SECOND + i64::from(n) * SECOND;
+            builder.push("a.etl", None, connect(n, ts));
+            builder.push("b.pcapng", None, connect(n, ts - 30 * SECOND));
+            let mut answer = Row::new(Source::Pcap, "http.response", 100 + u64::from(n)).at(ts);
+            answer.fields = r#"{"server_date_offset_ms":-420}"#.into();
+            builder.push("b.pcapng", None, answer);
+        }
+        let found = clock_offsets(&builder.finish());
+        assert!(
+            matches!(found.as_slice(), [only] if only.artifact == "a.etl" && only.offset_ns == 30 * SECOND),
+            "{found:?}"
+        );
+    }
+}

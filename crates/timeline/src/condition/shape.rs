@@ -1,0 +1,141 @@
+//! The shape of conditions: how deep they are, chains as balanced trees, conjuncts, names.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+
+use sqlparser::ast::{BinaryOperator, Expr, Value, Visit, Visitor};
+
+use crate::error::SqlError;
+
+/// polars walks trees by recursion, with large frames in unoptimised builds.
+pub(super) fn check_depth(tree: &Expr, limit: usize) -> Result<(), SqlError> {
+    struct Depth {
+        level: usize,
+        limit: usize,
+    }
+    impl Visitor for Depth {
+        type Break = ();
+        fn pre_visit_expr(&mut self, _: &Expr) -> ControlFlow<()> {
+            self.level += 1;
+            if self.level > self.limit {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        }
+        fn post_visit_expr(&mut self, _: &Expr) -> ControlFlow<()> {
+            self.level -= 1;
+            ControlFlow::Continue(())
+        }
+    }
+    match tree.visit(&mut Depth { level: 0, limit }) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(()) => {
+            let error =
+                SqlError::new("The condition is nested too deeply, or a chain of operators is too long.");
+            Err(error.hint("use IN (…), or a list with host_in() or contains_any()"))
+        }
+    }
+}
+
+/// Chains of `AND` and `OR`, which the parser makes as deep as they are long, as trees of logarithmic depth.
+pub(super) fn balance(tree: Expr) -> Expr {
+    match tree {
+        Expr::BinaryOp {
+            left,
+            op: op @ (BinaryOperator::And | BinaryOperator::Or),
+            right,
+        } => {
+            let mut operands = Vec::new();
+            chain(*left, &op, &mut operands);
+            chain(*right, &op, &mut operands);
+            let operands = operands.into_iter().map(balance).collect();
+            join(&op, operands).unwrap_or_else(|| Expr::value(Value::Boolean(false)))
+        }
+        Expr::Nested(inner) => match balance(*inner) {
+            nested @ Expr::Nested(_) => nested,
+            other => Expr::Nested(Box::new(other)),
+        },
+        other => other,
+    }
+}
+
+/// The operands of a chain of one operator.
+fn chain(tree: Expr, op: &BinaryOperator, into: &mut Vec<Expr>) {
+    match tree {
+        Expr::BinaryOp {
+            left,
+            op: same,
+            right,
+        } if same == *op => {
+            chain(*left, op, into);
+            chain(*right, op, into);
+        }
+        other => into.push(other),
+    }
+}
+
+/// Joins pairwise; `None` for nothing.
+pub(super) fn join(op: &BinaryOperator, mut operands: Vec<Expr>) -> Option<Expr> {
+    if operands.len() < 2 {
+        return operands.pop();
+    }
+    let right = operands.split_off(operands.len().div_ceil(2));
+    let side = |operands: Vec<Expr>| match join(op, operands) {
+        Some(
+            tree @ Expr::BinaryOp {
+                op: BinaryOperator::And | BinaryOperator::Or | BinaryOperator::Xor,
+                ..
+            },
+        ) => Some(Box::new(Expr::Nested(Box::new(tree)))),
+        tree => tree.map(Box::new),
+    };
+    Some(Expr::BinaryOp {
+        left: side(operands)?,
+        op: op.clone(),
+        right: side(right)?,
+    })
+}
+
+/// Column names of a checked tree.
+pub(super) fn names(tree: &Expr) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let _: ControlFlow<()> = sqlparser::ast::visit_expressions(tree, |expr| {
+        if let Expr::Identifier(ident) = expr {
+            found.insert(ident.value.clone());
+        }
+        ControlFlow::Continue(())
+    });
+    found
+}
+
+/// Takes top-level `AND` apart.
+pub(super) fn split(tree: &Expr, into: &mut Vec<Expr>) {
+    match tree {
+        Expr::Nested(inner)
+            if matches!(
+                **inner,
+                Expr::BinaryOp {
+                    op: BinaryOperator::And,
+                    ..
+                }
+            ) =>
+        {
+            split(inner, into)
+        }
+        Expr::BinaryOp {
+            left,
+            op: BinaryOperator::And,
+            right,
+        } => {
+            split(left, into);
+            split(right, into);
+        }
+        // Disjunctions are put in brackets again where they are joined with others.
+        Expr::BinaryOp {
+            op: BinaryOperator::Or | BinaryOperator::Xor,
+            ..
+        } => into.push(Expr::Nested(Box::new(tree.clone()))),
+        other => into.push(other.clone()),
+    }
+}
