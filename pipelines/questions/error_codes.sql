@@ -6,6 +6,6 @@ FROM (
     WHERE error_code IS NOT NULL
     GROUP BY bundle, error_code
 ) AS t
-JOIN (SELECT bundle, SUBSTR(CAST(last_ts AS STRING), 1, 10) AS day FROM bundles) AS b ON t.bundle = b.bundle
+JOIN (SELECT bundle, COALESCE(SUBSTR(CAST(last_ts AS STRING), 1, 10), '') AS day FROM bundles) AS b ON t.bundle = b.bundle
 GROUP BY b.day, t.error_code
 ORDER BY day, error_code

@@ -7,6 +7,6 @@ FROM (
     WHERE status = 'active'
     GROUP BY bundle, rule_id
 ) AS f
-JOIN (SELECT bundle, SUBSTR(CAST(last_ts AS STRING), 1, 10) AS day FROM bundles) AS b ON f.bundle = b.bundle
+JOIN (SELECT bundle, COALESCE(SUBSTR(CAST(last_ts AS STRING), 1, 10), '') AS day FROM bundles) AS b ON f.bundle = b.bundle
 GROUP BY b.day, f.rule_id
 ORDER BY day, rule_id

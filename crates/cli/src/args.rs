@@ -337,7 +337,7 @@ pub(crate) fn readable_by_all(_: &std::fs::File) -> std::io::Result<()> {
     Ok(())
 }
 
-fn parse_time(text: &str) -> Result<i64, String> {
+pub(crate) fn parse_time(text: &str) -> Result<i64, String> {
     casetrace_model::time::from_rfc3339(text)
         .ok_or_else(|| format!("{text:?} is no RFC 3339 time; write 2026-03-02T01:16:11Z"))
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use casetrace_batch::{BundleId, JobKey, Location, Shard, parse_duration};
 use clap::{Args, Subcommand, ValueEnum};
 
-use crate::args::{Redact, parse_size};
+use crate::args::{Redact, parse_size, parse_time};
 
 #[derive(Debug, Args)]
 pub(crate) struct Batch {
@@ -29,6 +29,11 @@ pub(crate) enum BatchCommand {
     Status(Status),
     /// Clear what killed workers left; with --compact, join small files
     Janitor(Janitor),
+    /// What the published cases have in common: rules over time, new codes, shared causes, clocks, collections
+    #[command(
+        after_help = "Examples:\n  casetrace batch report --out /srv/results\n  casetrace batch report --out /srv/results --since 2026-01-01T00:00:00Z --by week -o fleet.html --lang ja"
+    )]
+    Report(FleetReport),
     /// Takes cases on standard input; started by the others
     #[command(hide = true)]
     Worker(Worker),
@@ -239,4 +244,42 @@ fn bundle(text: &str) -> Result<BundleId, String> {
 
 fn key(text: &str) -> Result<JobKey, String> {
     JobKey::parse(text).ok_or_else(|| format!("{text:?} is no job key"))
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FleetReport {
+    /// Folder with the results
+    #[arg(long, value_name = "PATH")]
+    pub(crate) out: PathBuf,
+    /// Only cases whose last record is at or after this time (RFC 3339)
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub(crate) since: Option<i64>,
+    /// Only cases whose last record is before this time (RFC 3339)
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub(crate) until: Option<i64>,
+    /// Length of a period
+    #[arg(long, value_enum, default_value_t = Period::Month)]
+    pub(crate) by: Period,
+    /// Markdown or HTML [default: by the ending of the file, else md]
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<ReportFormat>,
+    /// File instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Period {
+    /// Calendar months
+    Month,
+    /// ISO weeks
+    Week,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportFormat {
+    /// Markdown
+    Md,
+    /// One HTML file
+    Html,
 }

@@ -33,15 +33,6 @@ pub struct Options {
     pub lang: Lang,
 }
 
-impl Options {
-    pub(crate) fn rule_lang(&self) -> casetrace_rules::Lang {
-        match self.lang {
-            Lang::En => casetrace_rules::Lang::En,
-            Lang::Ja => casetrace_rules::Lang::Ja,
-        }
-    }
-}
-
 /// A line of the overview.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Fact {

@@ -1,5 +1,6 @@
 //! How often each rule stands, by period.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use casetrace_rules::RulePack;
@@ -69,7 +70,7 @@ pub(crate) fn periods(calendar: &Calendar, cases: &[Case]) -> Vec<PeriodHead> {
     heads
 }
 
-/// Rules that stood, most cases first, and how many are not shown.
+/// Rules that stood, most cases first (what only informs comes last), and how many are not shown.
 pub(crate) fn rules(
     hits: &Answer,
     titles: &Answer,
@@ -95,7 +96,10 @@ pub(crate) fn rules(
         .into_values()
         .map(|row| finish(row, heads, all_cases))
         .collect();
-    rows.sort_by(|a, b| (b.cases, b.causes, &a.rule_id).cmp(&(a.cases, a.causes, &b.rule_id)));
+    rows.sort_by_key(|row| {
+        let info = row.severity == "info";
+        (info, Reverse(row.cases), Reverse(row.causes), row.rule_id.clone())
+    });
     let more = rows.len().saturating_sub(MAX_RULES);
     rows.truncate(MAX_RULES);
     (rows, more)
@@ -146,7 +150,7 @@ fn titles_of(titles: &Answer, options: &Options) -> BTreeMap<String, (String, St
     let pack = RulePack::builtin().pack;
     let of_pack = |id: &str| {
         let rule = pack.rule(id)?;
-        let title = rule.title.get(options.rule_lang()).replace("{subject}", "…");
+        let title = rule.title.get(options.lang).replace("{subject}", "…");
         Some((title, rule.severity.as_str().to_owned()))
     };
     titles

@@ -264,7 +264,7 @@ fn records_beside_the_tables_are_read() {
 fn an_empty_dataset_is_said_to_be_empty() {
     let fleet = Fleet::build(&Dataset::new(Vec::new()).unwrap(), &options()).unwrap();
     assert_eq!(fleet.facts[0].value, "0");
-    assert!(markdown(&fleet, None).unwrap().contains("0 cases."));
+    assert!(markdown(&fleet, None).unwrap().contains("Published cases: 0."));
     assert!(html(&fleet, None).unwrap().trim_end().ends_with("</html>"));
 }
 

@@ -2,6 +2,7 @@
 
 mod janitor;
 mod plan;
+mod report;
 mod run;
 mod settings;
 mod status;
@@ -23,6 +24,7 @@ pub(crate) fn run(args: &Batch, common: &Common, out: &mut dyn Write) -> Result<
         BatchCommand::RunOne(args) => run::run_one(args, common, out),
         BatchCommand::Status(args) => status::run(args, out),
         BatchCommand::Janitor(args) => janitor::run(args, out),
+        BatchCommand::Report(args) => report::run(args, common, out),
         BatchCommand::Worker(args) => worker::run(args, common),
     }
 }
