@@ -283,6 +283,9 @@ pub(crate) struct Analyze {
     /// Exit with 5 if a file could not be read to its end
     #[arg(long, help_heading = "Rules")]
     pub(crate) strict: bool,
+    /// Work in this process, without the protection of a second one (for debuggers and profilers)
+    #[arg(long, hide = true)]
+    pub(crate) in_process: bool,
 }
 
 #[derive(Debug, Args)]

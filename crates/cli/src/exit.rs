@@ -10,6 +10,9 @@ pub(crate) const UNREADABLE: u8 = 4;
 /// Some artefact was not fully read, with `--strict`.
 pub(crate) const PARTIAL: u8 = 5;
 
+/// The command was interrupted; only the supervisor sees this.
+pub(crate) const INTERRUPTED: i32 = 130;
+
 const INTERNAL: u8 = 1;
 const USAGE: u8 = 2;
 const TRY_AGAIN: u8 = 75;

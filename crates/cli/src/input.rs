@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use casetrace_pipeline::{Backend, Mode, RenderError, RunError, Secret, Settings, Templates};
+use zeroize::Zeroizing;
 
 use crate::args::{EtlBackend, Reading, Redact, Shape};
 use crate::exit::Failure;
@@ -90,6 +91,7 @@ pub(crate) fn template(error: RenderError) -> Failure {
 
 fn passwords(path: &Path) -> Result<Vec<Secret>, Failure> {
     let text = fs::read_to_string(path).map_err(|error| Failure::io(&path.display().to_string(), &error))?;
+    let text = Zeroizing::new(text);
     Ok(text
         .lines()
         .map(|line| line.trim_end_matches('\r'))

@@ -5,6 +5,7 @@ mod batch_args;
 mod commands;
 mod demo;
 mod exit;
+mod guard;
 mod input;
 mod map_file;
 mod output;
@@ -36,6 +37,11 @@ fn main() -> ExitCode {
         }
     };
     start_log(&cli.common);
+    if let Command::Analyze(args) = &cli.command
+        && let Some(code) = guard::supervise(args, &cli.common)
+    {
+        return code;
+    }
     match run(&cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

@@ -236,3 +236,18 @@ fn what_is_no_trace_is_said_to_be_none() {
         assert_eq!(out.diagnostics.iter().map(|d| d.code).collect::<Vec<_>>(), [code]);
     }
 }
+
+#[test]
+fn losses_that_do_not_fit_together_are_told_all_the_same() {
+    // The sum of the two overflows 32 bits; the event keeps the trace from being empty, no packet was recorded.
+    let start = Moment::at(START);
+    let mut etl = Etl::new(start).lost(u32::MAX, u32::MAX);
+    etl.event(&Event::new(DNS, 3006, start).field("QueryName", Value::Text("a.example".into())));
+    let mut out = Collected::default();
+    let decoded = decode(&mut Cursor::new(etl.write()), &Options::default(), &mut out, None);
+    let why = decoded.inspection.container["no_packets_because"]
+        .as_str()
+        .unwrap();
+    assert!(why.contains("the session lost events"), "{why}");
+    assert_eq!(decoded.inspection.lost.events, u64::from(u32::MAX));
+}

@@ -86,14 +86,16 @@ pub fn write(result: &CaseResult, folder: &Path) -> Result<(), RunError> {
 pub(crate) fn put_texts(folder: &CaseFolder, result: &CaseResult) -> Result<(), RunError> {
     folder.put_json(names::FINDINGS, &result.findings)?;
     folder.put_json(names::ATTEMPTS, &result.attempts)?;
+    result.report.put(folder)?;
+    // Last, as it names what the others are.
     let inventory = Inventory {
         schema_version: SCHEMA_VERSION,
         name: result.rows.name.clone(),
         inputs: result.rows.inputs.clone(),
+        outputs: folder.written(),
         members: result.rows.members.clone(),
     };
-    folder.put_json(names::INVENTORY, &inventory)?;
-    result.report.put(folder)
+    folder.put_json(names::INVENTORY, &inventory)
 }
 
 /// Judges and renders a finished case again, without decoding: with other rules, templates or in another language.

@@ -166,6 +166,20 @@ pub struct Inventory {
     /// The inputs.
     #[serde(default)]
     pub inputs: Vec<InputFile>,
+    /// The other files of the case folder as they were written, by name.
+    #[serde(default)]
+    pub outputs: Vec<OutputFile>,
     /// All members in logical-path order.
     pub members: Vec<InventoryMember>,
+}
+
+/// A result, so that a copy can be held against what was written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutputFile {
+    /// File name.
+    pub name: String,
+    /// Bytes.
+    pub size: u64,
+    /// SHA-256, lower-case hex.
+    pub sha256: String,
 }

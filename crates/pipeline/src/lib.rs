@@ -49,10 +49,10 @@ pub use casetrace_report::{Diff, RenderError, Templates, diff_html, diff_markdow
 pub use dataset::{DatasetFiles, dataset_tables, is_dataset, join_parquet, write_dataset};
 pub use definition::{Decoder, Definition, Route};
 pub use error::RunError;
-pub use inventory::{ClockNote, Inventory, InventoryMember, ReadOutcome};
-pub use output::{CaseFolder, FinishedCase, load, names, replace};
+pub use inventory::{ClockNote, Inventory, InventoryMember, OutputFile, ReadOutcome};
+pub use output::{CaseFolder, FinishedCase, load, names, note_outputs, replace};
 pub use progress::{Progress, Silent, Stage};
 pub use read::{CaseRows, InputFile, read, stream};
-pub use settings::{Backend, Settings};
+pub use settings::{Backend, Care, Settings};
 pub use stream::PART_ROWS;
 pub use tables::tables;

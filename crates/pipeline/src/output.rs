@@ -1,13 +1,16 @@
 //! Writes and reads finished case folders.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use casetrace_timeline::{Timeline, read_parquet, write_labelled_parquet};
+use sha2::{Digest, Sha256};
 
 use crate::error::RunError;
-use crate::inventory::{Inventory, SCHEMA_VERSION};
+use crate::inventory::{Inventory, OutputFile, SCHEMA_VERSION};
 
 /// File names of a finished case folder.
 pub mod names {
@@ -29,6 +32,27 @@ pub mod names {
 #[derive(Debug)]
 pub struct CaseFolder {
     folder: PathBuf,
+    written: Mutex<BTreeMap<String, OutputFile>>,
+}
+
+/// A file being written, and the hash of what went into it.
+pub struct Hashed<'a> {
+    out: &'a mut (dyn Write + Send),
+    hash: Sha256,
+    size: u64,
+}
+
+impl Write for Hashed<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let n = self.out.write(bytes)?;
+        self.hash.update(bytes.get(..n).unwrap_or_default());
+        self.size += n as u64;
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
 }
 
 impl CaseFolder {
@@ -40,21 +64,47 @@ impl CaseFolder {
         })?;
         Ok(Self {
             folder: folder.to_owned(),
+            written: Mutex::default(),
         })
+    }
+
+    /// The files written so far, by name.
+    pub fn written(&self) -> Vec<OutputFile> {
+        let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        written.values().cloned().collect()
     }
 
     /// Writes one file with `fill` and puts it in place.
     pub fn put(
         &self,
         name: &str,
-        fill: impl FnOnce(&mut BufWriter<&mut File>) -> io::Result<()>,
+        fill: impl FnOnce(&mut BufWriter<Hashed<'_>>) -> io::Result<()>,
     ) -> Result<(), RunError> {
         let path = self.folder.join(name);
         let failed = |source| RunError::Output {
             path: path.clone(),
             source,
         };
-        replace(&path, failed, |out| fill(out).map_err(failed))
+        let output = replace(&path, failed, |out| {
+            let hashed = Hashed {
+                out,
+                hash: Sha256::new(),
+                size: 0,
+            };
+            let mut buffered = BufWriter::with_capacity(1 << 16, hashed);
+            fill(&mut buffered)
+                .and_then(|()| buffered.flush())
+                .map_err(failed)?;
+            let (hashed, _) = buffered.into_parts();
+            Ok(OutputFile {
+                name: name.to_owned(),
+                size: hashed.size,
+                sha256: hex(&hashed.hash.finalize()),
+            })
+        })?;
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        written.insert(output.name.clone(), output);
+        Ok(())
     }
 
     /// Writes a JSON document with a final line break.
@@ -110,6 +160,30 @@ pub fn replace<T, E>(
     drop(out);
     part.persist(path).map_err(|error| failed(error.error))?;
     Ok(filled)
+}
+
+/// Puts the hashes of what `folder` has written since into the case's inventory.
+///
+/// Errors: the case has no readable inventory, or it can't be written.
+pub fn note_outputs(folder: &CaseFolder) -> Result<(), RunError> {
+    let path = folder.folder.join(names::INVENTORY);
+    let wrong = |reason: String| RunError::Case {
+        path: folder.folder.clone(),
+        reason: format!("{}: {reason}", names::INVENTORY),
+    };
+    let text = fs::read_to_string(&path).map_err(|error| wrong(error.to_string()))?;
+    let mut inventory: Inventory = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+    let new = folder.written();
+    inventory
+        .outputs
+        .retain(|old| new.iter().all(|output| output.name != old.name));
+    inventory.outputs.extend(new);
+    inventory.outputs.sort_by(|a, b| a.name.cmp(&b.name));
+    folder.put_json(names::INVENTORY, &inventory)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Temporary files are private by default; results get what a plain create would give under the user's mask.

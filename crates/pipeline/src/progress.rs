@@ -39,6 +39,15 @@ pub trait Progress: Sync {
     fn advance(&self, units: u64) {
         let _ = units;
     }
+    /// The member at this logical path is about to be taken apart or decoded; what happens until [`end`](Self::end)
+    /// is its doing. Called from several threads, with different paths.
+    fn begin(&self, path: &str) {
+        let _ = path;
+    }
+    /// The member has done no harm.
+    fn end(&self, path: &str) {
+        let _ = path;
+    }
     /// What is being worked on.
     fn detail(&self, name: &str) {
         let _ = name;

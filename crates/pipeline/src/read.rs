@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use casetrace_bundle::{Case, Member, MemberOutcome};
+use casetrace_bundle::{Case, Member, MemberOutcome, Step};
 use casetrace_knowledge::Knowledge;
-use casetrace_model::{Collected, Inspection};
+use casetrace_model::{Collected, Diagnostic, Inspection};
 use casetrace_redact::{Identity, Mode, Redactor};
 use casetrace_timeline::{Spill, Timeline, TimelineBuilder, clock_offsets};
 use serde::{Deserialize, Serialize};
@@ -23,7 +23,7 @@ use crate::error::RunError;
 use crate::inventory::{InventoryMember, ReadOutcome};
 use crate::memory::{self, Budget};
 use crate::progress::{Progress, Stage};
-use crate::settings::{Backend, Settings};
+use crate::settings::{Backend, Care, Settings};
 use crate::sink::Shared;
 use crate::stream::{Outlet, Relief};
 
@@ -135,9 +135,10 @@ fn run(
         path: settings.work_dir.clone(),
         source,
     })?;
-    let case = ingest(inputs, settings, work.path(), progress)?;
+    let mut case = ingest(inputs, settings, work.path(), progress)?;
+    leave_out(&mut case, &settings.care);
     let routes = routes(&case, settings);
-    let (context, known_texts) = context(&case, &routes, settings);
+    let (context, known_texts) = context(&case, &routes, settings, progress);
     let redactor = redactor(&case, &context, settings.redact);
     let knowledge = Knowledge::builtin();
     let shared = Shared {
@@ -173,7 +174,7 @@ fn run(
     };
     let results = match outlet {
         Some(outlet) => decode_in_order(&case, &routes, &job, outlet),
-        None => decode_all(&case, &routes, &job, settings.jobs),
+        None => decode_all(&case, &routes, &job, settings),
     };
     progress.stage(Stage::Timeline, 0);
     Ok(assemble(case, &routes, results, &shared))
@@ -201,11 +202,34 @@ fn ingest(
         work_dir: work.to_path_buf(),
     };
     progress.stage(Stage::Ingest, 0);
-    let mut report = |step: casetrace_bundle::Progress<'_>| {
-        progress.advance(1);
-        progress.detail(step.path);
+    let mut report = |at: casetrace_bundle::Progress<'_>| match at.step {
+        Step::Member => {
+            progress.advance(1);
+            progress.detail(at.path);
+        }
+        Step::Opening => progress.begin(at.path),
+        Step::Opened => progress.end(at.path),
     };
-    casetrace_bundle::open(inputs, &options, &mut report).map_err(RunError::from)
+    let closed: Vec<String> = settings
+        .care
+        .leave_out
+        .iter()
+        .map(|(path, _)| path.clone())
+        .collect();
+    casetrace_bundle::open_except(inputs, &options, &closed, &mut report).map_err(RunError::from)
+}
+
+/// Members that ended an earlier attempt count as unreadable.
+fn leave_out(case: &mut Case, care: &Care) {
+    for (path, reason) in &care.leave_out {
+        if let Some(member) = case.members.iter_mut().find(|member| member.path == *path) {
+            member.outcome = MemberOutcome::Failed;
+            let text = format!(
+                "reading this member {reason}; it was left out and the rest of the case was read without it"
+            );
+            member.diagnostics.push(Diagnostic::error("DecoderEnded", text));
+        }
+    }
 }
 
 fn input_files(case: &Case, redactor: &Redactor) -> Vec<InputFile> {
@@ -314,7 +338,12 @@ fn work_list(case: &Case, routes: &[Fate]) -> Vec<(usize, Decoder)> {
 
 /// Reads small texts for what they say about the PC. Those whose rows don't depend on that are kept, by member, so that they
 /// are decoded once.
-fn context(case: &Case, routes: &[Fate], settings: &Settings) -> (CaseContext, KnownTexts) {
+fn context(
+    case: &Case,
+    routes: &[Fate],
+    settings: &Settings,
+    progress: &dyn Progress,
+) -> (CaseContext, KnownTexts) {
     let wanted: Vec<usize> = case
         .members
         .iter()
@@ -325,9 +354,17 @@ fn context(case: &Case, routes: &[Fate], settings: &Settings) -> (CaseContext, K
         })
         .map(|(at, _)| at)
         .collect();
-    let mut texts = side_by_side(settings.jobs, wanted.len(), |n| {
+    // One of them may have ended an earlier attempt: alone, the next end tells which.
+    let jobs = match settings.care.one_by_one.is_empty() {
+        true => settings.jobs,
+        false => 1,
+    };
+    let mut texts = side_by_side(jobs, wanted.len(), |n| {
         let member = wanted.get(n).and_then(|at| case.members.get(*at))?;
-        small_text(member, settings)
+        progress.begin(&member.path);
+        let text = small_text(member, settings);
+        progress.end(&member.path);
+        text
     });
     let mut gatherer = Gatherer::default();
     for (at, text) in wanted.iter().zip(&texts) {
@@ -412,17 +449,33 @@ fn threads_per_member(case: &Case, routes: &[Fate], jobs: usize) -> usize {
 
 type Results<'a> = Vec<Option<Decoded<'a>>>;
 
-fn decode_all<'a>(case: &Case, routes: &[Fate], job: &Job<'a>, jobs: usize) -> Results<'a> {
-    let list = work_list(case, routes);
-    let decoded = side_by_side(jobs, list.len(), |n| {
+fn decode_all<'a>(case: &Case, routes: &[Fate], job: &Job<'a>, settings: &Settings) -> Results<'a> {
+    let suspect = |at: usize| {
+        let path = case.members.get(at).map(|member| member.path.as_str());
+        settings
+            .care
+            .one_by_one
+            .iter()
+            .any(|other| Some(other.as_str()) == path)
+    };
+    let (alone, list): (Vec<_>, Vec<_>) = work_list(case, routes)
+        .into_iter()
+        .partition(|(at, _)| suspect(*at));
+    let one = |at: usize, decoder: Decoder| {
+        let path = case.members.get(at).map_or("", |member| member.path.as_str());
+        job.shared.progress.detail(path);
+        job.shared.progress.begin(path);
+        let decoded = decode::member(case, at, decoder, job);
+        job.shared.progress.end(path);
+        decoded
+    };
+    let decoded = side_by_side(settings.jobs, list.len(), |n| {
         let (at, decoder) = list.get(n)?;
-        if let Some(member) = case.members.get(*at) {
-            job.shared.progress.detail(&member.path);
-        }
-        Some((*at, decode::member(case, *at, *decoder, job)))
+        Some((*at, one(*at, *decoder)))
     });
     let mut results: Results<'a> = case.members.iter().map(|_| None).collect();
-    for (at, decoded) in decoded.into_iter().flatten() {
+    let alone = alone.into_iter().map(|(at, decoder)| (at, one(at, decoder)));
+    for (at, decoded) in decoded.into_iter().flatten().chain(alone) {
         if let Some(slot) = results.get_mut(at) {
             *slot = decoded;
         }

@@ -45,6 +45,17 @@ pub struct Settings {
     pub work_dir: PathBuf,
     /// Kinds to decoders.
     pub definition: Definition,
+    /// What an earlier attempt at the same inputs has taught.
+    pub care: Care,
+}
+
+/// Members that ended the process of an earlier attempt, or may have.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Care {
+    /// Logical paths that are listed, but neither taken apart nor decoded, with the reason.
+    pub leave_out: Vec<(String, String)>,
+    /// Logical paths that are decoded last and one at a time, so that the next end tells which it was.
+    pub one_by_one: Vec<String>,
 }
 
 impl Settings {
@@ -64,6 +75,7 @@ impl Settings {
             jobs: std::thread::available_parallelism().map_or(1, usize::from),
             work_dir: std::env::temp_dir(),
             definition: Definition::builtin()?,
+            care: Care::default(),
         })
     }
 }

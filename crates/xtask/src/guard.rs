@@ -69,7 +69,7 @@ const STAGES: &[Stage] = &[
         name: "analyze",
         input: "NetTrace.etl",
         make: large::trace,
-        arguments: &["analyze", "@", "-o", "+"],
+        arguments: &["analyze", "@", "-o", "+", "--in-process"],
     },
 ];
 

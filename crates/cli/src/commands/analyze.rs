@@ -8,6 +8,7 @@ use casetrace_rules::{Confidence, RulePack, Severity, Status};
 
 use crate::args::{Analyze, Common, FailOn};
 use crate::exit::{FINDINGS, Failure, PARTIAL, UNREADABLE};
+use crate::guard::{self, Journal};
 use crate::progress::Display;
 use crate::{input, map_file, pack, terminal};
 
@@ -17,12 +18,10 @@ const MAX_SHOWN: usize = 5;
 /// Reads, judges, writes, and says in a few lines what came out.
 pub(crate) fn run(args: &Analyze, common: &Common, out: &mut dyn Write) -> Result<(), Failure> {
     let mut settings = input::settings(&args.reading)?;
+    guard::enter(&mut settings)?;
     settings.templates = input::templates(&args.shape)?;
     let pack = pack::load(common.rules.as_deref())?;
-    let folder = match &args.output {
-        Some(folder) => folder.clone(),
-        None => default_folder(args.inputs.first().map(PathBuf::as_path))?,
-    };
+    let folder = output_folder(args)?;
     let job = Job {
         inputs: &args.inputs,
         settings: &settings,
@@ -35,6 +34,14 @@ pub(crate) fn run(args: &Analyze, common: &Common, out: &mut dyn Write) -> Resul
         map.write(&result.rows.pseudonyms)?;
     }
     verdict(&result, args)
+}
+
+/// Where results go.
+pub(crate) fn output_folder(args: &Analyze) -> Result<PathBuf, Failure> {
+    match &args.output {
+        Some(folder) => Ok(folder.clone()),
+        None => default_folder(args.inputs.first().map(PathBuf::as_path)),
+    }
 }
 
 /// What is analysed, with what, and where results go.
@@ -52,8 +59,9 @@ pub(crate) fn analyze_into(
     out: &mut dyn Write,
 ) -> Result<CaseResult, Failure> {
     let display = Display::new(common.quiet, false);
+    let journal = Journal::new(&display);
     let result =
-        analyze(job.inputs, job.settings, job.pack, common.lang, &display).map_err(input::failure)?;
+        analyze(job.inputs, job.settings, job.pack, common.lang, &journal).map_err(input::failure)?;
     write(&result, job.folder).map_err(input::failure)?;
     display.finish();
     if !common.quiet {

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use casetrace_pipeline::{CaseFolder, names, report_again};
+use casetrace_pipeline::{CaseFolder, names, note_outputs, report_again};
 
 use crate::args::{Common, ReportArgs};
 use crate::exit::Failure;
@@ -25,6 +25,7 @@ pub(crate) fn run(args: &ReportArgs, common: &Common, out: &mut dyn Write) -> Re
         None => {
             let folder = CaseFolder::create(&args.case).map_err(input::failure)?;
             report.put(&folder).map_err(input::failure)?;
+            note_outputs(&folder).map_err(input::failure)?;
             writeln!(out, "Report: {}", args.case.join(names::REPORT).display())?;
         }
     }

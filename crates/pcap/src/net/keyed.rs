@@ -63,7 +63,8 @@ mod tests {
 
     fn filled(keyed: Keyed, bits: u64) -> usize {
         let key = |port: u16| FlowKey::new((Addr::v4([10, 0, 0, 1]), port), (Addr::v4([10, 0, 0, 2]), 443));
-        let found: std::collections::HashSet<u64> = (0..4096).map(|port| keyed.hash_one(key(port)) & bits).collect();
+        let found: std::collections::HashSet<u64> =
+            (0..4096).map(|port| keyed.hash_one(key(port)) & bits).collect();
         found.len()
     }
 
@@ -82,7 +83,10 @@ mod tests {
             // 4,096 random numbers fill about 63 % of 4,096 buckets; half of that would be a poor hash.
             for bits in [0xfff, 0xfff << 52] {
                 let buckets = filled(keyed, bits);
-                assert!(buckets > 1300, "{buckets} buckets of {bits:#x} for {seed:#x}, {by:#x}");
+                assert!(
+                    buckets > 1300,
+                    "{buckets} buckets of {bits:#x} for {seed:#x}, {by:#x}"
+                );
             }
             assert_eq!(filled(keyed, u64::MAX), 4096, "{seed:#x}, {by:#x}");
         }

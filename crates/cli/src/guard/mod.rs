@@ -1,0 +1,83 @@
+//! Runs `analyze` in a child process, so that an upload which ends the process costs one member of the case.
+//!
+//! A decoder that panics, overflows its stack, is refused memory or runs into a limit ends the child, not the command.
+//! The child notes in a journal which members it is working on ([`journal`]); the parent reads who was in hand, and
+//! starts again without that member ([`care`]). If several were in hand at once they are decoded one at a time on
+//! the next attempt, so that no innocent one is left out.
+//!
+//! The parent never looks at the upload. It owns the work folder (0700) and removes it however the child ends, also
+//! after Ctrl-C or `kill`. The child lives under limits on memory, CPU time and file size, leaves no core dump, and
+//! ends with its parent: its standard input is a line that closes then. Linux only; elsewhere, and with `--in-process`,
+//! the command does its work itself.
+
+mod care;
+mod journal;
+#[cfg(target_os = "linux")]
+mod limits;
+#[cfg(target_os = "linux")]
+mod supervisor;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use casetrace_pipeline::Settings;
+
+use crate::args::{Analyze, Common};
+use crate::exit::{self, Failure};
+pub(crate) use journal::Journal;
+
+/// Tells the child its work folder.
+const WORKER: &str = "CASETRACE_WORKER";
+
+/// The work folder, if this process is the child.
+pub(crate) fn work_folder() -> Option<PathBuf> {
+    std::env::var_os(WORKER)
+        .map(PathBuf::from)
+        .filter(|folder| folder.is_dir())
+}
+
+/// Supervises a child that does the work; `None` if this process is to do it itself.
+#[cfg(target_os = "linux")]
+pub(crate) fn supervise(args: &Analyze, common: &Common) -> Option<ExitCode> {
+    if args.in_process || std::env::var_os(WORKER).is_some() {
+        return None;
+    }
+    let output = crate::commands::analyze::output_folder(args).ok()?;
+    let leftovers = supervisor::Leftovers::note(&output, args.reading.redaction_map.as_deref());
+    supervisor::run(&leftovers, common.quiet)
+}
+
+/// Elsewhere the command does its work itself.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn supervise(_: &Analyze, _: &Common) -> Option<ExitCode> {
+    None
+}
+
+/// In the child: takes the limits, the work folder, and what earlier attempts have taught.
+pub(crate) fn enter(settings: &mut Settings) -> Result<(), Failure> {
+    let Some(folder) = work_folder() else {
+        return Ok(());
+    };
+    #[cfg(target_os = "linux")]
+    limits::take(settings.memory_limit, settings.limits.max_total_bytes)
+        .map_err(|error| Failure::Internal(format!("limits of the work process: {error}")))?;
+    end_with_parent(folder.clone());
+    settings.care = care::load(&folder);
+    settings.work_dir = folder;
+    Ok(())
+}
+
+/// Ends this process when the parent closes the line or is gone; then nobody else removes the work folder.
+fn end_with_parent(work: PathBuf) {
+    std::thread::spawn(move || {
+        // Nothing is ever sent.
+        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        let _ = std::fs::remove_dir_all(work);
+        std::process::exit(exit::INTERRUPTED);
+    });
+}
+
+/// File of `folder` with the members in hand.
+fn journal_file(folder: &Path) -> PathBuf {
+    folder.join("journal")
+}
