@@ -163,9 +163,9 @@ fn etl<'a>(member: &Member, job: &Job<'a>, sink: MemberSink<'a>) -> Decoded<'a> 
     };
     let mut feed = PacketFeed {
         analyzer: casetrace_pcap::Analyzer::new(&packet_options),
-        sink: SharedSink(&cell),
+        sink: SharedSink::new(&cell),
     };
-    let decoded = trace.decode(&options, &mut SharedSink(&cell), &mut feed);
+    let decoded = trace.decode(&options, &mut SharedSink::new(&cell), &mut feed);
     let mut inspection = decoded.inspection;
     let packets = feed.analyzer.finish(&mut feed.sink);
     inspection.counts.extend(packets.counts);

@@ -491,7 +491,7 @@ fn decode_in_order<'a>(case: &Case, routes: &[Fate], job: &Job<'a>, outlet: &Out
             let Fate::Decode(decoder) = fate else { return None };
             job.shared.progress.detail(&member.path);
             let mut decoded = decode::member(case, at, *decoder, job)?;
-            outlet.add(std::mem::take(&mut decoded.sink.builder));
+            outlet.add(std::mem::take(&mut decoded.sink.collected.builder));
             Some(decoded)
         })
         .collect()
@@ -508,8 +508,9 @@ fn assemble(case: Case, routes: &[Fate], results: Results<'_>, shared: &Shared<'
         inspections.push(decoded.map(|decoded| {
             line.format = decoded.format;
             line.encoding = decoded.encoding;
-            line.decoded(&decoded.inspection, decoded.sink.rows, &decoded.sink.diagnostics);
-            builder.append(decoded.sink.builder);
+            let collected = decoded.sink.collected;
+            line.decoded(&decoded.inspection, collected.rows, &collected.diagnostics);
+            builder.append(collected.builder);
             decoded.inspection
         }));
         members.push(line);

@@ -1,9 +1,11 @@
 //! Where one member's rows go: enriched, redacted, and into the member's own timeline builder.
 
+use std::any::Any;
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use casetrace_knowledge::Knowledge;
-use casetrace_model::{Diagnostic, Packet, PacketSink, Row, Sink, Text};
+use casetrace_model::{Diagnostic, Packet, PacketSink, Part, PartMaker, PartTaker, Row, Sink, Text};
 use casetrace_pcap::Analyzer;
 use casetrace_redact::Redactor;
 use casetrace_timeline::{Spill, TimelineBuilder};
@@ -25,11 +27,57 @@ pub(crate) struct Shared<'a> {
     pub(crate) outlet: Option<&'a dyn Relief>,
 }
 
-/// Collects one member.
-pub(crate) struct MemberSink<'a> {
+/// Completes and redacts one member's rows; shared by the threads that decode it.
+pub(crate) struct RowMaker<'a> {
     shared: &'a Shared<'a>,
     artifact: String,
     host: Option<Text>,
+}
+
+impl RowMaker<'_> {
+    fn complete(&self, row: &mut Row) {
+        if row.host.is_none() {
+            row.host.clone_from(&self.host);
+        }
+        enrich::row(row, self.shared.knowledge);
+        self.shared.redactor.redact_row(row);
+    }
+}
+
+impl PartMaker for RowMaker<'_> {
+    fn part(&self) -> Box<dyn Part + '_> {
+        Box::new(MemberPart {
+            maker: self,
+            builder: TimelineBuilder::with_spill(&self.shared.spill),
+        })
+    }
+}
+
+/// Rows of one stretch of a member, on the thread that decodes it.
+struct MemberPart<'p> {
+    maker: &'p RowMaker<'p>,
+    builder: TimelineBuilder,
+}
+
+impl Part for MemberPart<'_> {
+    fn row(&mut self, mut row: Row) {
+        self.maker.complete(&mut row);
+        self.builder.push(&self.maker.artifact, None, row);
+    }
+    fn finish(self: Box<Self>) -> Box<dyn Any + Send> {
+        Box::new(self.builder)
+    }
+}
+
+/// Collects one member.
+pub(crate) struct MemberSink<'a> {
+    maker: Arc<RowMaker<'a>>,
+    pub(crate) collected: Collected<'a>,
+}
+
+/// What a member gave so far.
+pub(crate) struct Collected<'a> {
+    maker: Arc<RowMaker<'a>>,
     wants_rows: bool,
     reported_bytes: u64,
     dropped_diagnostics: u64,
@@ -51,23 +99,35 @@ impl<'a> MemberSink<'a> {
         wants_rows: bool,
         memory: Option<u64>,
     ) -> Self {
-        Self {
+        let maker = Arc::new(RowMaker {
             shared,
             artifact,
             host,
-            wants_rows,
-            reported_bytes: 0,
-            dropped_diagnostics: 0,
-            memory_left: memory,
-            dropped_rows: 0,
-            rows: 0,
-            builder: TimelineBuilder::with_spill(&shared.spill),
-            diagnostics: Vec::new(),
+        });
+        Self {
+            maker: Arc::clone(&maker),
+            collected: Collected {
+                maker,
+                wants_rows,
+                reported_bytes: 0,
+                dropped_diagnostics: 0,
+                memory_left: memory,
+                dropped_rows: 0,
+                rows: 0,
+                builder: TimelineBuilder::with_spill(&shared.spill),
+                diagnostics: Vec::new(),
+            },
         }
     }
 
     /// Says what was too much to keep.
     pub(crate) fn close(&mut self) {
+        self.collected.close();
+    }
+}
+
+impl Collected<'_> {
+    fn close(&mut self) {
         if self.dropped_rows > 0 {
             let text = format!(
                 "The memory limit was reached: {} later rows are not in the timeline and were not judged. \
@@ -85,9 +145,7 @@ impl<'a> MemberSink<'a> {
                 .push(Diagnostic::warning("MoreDiagnostics", text));
         }
     }
-}
 
-impl MemberSink<'_> {
     /// Once a row did not fit none does, so that what is kept is the beginning and not a selection.
     fn fits(&mut self, row: &Row) -> bool {
         let Some(left) = self.memory_left else { return true };
@@ -95,29 +153,31 @@ impl MemberSink<'_> {
         self.memory_left = Some(rest.unwrap_or(0));
         rest.is_some() && self.dropped_rows == 0
     }
+
+    /// Rows that are counted or handed on one by one can't come in parts.
+    fn takes_parts(&self) -> bool {
+        self.memory_left.is_none() && self.maker.shared.outlet.is_none()
+    }
 }
 
-impl Sink for MemberSink<'_> {
+impl Sink for Collected<'_> {
     fn row(&mut self, mut row: Row) {
-        if row.host.is_none() {
-            row.host.clone_from(&self.host);
-        }
-        enrich::row(&mut row, self.shared.knowledge);
-        self.shared.redactor.redact_row(&mut row);
+        self.maker.complete(&mut row);
+        let outlet = self.maker.shared.outlet;
         // Rows that go on take no memory.
-        if self.shared.outlet.is_none() && !self.fits(&row) {
+        if outlet.is_none() && !self.fits(&row) {
             self.dropped_rows += 1;
             return;
         }
-        self.builder.push(&self.artifact, None, row);
+        self.builder.push(&self.maker.artifact, None, row);
         self.rows += 1;
-        if let Some(outlet) = self.shared.outlet {
+        if let Some(outlet) = outlet {
             outlet.relieve(&mut self.builder);
         }
     }
 
     fn diagnostic(&mut self, diagnostic: Diagnostic) {
-        if self.diagnostics.len() < self.shared.max_diagnostics {
+        if self.diagnostics.len() < self.maker.shared.max_diagnostics {
             self.diagnostics.push(diagnostic);
         } else {
             self.dropped_diagnostics += 1;
@@ -129,18 +189,60 @@ impl Sink for MemberSink<'_> {
     }
 
     fn progress(&mut self, bytes: u64) {
-        self.shared
-            .progress
-            .advance(bytes.saturating_sub(self.reported_bytes));
+        let more = bytes.saturating_sub(self.reported_bytes);
+        self.maker.shared.progress.advance(more);
         self.reported_bytes = self.reported_bytes.max(bytes);
+    }
+}
+
+impl PartTaker for Collected<'_> {
+    fn take(&mut self, part: Box<dyn Any + Send>) {
+        if let Ok(builder) = part.downcast::<TimelineBuilder>() {
+            self.rows += builder.len() as u64;
+            self.builder.append(*builder);
+        }
+    }
+}
+
+impl Sink for MemberSink<'_> {
+    fn row(&mut self, row: Row) {
+        self.collected.row(row);
+    }
+    fn diagnostic(&mut self, diagnostic: Diagnostic) {
+        self.collected.diagnostic(diagnostic);
+    }
+    fn wants_rows(&self) -> bool {
+        self.collected.wants_rows()
+    }
+    fn progress(&mut self, bytes: u64) {
+        self.collected.progress(bytes);
+    }
+    fn split(&mut self) -> Option<(&dyn PartMaker, &mut dyn PartTaker)> {
+        self.collected
+            .takes_parts()
+            .then_some((&*self.maker, &mut self.collected))
     }
 }
 
 /// A trace gives events and packets in one pass; both end in the same member, so the sink is shared between the
 /// trace decoder and the packet analyzer.
-pub(crate) struct SharedSink<'s, 'a>(pub(crate) &'s std::cell::RefCell<MemberSink<'a>>);
+pub(crate) struct SharedSink<'s, 'a> {
+    maker: Arc<RowMaker<'a>>,
+    cell: SharedCell<'s, 'a>,
+}
 
-impl Sink for SharedSink<'_, '_> {
+struct SharedCell<'s, 'a>(&'s RefCell<MemberSink<'a>>);
+
+impl<'s, 'a> SharedSink<'s, 'a> {
+    pub(crate) fn new(cell: &'s RefCell<MemberSink<'a>>) -> Self {
+        Self {
+            maker: Arc::clone(&cell.borrow().maker),
+            cell: SharedCell(cell),
+        }
+    }
+}
+
+impl Sink for SharedCell<'_, '_> {
     fn row(&mut self, row: Row) {
         self.0.borrow_mut().row(row);
     }
@@ -152,6 +254,31 @@ impl Sink for SharedSink<'_, '_> {
     }
     fn progress(&mut self, bytes: u64) {
         self.0.borrow_mut().progress(bytes);
+    }
+}
+
+impl PartTaker for SharedCell<'_, '_> {
+    fn take(&mut self, part: Box<dyn Any + Send>) {
+        self.0.borrow_mut().collected.take(part);
+    }
+}
+
+impl Sink for SharedSink<'_, '_> {
+    fn row(&mut self, row: Row) {
+        self.cell.row(row);
+    }
+    fn diagnostic(&mut self, diagnostic: Diagnostic) {
+        self.cell.diagnostic(diagnostic);
+    }
+    fn wants_rows(&self) -> bool {
+        self.cell.wants_rows()
+    }
+    fn progress(&mut self, bytes: u64) {
+        self.cell.progress(bytes);
+    }
+    fn split(&mut self) -> Option<(&dyn PartMaker, &mut dyn PartTaker)> {
+        let parts = self.cell.0.borrow().collected.takes_parts();
+        parts.then_some((&*self.maker, &mut self.cell))
     }
 }
 
