@@ -104,10 +104,9 @@ impl Context {
     }
 
     /// The key, if it is known without reading.
-    pub(crate) fn known_key(&self, bundle: &Bundle) -> Option<JobKey> {
-        let cache = self.cache();
-        let content = cache.content(bundle, &bundle.fingerprint())?;
-        Some(job_key(bundle, content, &self.settings.versions))
+    pub(crate) fn known_key(&self, bundle: &Bundle, fingerprint: &str) -> Option<JobKey> {
+        let content = self.cache().content(bundle, fingerprint)?.to_owned();
+        Some(job_key(bundle, &content, &self.settings.versions))
     }
 
     pub(crate) fn stopped(&self) -> bool {

@@ -7,6 +7,7 @@
 //!
 //! This crate knows nothing about traces or Parquet: the child's [`Work`] does.
 
+mod abreast;
 mod blob;
 mod bundle;
 mod cache;

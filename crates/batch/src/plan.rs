@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::abreast::ask_all;
 use crate::bundle::{Bundle, BundleId, Shard};
 use crate::clock;
 use crate::context::{Context, Settings};
@@ -61,29 +62,30 @@ pub struct PlanLine {
 pub fn plan(settings: &Settings, shard: Shard) -> Result<Vec<PlanLine>> {
     let context = Context::open(settings, shard)?;
     let bundles = cases(&context, shard)?;
-    let mut lines = Vec::with_capacity(bundles.len());
-    for bundle in &bundles {
-        let stable = is_stable(&context, bundle);
-        let key = if stable {
-            Some(context.key(bundle)?.0)
-        } else {
-            None
-        };
-        let state = match &key {
-            Some(key) => state(&context, bundle, key)?,
-            None => State::Unstable,
-        };
-        lines.push(PlanLine {
-            job_key: key,
-            bundle: bundle.id.clone(),
-            path: bundle.path.clone(),
-            inputs: bundle.files.iter().map(|f| f.name.clone()).collect(),
-            bytes: bundle.bytes(),
-            state,
-        });
-    }
+    let lines = ask_all(&bundles, |bundle| line(&context, bundle));
+    let lines = lines.into_iter().collect::<Result<Vec<PlanLine>>>()?;
     context.cache().save(&*context.store, &bundles)?;
     Ok(lines)
+}
+
+fn line(context: &Context, bundle: &Bundle) -> Result<PlanLine> {
+    let key = if is_stable(context, bundle, &bundle.fingerprint()) {
+        Some(context.key(bundle)?.0)
+    } else {
+        None
+    };
+    let state = match &key {
+        Some(key) => state(context, bundle, key)?,
+        None => State::Unstable,
+    };
+    Ok(PlanLine {
+        job_key: key,
+        bundle: bundle.id.clone(),
+        path: bundle.path.clone(),
+        inputs: bundle.files.iter().map(|f| f.name.clone()).collect(),
+        bytes: bundle.bytes(),
+        state,
+    })
 }
 
 /// All cases of the shard.
@@ -96,8 +98,8 @@ pub(crate) fn cases(context: &Context, shard: Shard) -> Result<Vec<Bundle>> {
 /// True if the upload has ended, as far as one can tell: nothing says that it goes on, and nothing has changed for a while, either by time
 /// stamps so old that no clock can be that wrong, or seen by ourselves. If it goes on after all, the changed content makes a new
 /// generation: this is thrift, not safety.
-pub(crate) fn is_stable(context: &Context, bundle: &Bundle) -> bool {
-    let seen = context.cache().see(bundle, &bundle.fingerprint());
+pub(crate) fn is_stable(context: &Context, bundle: &Bundle, fingerprint: &str) -> bool {
+    let seen = context.cache().see(bundle, fingerprint);
     let wanted = context.rules.stable_for;
     if bundle.uploading {
         return false;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use crate::abreast::ask_all;
 use crate::bundle::{Bundle, BundleId, Shard};
 use crate::clock;
 use crate::context::{Context, Settings};
@@ -156,13 +157,16 @@ pub fn run_one(
     })
 }
 
+/// A case's path and the fingerprint it had.
+type Mark = (String, String);
+
 struct Run<'a> {
     context: &'a Context,
     options: &'a RunOptions,
     observer: &'a dyn Observer,
     log: Log,
     /// Fingerprints of cases this run need not look at again.
-    settled: HashSet<(String, String)>,
+    settled: HashSet<Mark>,
     summary: RunSummary,
 }
 
@@ -199,20 +203,12 @@ impl Run<'_> {
     /// What there is to do now, largest first, and how many cases are not complete yet.
     fn survey(&mut self) -> Result<(Vec<Task>, u64)> {
         let bundles = cases(self.context, self.options.shard)?;
+        let looked = ask_all(&bundles, |bundle| self.look(bundle));
         let (mut tasks, mut unstable) = (Vec::new(), 0);
         let mut planned: BTreeMap<&'static str, u64> = BTreeMap::new();
-        for bundle in &bundles {
-            let mark = (bundle.path.clone(), bundle.fingerprint());
-            if self.settled.contains(&mark) {
+        for (bundle, look) in bundles.iter().zip(looked) {
+            let Some((mark, state)) = look? else {
                 continue;
-            }
-            let state = if is_stable(self.context, bundle) {
-                match self.context.known_key(bundle) {
-                    Some(key) => state(self.context, bundle, &key)?,
-                    None => State::New,
-                }
-            } else {
-                State::Unstable
             };
             *planned.entry(state.as_str()).or_default() += 1;
             match state {
@@ -234,6 +230,22 @@ impl Run<'_> {
                 .then_with(|| a.bundle.path.cmp(&b.bundle.path))
         });
         Ok((tasks, unstable))
+    }
+
+    /// The fingerprint and state of a case this run has not settled yet.
+    fn look(&self, bundle: &Bundle) -> Result<Option<(Mark, State)>> {
+        let mark = (bundle.path.clone(), bundle.fingerprint());
+        if self.settled.contains(&mark) {
+            return Ok(None);
+        }
+        let state = if !is_stable(self.context, bundle, &mark.1) {
+            State::Unstable
+        } else if let Some(key) = self.context.known_key(bundle, &mark.1) {
+            state(self.context, bundle, &key)?
+        } else {
+            State::New
+        };
+        Ok(Some((mark, state)))
     }
 
     fn work_off(&mut self, tasks: Vec<Task>) {
@@ -298,14 +310,14 @@ impl Context {
 struct Task {
     bundle: Bundle,
     bytes: u64,
-    mark: (String, String),
+    mark: Mark,
     /// Times the surroundings failed under it.
     tries: u32,
     not_before: Option<Instant>,
 }
 
 impl Task {
-    fn new(bundle: Bundle, mark: (String, String)) -> Self {
+    fn new(bundle: Bundle, mark: Mark) -> Self {
         Self {
             bytes: bundle.bytes(),
             bundle,
@@ -322,7 +334,7 @@ struct Queue {
     waiting: Vec<Task>,
     out: usize,
     ended: BTreeMap<&'static str, u64>,
-    settled: Vec<(String, String)>,
+    settled: Vec<Mark>,
     left: u64,
     trouble: Option<String>,
 }

@@ -2,10 +2,12 @@
 //!
 //! Symbolic links are not followed: an upload must not be able to point at other files of the machine.
 
-use std::fs::{self, Metadata};
+use std::fs::{self, FileType, Metadata};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use super::Share;
+use crate::abreast::ask_all;
 use crate::bundle::{Bundle, BundleId, InputFile};
 use crate::clock;
 use crate::config::{CONFIG_FILE, Role, ShareRules};
@@ -29,24 +31,24 @@ impl LocalShare {
         }
     }
 
-    /// Cases below a shelf, of that name or all.
+    /// Places of cases below a shelf, of that name or all.
     fn shelf(
         &self,
         path: &str,
         rules: &ShareRules,
         only: Option<&BundleId>,
-        found: &mut Vec<Bundle>,
+        found: &mut Vec<(String, Entry)>,
     ) -> Result<()> {
         let wanted = |path: &str| only.is_none_or(|id| BundleId::of_path(path) == *id);
         let folder = self.root.join(path);
-        for (name, place) in list(&folder)? {
-            let below = join(path, &name);
+        let entries = list(&folder).map_err(cannot_list(&folder))?;
+        for entry in entries {
+            let below = join(path, &entry.name);
             let components: Vec<&str> = below.split('/').collect();
             match rules.role(&components) {
-                Role::Nothing => {}
-                Role::Case if wanted(&below) => found.extend(case(&below, &place, rules)?),
-                Role::Shelf if is_folder(&place) => self.shelf(&below, rules, only, found)?,
-                Role::Case | Role::Shelf => {}
+                Role::Case if wanted(&below) => found.push((below, entry)),
+                Role::Shelf if entry.is_folder() => self.shelf(&below, rules, only, found)?,
+                Role::Nothing | Role::Case | Role::Shelf => {}
             }
         }
         Ok(())
@@ -57,22 +59,28 @@ impl Share for LocalShare {
     fn config(&self) -> Result<Option<String>> {
         match fs::read_to_string(self.root.join(CONFIG_FILE)) {
             Ok(text) => Ok(Some(text)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(BatchError::io(CONFIG_FILE, error)),
         }
     }
 
     fn scan(&self, rules: &ShareRules) -> Result<Vec<Bundle>> {
-        let mut found = Vec::new();
-        self.shelf("", rules, None, &mut found)?;
+        let mut places = Vec::new();
+        self.shelf("", rules, None, &mut places)?;
+        let looked = ask_all(&places, |(path, entry)| case(path, entry, rules));
+        let cases: Vec<Option<Bundle>> = looked.into_iter().collect::<Result<_>>()?;
+        let mut found: Vec<Bundle> = cases.into_iter().flatten().collect();
         found.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(found)
     }
 
     fn find(&self, id: &BundleId, rules: &ShareRules) -> Result<Option<Bundle>> {
-        let mut found = Vec::new();
-        self.shelf("", rules, Some(id), &mut found)?;
-        Ok(found.pop())
+        let mut places = Vec::new();
+        self.shelf("", rules, Some(id), &mut places)?;
+        match places.pop() {
+            Some((path, entry)) => case(&path, &entry, rules),
+            None => Ok(None),
+        }
     }
 
     fn look(&self, path: &str, rules: &ShareRules) -> Result<Option<Bundle>> {
@@ -80,7 +88,16 @@ impl Share for LocalShare {
         self.root
             .metadata()
             .map_err(BatchError::on("cannot reach the share"))?;
-        case(path, &self.root.join(path), rules)
+        let place = self.root.join(path);
+        let Ok(meta) = place.symlink_metadata() else {
+            return Ok(None);
+        };
+        let entry = Entry {
+            name: path.to_owned(),
+            kind: Some(meta.file_type()),
+            place,
+        };
+        case(path, &entry, rules)
     }
 
     fn hash(&self, file: &InputFile) -> Result<blake3::Hash> {
@@ -98,20 +115,48 @@ impl Share for LocalShare {
     }
 }
 
-/// Names and paths in a folder, in name order. Names that are no Unicode are shown with replacement characters.
-fn list(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
-    let failed = || BatchError::on(format!("cannot list {}", folder.display()));
-    let mut all = Vec::new();
-    for entry in fs::read_dir(folder).map_err(failed())? {
-        let entry = entry.map_err(failed())?;
-        all.push((entry.file_name().to_string_lossy().into_owned(), entry.path()));
+/// A name in a folder.
+#[derive(Debug)]
+struct Entry {
+    /// Names that are no Unicode are shown with replacement characters.
+    name: String,
+    place: PathBuf,
+    /// As the listing tells it, so that folders need no look of their own; none if it was gone by then.
+    kind: Option<FileType>,
+}
+
+impl Entry {
+    fn is_folder(&self) -> bool {
+        self.kind.is_some_and(|kind| kind.is_dir())
     }
-    all.sort();
+
+    fn is_file(&self) -> bool {
+        self.kind.is_some_and(|kind| kind.is_file())
+    }
+}
+
+/// What is in a folder, in name order.
+fn list(folder: &Path) -> io::Result<Vec<Entry>> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        all.push(Entry {
+            name: entry.file_name().to_string_lossy().into_owned(),
+            kind: entry.file_type().ok(),
+            place: entry.path(),
+        });
+    }
+    all.sort_by(|a, b| (&a.name, &a.place).cmp(&(&b.name, &b.place)));
     Ok(all)
 }
 
-fn is_folder(path: &Path) -> bool {
-    path.symlink_metadata().is_ok_and(|m| m.is_dir())
+fn cannot_list(folder: &Path) -> impl FnOnce(io::Error) -> BatchError {
+    BatchError::on(format!("cannot list {}", folder.display()))
+}
+
+/// Gone, or a file now: somebody works there.
+fn moved(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
 
 fn join(path: &str, name: &str) -> String {
@@ -121,27 +166,26 @@ fn join(path: &str, name: &str) -> String {
     }
 }
 
-/// The case at `place`; `None` if there is nothing to analyse.
-fn case(path: &str, place: &Path, rules: &ShareRules) -> Result<Option<Bundle>> {
-    let Ok(meta) = place.symlink_metadata() else {
-        return Ok(None);
-    };
+/// The case at `entry`; `None` if there is nothing to analyse.
+fn case(path: &str, entry: &Entry, rules: &ShareRules) -> Result<Option<Bundle>> {
     let mut walk = Walk {
         rules,
         files: Vec::new(),
         uploading: false,
-        finished: rules.finished_by.is_none() || !meta.is_dir(),
+        finished: rules.finished_by.is_none() || !entry.is_folder(),
     };
-    if meta.is_dir() {
-        walk.folder(path, place, 0)?;
-    } else if meta.is_file() {
-        walk.file(path, place, &meta);
+    if entry.is_folder() {
+        walk.folder(path, &entry.place, 0)?;
+    } else if entry.is_file()
+        && let Ok(meta) = entry.place.symlink_metadata()
+    {
+        walk.file(path, &entry.place, &meta);
     }
     if walk.files.is_empty() {
         return Ok(None);
     }
     let uploading = walk.uploading || !walk.finished;
-    Ok(Some(Bundle::new(path, meta.is_dir(), walk.files, uploading)))
+    Ok(Some(Bundle::new(path, entry.is_folder(), walk.files, uploading)))
 }
 
 struct Walk<'a> {
@@ -156,19 +200,26 @@ impl Walk<'_> {
         if depth > MAX_DEPTH {
             return Ok(());
         }
-        for (name, place) in list(place)? {
-            // Gone between listing and looking: the upload goes on.
-            let Ok(meta) = place.symlink_metadata() else {
+        let entries = match list(place) {
+            Err(error) if moved(&error) => {
                 self.uploading = true;
-                continue;
-            };
-            let below = join(path, &name);
-            if meta.is_dir() {
-                self.folder(&below, &place, depth + 1)?;
-            } else if meta.is_file() && self.files.len() < MAX_FILES {
-                self.finished |= self.rules.finished_by.as_deref() == Some(name.as_str());
-                self.file(&below, &place, &meta);
+                return Ok(());
             }
+            listed => listed.map_err(cannot_list(place))?,
+        };
+        for entry in entries {
+            let below = join(path, &entry.name);
+            if entry.is_folder() {
+                self.folder(&below, &entry.place, depth + 1)?;
+            } else if entry.is_file() && self.files.len() < MAX_FILES {
+                self.finished |= self.rules.finished_by.as_deref() == Some(entry.name.as_str());
+                // Gone between listing and looking: the upload goes on.
+                match entry.place.symlink_metadata() {
+                    Ok(meta) => self.file(&below, &entry.place, &meta),
+                    Err(_) => self.uploading = true,
+                }
+            }
+            self.uploading |= entry.kind.is_none();
         }
         Ok(())
     }
