@@ -11,10 +11,9 @@ use crate::finisher::Finisher;
 use crate::parallel::Pool;
 use crate::router::Router;
 
-/// Bytes read at a time: small enough to stay in a core's own cache between reading and decoding.
+/// Bytes read at a time: small enough to stay in a core's own cache between reading and decoding. With several threads
+/// half a dozen buffers are under way, and larger ones would push each other out of it.
 const CHUNK: usize = 256 << 10;
-/// With several threads the bytes change cores anyway, and fewer and larger batches wake threads less often.
-const SHARED_CHUNK: usize = 1 << 20;
 
 /// Decodes a pcap or pcapng capture.
 ///
@@ -31,7 +30,7 @@ const SHARED_CHUNK: usize = 1 << 20;
 /// assert_eq!(out.diagnostics[0].code, "PcapUnknownFormat");
 /// ```
 pub fn decode(input: &mut dyn Read, options: &Options, sink: &mut dyn Sink) -> Inspection {
-    let mut reader = Chunks::new(input, if options.threads > 1 { SHARED_CHUNK } else { CHUNK });
+    let mut reader = Chunks::new(input);
     reader.fill(24, sink);
     let Some(mut capture) = Capture::open(reader.bytes()) else {
         let text = "The file is neither pcap nor pcapng; nothing was decoded.";
@@ -186,7 +185,6 @@ impl FileSink for Spread<'_> {
 /// A window over the input that slides forward.
 struct Chunks<'a> {
     input: &'a mut dyn Read,
-    size: usize,
     buf: Vec<u8>,
     start: usize,
     end: usize,
@@ -196,11 +194,10 @@ struct Chunks<'a> {
 }
 
 impl<'a> Chunks<'a> {
-    fn new(input: &'a mut dyn Read, size: usize) -> Self {
+    fn new(input: &'a mut dyn Read) -> Self {
         Self {
             input,
-            size,
-            buf: vec![0; size],
+            buf: vec![0; CHUNK],
             start: 0,
             end: 0,
             base: 0,
@@ -221,7 +218,7 @@ impl<'a> Chunks<'a> {
     /// Gives the used bytes away, in the buffer they lie in; the rest moves to a new one.
     fn hand_over(&mut self, used: usize, mut fresh: Vec<u8>) -> Vec<u8> {
         let used = used.min(self.end - self.start);
-        fresh.resize(self.size, 0);
+        fresh.resize(CHUNK, 0);
         let rest = self.buf.get(self.start + used..self.end).unwrap_or_default();
         if rest.len() > fresh.len() {
             fresh.resize(rest.len(), 0);
@@ -243,7 +240,7 @@ impl<'a> Chunks<'a> {
     fn fill(&mut self, wanted: usize, sink: &mut dyn Sink) -> bool {
         self.buf.copy_within(self.start..self.end, 0);
         (self.start, self.end) = (0, self.end - self.start);
-        let size = self.size.max((wanted + 1).next_power_of_two());
+        let size = CHUNK.max((wanted + 1).next_power_of_two());
         if self.buf.len() < size {
             self.buf.resize(size, 0);
         }

@@ -27,6 +27,8 @@ pub(crate) struct Pool {
     /// Batches whose rows are due, oldest first.
     under_way: VecDeque<Arc<Batch>>,
     spare: Vec<Batch>,
+    /// Conversations written out early for lack of room, as far as batches came back.
+    evicted: u64,
 }
 
 impl Pool {
@@ -42,6 +44,7 @@ impl Pool {
             done: Vec::new(),
             under_way: VecDeque::new(),
             spare: Vec::new(),
+            evicted: 0,
         };
         for number in 0..threads {
             let (input, batches) = sync_channel::<Arc<Batch>>(MAX_LAG + 1);
@@ -85,34 +88,35 @@ impl Pool {
         }
     }
 
-    /// Waits for the oldest batch and writes out its rows; returns how many conversations it evicted.
-    fn collect(&mut self, finisher: &mut Finisher, sink: &mut dyn Sink) -> u64 {
+    /// Waits for the oldest batch and writes out its rows.
+    fn collect(&mut self, finisher: &mut Finisher, sink: &mut dyn Sink) {
         for done in &self.done {
             let _ = done.recv();
         }
         let Some(batch) = self.under_way.pop_front() else {
-            return 0;
+            return;
         };
-        let evicted = merge(&batch, finisher, sink);
+        self.evicted += merge(&batch, finisher, sink);
         // Workers let go of a batch before they say that they are done.
         if let Some(mut batch) = Arc::into_inner(batch) {
             batch.clear();
             self.spare.push(batch);
         }
-        evicted
     }
 
     /// Ends the workers and writes out everything; returns how many conversations were evicted.
     pub(crate) fn finish(mut self, finisher: &mut Finisher, sink: &mut dyn Sink, now_ns: i64) -> u64 {
-        let (mut batch, _) = self.spare();
-        batch.push(&Unit::last(now_ns), Span::Joined(0, 0));
-        self.submit(Vec::new(), batch, finisher, sink);
-        self.inputs.clear();
-        let mut evicted = 0;
-        while !self.under_way.is_empty() {
-            evicted += self.collect(finisher, sink);
+        // One after the other: the rows of all open conversations at once would be most of the memory used.
+        for shard in 0..SHARDS {
+            let (mut batch, buffer) = self.spare();
+            batch.push(&Unit::end(shard as u8, now_ns), Span::Joined(0, 0));
+            self.submit(buffer, batch, finisher, sink);
         }
-        evicted
+        self.inputs.clear();
+        while !self.under_way.is_empty() {
+            self.collect(finisher, sink);
+        }
+        self.evicted
     }
 }
 
@@ -158,26 +162,25 @@ impl Worker {
     }
 
     fn unit(&mut self, number: u32, unit: &Unit, payload: &[u8]) {
-        if !matches!(unit.what, What::Tick) {
-            self.emit.place = Place {
-                unit: number,
-                shard: unit.shard,
-            };
-            if let Some(shard) = self.shards.get_mut(usize::from(unit.shard) / self.threads) {
+        if let What::Tick = unit.what {
+            for (i, shard) in self.shards.iter_mut().enumerate() {
+                let shard_number = (self.number + i * self.threads) as u8;
+                self.emit.place = Place {
+                    unit: number,
+                    shard: shard_number,
+                };
                 shard.unit(&mut self.emit, unit, payload);
             }
             return;
         }
-        for (i, shard) in self.shards.iter_mut().enumerate() {
-            self.emit.place = Place {
-                unit: number,
-                shard: (self.number + i * self.threads) as u8,
-            };
-            if unit.is_last() {
-                shard.finish(&mut self.emit, unit.seen.ts_ns);
+        self.emit.place = Place {
+            unit: number,
+            shard: unit.shard,
+        };
+        if let Some(shard) = self.shards.get_mut(usize::from(unit.shard) / self.threads) {
+            shard.unit(&mut self.emit, unit, payload);
+            if let What::End = unit.what {
                 self.evicted += shard.evicted;
-            } else {
-                shard.unit(&mut self.emit, unit, &[]);
             }
         }
     }

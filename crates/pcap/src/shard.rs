@@ -98,6 +98,7 @@ impl Shard {
             What::Udp => self.datagram(out, unit, payload),
             What::Unreachable { complaint, reporter } => self.unreachable(out, unit, &complaint, reporter),
             What::Tick => self.tick(out, unit.seen.ts_ns),
+            What::End => self.finish(out, unit.seen.ts_ns),
         }
     }
 

@@ -33,6 +33,8 @@ pub(crate) enum What {
     },
     /// Time has come to this; every shard looks for what expired.
     Tick,
+    /// Nothing comes behind this: the shard writes what is open.
+    End,
 }
 
 impl Unit {
@@ -48,20 +50,17 @@ impl Unit {
         }
     }
 
-    /// Nothing comes behind this: shards write what is open.
-    pub(crate) fn last(now_ns: i64) -> Self {
+    /// Nothing comes behind this for the shard; the time is `now_ns`.
+    pub(crate) fn end(shard: u8, now_ns: i64) -> Self {
         let seen = Seen {
             ts_ns: now_ns,
             record: 0,
         };
         Self {
-            shard: u8::MAX,
+            what: What::End,
+            shard,
             ..Self::tick(seen)
         }
-    }
-
-    pub(crate) fn is_last(&self) -> bool {
-        matches!(self.what, What::Tick) && self.shard == u8::MAX
     }
 }
 
