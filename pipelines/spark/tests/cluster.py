@@ -48,6 +48,8 @@ class Cluster:
             SPARK_CONF_DIR=os.path.join(work, "conf"),
             PYSPARK_PYTHON=sys.executable,
             PYSPARK_DRIVER_PYTHON=sys.executable,
+            # The virtual machines live for a minute: compiling well costs more than it brings.
+            JDK_JAVA_OPTIONS="-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
         )
         for folder in ("scratch", "conf", "logs"):
             os.makedirs(os.path.join(work, folder), exist_ok=True)
@@ -80,6 +82,8 @@ class Cluster:
         log = open(os.path.join(self.work, "logs", name), "wb")
         options = ["--master", self.url, "--driver-memory", "512m", "--executor-memory", "640m", *QUIET]
         options += ["--conf", "spark.driver.bindAddress=127.0.0.1", "--conf", "spark.driver.host=127.0.0.1"]
+        # The default of 200 parts is for tables that are not these.
+        options += ["--conf", "spark.sql.shuffle.partitions=2"]
         command = [os.path.join(self.home, "bin", "spark-submit"), *options, os.path.join(JOBS, script), *arguments]
         return subprocess.Popen(command, env=self.env, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=self.work)
 
@@ -286,8 +290,9 @@ def main():
         code, seconds, before, lost, status = fan_out(cluster, args, share, out, wrapper)
         check_run(args, out, good, code, lost, status)
         check("the worker died before the end", before < len(good), True)
-        again = cluster.submit("again", "casetrace_fanout.py", "--share", share, "--out", out, "--casetrace", wrapper)
-        check("a second run has nothing to do", (again.wait(timeout=200), len(published(out))), (0, len(good)))
+        # Where nothing is to be done the job ends before it needs Spark.
+        again = [sys.executable, os.path.join(JOBS, "casetrace_fanout.py"), "--share", share, "--out", out, "--casetrace", wrapper]
+        check("a second run has nothing to do", (subprocess.run(again).returncode, len(published(out))), (0, len(good)))
         check_answers(cluster, args, out)
     except BaseException:
         for name in ("fanout", "questions"):
