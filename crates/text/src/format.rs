@@ -274,6 +274,7 @@ pub(crate) static SPECS: &[Spec] = &[
     whole("whoami", f::machine::detect_whoami, f::machine::make_whoami),
     whole("tasklist", f::machine::detect_tasklist, f::machine::make_tasklist),
     whole("services", f::machine::detect_services, f::machine::make_services),
+    whole("filters", f::machine::detect_filters, f::machine::make_filters),
     whole("schtasks", f::machine::detect_tasks, f::machine::make_tasks),
     whole("connectivity", f::connectivity::detect, f::connectivity::make),
     whole("environment", f::environment::detect, f::environment::make),

@@ -52,6 +52,8 @@ pub struct Options {
     pub name: String,
     /// Year in which the collection ended, for logs that print none (netlogon.log, LSA traces, MSAL lines).
     pub year_hint: Option<i16>,
+    /// When the collection ended, for outputs that print ages but no time of their own (dsregcmd of a joined device).
+    pub collected_ns: Option<i64>,
 }
 
 /// What was learnt about a file while its rows went to the sink.

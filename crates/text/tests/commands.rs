@@ -153,6 +153,30 @@ fn sockets_processes_and_services() {
 }
 
 #[test]
+fn filters_on_the_computer() {
+    let text = "\nFilter Name                     Num Instances    Altitude    Frame\n------------------------------  -------------  ------------  -----\nbindflt                                 1       409800         0\nCSAgent                                 9       321410         0\n";
+    assert_eq!(
+        read("fltmc.txt", text.as_bytes()).config("filter_drivers"),
+        "bindflt; CSAgent"
+    );
+    let entry = |name: &str| {
+        format!(
+            "Winsock Catalog Provider Entry\n------------------------------------------------------\nEntry Type:                         Base Service Provider\nDescription:                        {name}\nCatalog Entry ID:                   1001\n\n"
+        )
+    };
+    let text = [
+        entry("MSAFD Tcpip [TCP/IP]"),
+        entry("Agent LSP"),
+        entry("Agent LSP"),
+    ]
+    .concat();
+    assert_eq!(
+        read("WinsockCatalog.txt", text.as_bytes()).config("winsock_providers"),
+        "MSAFD Tcpip [TCP/IP]; Agent LSP"
+    );
+}
+
+#[test]
 fn the_registration_task() {
     let ja = "フォルダー: \\Microsoft\\Windows\\Workplace Join\nホスト名:                           PC01\nタスク名:                           \\Microsoft\\Windows\\Workplace Join\\Automatic-Device-Join\n次回の実行時刻:                     N/A\n状態:                               無効\n前回の結果:                         -2145648579\nスケジュールされたタスクの状態:     無効\n";
     let read_ja = read("Schtasks.query.v.txt", &cp932(ja));

@@ -1,6 +1,7 @@
-//! What runs on the computer: `tasklist`, `sc query`, `net start`, `netstat -ano`, the hosts file, `whoami`,
+//! What runs on the computer: `tasklist`, `sc query`, `net start`, filter drivers, `netstat -ano`, the hosts file, `whoami`,
 //! scheduled tasks. Each is small; they share the column cutter and the shape of their rows.
 
+mod filters;
 mod hosts;
 mod netstat;
 mod services;
@@ -8,6 +9,7 @@ mod tasklist;
 mod tasks;
 mod whoami;
 
+pub(crate) use filters::{detect as detect_filters, make as make_filters};
 pub(crate) use hosts::{detect as detect_hosts, make as make_hosts};
 pub(crate) use netstat::{detect as detect_netstat, make as make_netstat, starts as starts_netstat};
 pub(crate) use services::{detect as detect_services, make as make_services};

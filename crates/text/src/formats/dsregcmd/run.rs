@@ -1,7 +1,7 @@
 //! One run of dsregcmd: its sections in order, held until the run is over, because what one section says (the
 //! client's time, who ran it, tenant and device) holds for all of them.
 
-use casetrace_model::{Context, JsonObject, Row, Source, Text, TsSource, normalise_guid};
+use casetrace_model::{Context, JsonObject, Row, Source, Text, TsSource, normalise_guid, time};
 
 use super::labels::{Known, Label};
 use super::sections;
@@ -143,7 +143,11 @@ impl Run {
 
     /// Writes the rows of the run.
     pub(super) fn emit(self, number: u32, out: &mut Output<'_>) {
-        let facts = Facts::of(&self, number);
+        let mut facts = Facts::of(&self, number);
+        if facts.client_time.is_none() && self.find("AzureAdPrtUpdateTime").is_some() {
+            out.hinted = true;
+            facts.collected = out.options.collected_ns;
+        }
         if let Some(host) = &facts.host {
             out.inspection.host.get_or_insert_with(|| host.clone());
         }
@@ -171,6 +175,8 @@ pub(super) struct Facts {
     tenant: Option<Text>,
     device: Option<Text>,
     client_time: Option<i64>,
+    /// When the collection ended, if the run doesn't say when it ran.
+    collected: Option<i64>,
     pub(super) user_context: Option<String>,
     executing: Option<String>,
     command: Option<String>,
@@ -184,6 +190,7 @@ impl Facts {
             tenant: run.find("TenantId").and_then(normalise_guid),
             device: run.find("DeviceId").and_then(normalise_guid),
             client_time: run.find("Client Time").and_then(|time| clock::value(time, true)),
+            collected: None,
             user_context: run.find("User Context").map(str::to_owned),
             executing: run
                 .sections
@@ -218,6 +225,9 @@ impl Facts {
         }
         if let Some(command) = &self.command {
             fields.push_str("command", command);
+        }
+        if let Some(collected) = self.collected.filter(|_| section == "SSO State") {
+            fields.push_str("collected", &time::to_rfc3339(collected));
         }
         (row, fields)
     }

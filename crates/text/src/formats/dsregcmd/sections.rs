@@ -93,7 +93,7 @@ fn emit_state(section: &Section, fields: &[&Field], facts: &Facts, out: &mut Out
     }
     row.context = facts.context(name);
     if let Some(account_name) = section.get("Executing Account Name") {
-        row.user = Some(Text::from(account_name));
+        row.user = Some(Text::from(user_of(account_name)));
         row.context = row.context.or_else(|| Some(account(account_name)));
     }
     let (mut codes, mut join_codes) = (Codes::default(), Codes::default());
@@ -312,4 +312,14 @@ fn settings(section: &Section, facts: &Facts, out: &mut Output<'_>) {
         "Device State" => set("Device Name", "computer_name", &[]),
         _ => {}
     }
+}
+
+/// Of `CONTOSO\\anna, anna@contoso.com` the name other sources know too.
+fn user_of(account_name: &str) -> &str {
+    let mut names = account_name.split(',').map(str::trim);
+    names
+        .clone()
+        .find(|name| name.contains('@'))
+        .or_else(|| names.next())
+        .unwrap_or(account_name)
 }
