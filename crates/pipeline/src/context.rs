@@ -21,6 +21,8 @@ pub(crate) struct CaseContext {
     pub(crate) zone: Option<(TimeZone, Text)>,
     /// Year of the recording.
     pub(crate) year: Option<i16>,
+    /// When the collection ended.
+    pub(crate) collected_ns: Option<i64>,
 }
 
 /// Gathers names and zones from rows of text members.
@@ -30,6 +32,7 @@ pub(crate) struct Gatherer {
     users: BTreeSet<String>,
     zones: Vec<(String, String)>,
     years: BTreeSet<i16>,
+    stops: BTreeSet<i64>,
 }
 
 impl Gatherer {
@@ -49,6 +52,7 @@ impl Gatherer {
             let text = |key: &str| fields.get(key).and_then(Value::as_str).unwrap_or_default();
             match text("name") {
                 "computer_name" => self.host(text("value")),
+                "collection_stop" => self.stops.extend(row.ts_ns),
                 "timezone" => self.zones.push((text("value").to_owned(), artifact.to_owned())),
                 _ => {}
             }
@@ -82,6 +86,8 @@ impl Gatherer {
             users: self.users,
             zone,
             year: self.years.last().copied(),
+            // Of several collections in one upload the first: ages are rather too small than too large.
+            collected_ns: self.stops.first().copied(),
         }
     }
 }

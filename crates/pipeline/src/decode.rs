@@ -35,6 +35,7 @@ pub(crate) struct Job<'a> {
     pub(crate) host: Option<Text>,
     pub(crate) zone: Option<(TimeZone, Text)>,
     pub(crate) year: Option<i16>,
+    pub(crate) collected_ns: Option<i64>,
     pub(crate) manifests: &'a [String],
     pub(crate) tmf: &'a [String],
     pub(crate) wants_rows: bool,
@@ -275,6 +276,7 @@ fn text<'a>(member: &Member, job: &Job<'a>, mut sink: MemberSink<'a>) -> Decoded
         zone_note: job.zone.as_ref().map(|(_, note)| note.clone()),
         name: member.name.clone(),
         year_hint: job.year,
+        collected_ns: job.collected_ns,
     };
     let mut input = match member.open() {
         Ok(input) => input,

@@ -163,6 +163,7 @@ fn run(
         host: context.host,
         zone: context.zone,
         year: context.year,
+        collected_ns: context.collected_ns,
         manifests: &settings.manifests,
         tmf: &settings.tmf,
         wants_rows,
