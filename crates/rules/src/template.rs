@@ -8,6 +8,8 @@ use casetrace_timeline::{ColumnId, Timeline, read_members};
 use casetrace_model::Value;
 use casetrace_model::time::to_rfc3339;
 
+use crate::engine::scope::comparable;
+
 /// Characters kept of one value.
 const MAX_CHARS: usize = 160;
 
@@ -29,6 +31,15 @@ impl Key {
             return Some(Self::Member(member.to_owned()));
         }
         ColumnId::of(text).map(Self::Column)
+    }
+
+    /// The value of a row in the form that is the same for all spellings of one computer or user.
+    pub(crate) fn comparable(&self, timeline: &Timeline, row: u32) -> Option<String> {
+        let value = self.value(timeline, row)?;
+        Some(match self {
+            Self::Column(column) => comparable(column.name(), &value).into_owned(),
+            Self::Member(_) => value,
+        })
     }
 
     /// The value of a row as text.

@@ -154,7 +154,7 @@ impl Judge<'_> {
         };
         let mut seen = HashSet::new();
         for row in rows {
-            seen.extend(key.value(self.timeline, *row));
+            seen.extend(key.comparable(self.timeline, *row));
             if seen.len() >= *count {
                 return true;
             }
@@ -244,10 +244,11 @@ impl Judge<'_> {
             });
         }
         let weak = self.facts(counted, absent, &|e| e.role == Role::Weak);
-        let several = weak
-            .iter()
-            .enumerate()
-            .any(|(i, a)| weak.iter().skip(i + 1).any(|b| !same_failure(a, b)));
+        let several = weak.iter().enumerate().any(|(i, a)| {
+            weak.iter()
+                .skip(i + 1)
+                .any(|b| a.evidence != b.evidence && !same_failure(a, b))
+        });
         (has(&|e| e.role == Role::Weak) && several).then_some(Confidence::Possible)
     }
 
