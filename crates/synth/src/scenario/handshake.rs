@@ -13,6 +13,8 @@ pub enum Handshake {
     Refused(Vec<Vec<u8>>, u8),
     /// The hello is acknowledged, then reset.
     Reset,
+    /// The computer itself resets right after its hello, as a filter on it does.
+    LocalReset,
     /// The hello is acknowledged, then nothing.
     Silence,
     /// The server answers the hello with this alert.
@@ -64,6 +66,9 @@ pub fn handshake(tcp: &mut Tcp<'_>, host: &str, how: &Handshake) {
         }
         Handshake::Reset => {
             tcp.client(&hello.record()).server_rst();
+        }
+        Handshake::LocalReset => {
+            tcp.client(&hello.record()).client_rst();
         }
         Handshake::Silence => {
             tcp.client(&hello.record()).wait_ms(21_000).client_close();

@@ -72,7 +72,12 @@ fn exchange(case: &mut Case, n: usize, at: Moment, blob: &[u8]) {
         }
     }
     let url = format!("https://{name}/common/oauth2/token?request={n}");
-    case.webio(at.plus_ms(5), who, "POST", &url, "HTTP/1.1 200 OK");
+    case.webio(
+        at.plus_ms(5),
+        who,
+        ("POST", &url),
+        ("HTTP/1.1 200 OK", "application/json"),
+    );
 }
 
 /// A TLS connection that carries a lot: what most of a capture's bytes are.

@@ -251,8 +251,8 @@ impl Case {
         );
     }
 
-    /// A request as WebIO records it, with its response's header block.
-    pub fn webio(&mut self, at: Moment, who: Who, method: &str, url: &str, status_line: &str) {
+    /// A request as WebIO records it, with its response's header block: status line and content type.
+    pub fn webio(&mut self, at: Moment, who: Who, (method, url): (&str, &str), answer: (&str, &str)) {
         let request = Value::Pointer(0x1f2_0000 + u64::from(who.pid));
         self.trace.push(
             Event::new(WEBIO, 17, at)
@@ -279,7 +279,7 @@ impl Case {
                     who.agent
                 ),
             ),
-            (101, format!("{status_line}\r\nContent-Type: text/html\r\n\r\n")),
+            (101, format!("{}\r\nContent-Type: {}\r\n\r\n", answer.0, answer.1)),
         ];
         for (id, text) in blocks {
             self.trace.push(

@@ -59,9 +59,9 @@ fn proxy_wants_password() -> Bundle {
         .with(|case| {
             case.via_proxy(case.at(200), LOGIN, AZ, &Gate::Denied(2), &Handshake::Modern);
         })
+        .root("PXY-01")
         .also("CLI-04", Proved)
         .from("az-login-debug.txt", "text", "cli.error")
-        .allow(&["PXY-01"])
         .absent(&["TLS-01", "CLI-02", "CLI-01", "DNS-01"])
         .capture_and("az-login-debug.txt", Encoding::Utf8.encode(&text))
 }

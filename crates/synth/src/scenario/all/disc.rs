@@ -233,15 +233,18 @@ fn web_page() -> Bundle {
         case.webio(
             t.plus_ms(90),
             DSREGCMD,
-            "GET",
-            &format!("https://{DRS}/contoso.com/discover?api-version=1.6"),
-            "HTTP/1.1 200 OK",
+            (
+                "GET",
+                &format!("https://{DRS}/contoso.com/discover?api-version=1.6"),
+            ),
+            ("HTTP/1.1 200 OK", "text/html"),
         );
         failed(case, t, 0x8007_000d, 200, PAGE);
     })
-    .root("DISC-08")
+    .root("PXY-02")
+    .also("DISC-08", Proved)
     .from("Authlogs/UsrDeviceReg_Adm.evtx", "evtx", "event")
-    .allow(&["PXY-02", "DISC-06", "PRT-01", "PIN-01"])
+    .allow(&["DISC-06", "PRT-01", "PIN-01"])
     .absent(&["DISC-04", "DISC-03"])
     .authlogs()
 }

@@ -149,8 +149,9 @@ fn device_disabled() -> Bundle {
             "FAILED. Device is either disabled or deleted",
         )
     })
+    .root("JOIN-05")
     .also("PRT-06", Proved)
-    .allow(&["JOIN-05", "TLS-05"])
+    .allow(&["TLS-05"])
     .absent(&["PRT-03"])
     .authlogs()
 }

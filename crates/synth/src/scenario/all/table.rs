@@ -7,7 +7,7 @@ use crate::identity::Identity;
 use crate::net::kerberos;
 use crate::scenario::Bundle;
 use crate::scenario::events::{
-    CAPI2, HELLO, MDM, PrtFailure, SCHANNEL, aad, aad_1025, aad_1081, aad_1084, aad_prt, adsync,
+    CAPI2, HELLO, MDM, PrtFailure, SCHANNEL, aad_1025, aad_1081, aad_1084, aad_1085, aad_prt, adsync,
     password_reset, udr, udr_304, udr_305,
 };
 use crate::scenario::network::{Block, Gate, Handshake};
@@ -330,7 +330,7 @@ fn security_agent() -> Bundle {
         for n in 0..3 {
             let t = case.at(ATTEMPT + 30 * n);
             case.lookup(t, LOGIN);
-            case.tls(t.plus_ms(30), LOGIN, LSASS, &Handshake::Reset);
+            case.tls(t.plus_ms(30), LOGIN, LSASS, &Handshake::LocalReset);
         }
     })
     .beside("wfpfilters.xml", Encoding::Utf8.encode(providers))
@@ -583,11 +583,7 @@ fn windowstransport_missing() -> Bundle {
         for second in [0, 30] {
             let t = t.plus_s(second);
             case.log(udr_305(t, 0xcaa9_0023, 0xcaa9_0023, "", &correlation));
-            case.log(
-                aad(1086, 2, t.plus_ms(5))
-                    .field("Status", Value::Hex32(0xc004_848c))
-                    .field("CorrelationID", correlation.as_str()),
-            );
+            case.log(aad_1085(t.plus_ms(5), 0xc004_848c, &correlation));
         }
     })
     .root("AUTH-03")

@@ -68,9 +68,11 @@ fn network(case: &mut Case) {
     case.webio(
         case.at(110).plus_ms(200),
         LSASS,
-        "POST",
-        &format!("https://{LOGIN}/{}/oauth2/token", case.id.tenant_id),
-        "HTTP/1.1 200 OK",
+        (
+            "POST",
+            &format!("https://{LOGIN}/{}/oauth2/token", case.id.tenant_id),
+        ),
+        ("HTTP/1.1 200 OK", "application/json"),
     );
     case.via_proxy(
         case.at(140),

@@ -85,9 +85,8 @@ fn network(case: &mut Case) {
         case.webio(
             t.plus_ms(310),
             DSREGCMD,
-            "GET",
-            &url,
-            "HTTP/1.1 407 Proxy Authentication Required",
+            ("GET", &url),
+            ("HTTP/1.1 407 Proxy Authentication Required", "text/html"),
         );
     }
     for (second, host) in [
