@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "each test file uses a part")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+pub(crate) mod confusion;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -84,7 +86,19 @@ pub(crate) fn differences(expected: &Value, findings: &Value) -> Vec<String> {
         }
     }
     wrong.extend(unexpected(expected, &found));
+    wrong.extend(usurper(expected, &found));
     wrong
+}
+
+/// The finding at rank 1, if the label expects active findings and this is none of them.
+fn usurper(expected: &Value, found: &[&Value]) -> Option<String> {
+    let wanted = expected["findings"].as_array()?;
+    let active = wanted.iter().any(|w| w["status"] == "active");
+    let first = found
+        .iter()
+        .find(|f| f["rank"] == 1 && f["severity"] != "info" && active)?;
+    let listed = wanted.iter().any(|w| w["rule_id"] == first["rule_id"]);
+    (!listed).then(|| format!("{} has rank 1", first["rule_id"]))
 }
 
 fn missing(wanted: &Value, found: &[&Value]) -> Vec<String> {
