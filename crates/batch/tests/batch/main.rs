@@ -7,5 +7,6 @@ mod poison;
 mod protocol;
 mod remote;
 mod share;
+mod stores;
 mod tables;
 mod trial;
