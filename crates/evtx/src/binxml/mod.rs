@@ -10,6 +10,7 @@
 //! Limits: 4 instances within one another, 64 levels, 4,096 fields.
 
 mod cursor;
+mod fragment;
 mod plan;
 mod run;
 mod token;

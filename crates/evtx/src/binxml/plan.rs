@@ -163,6 +163,7 @@ pub(super) fn compile(
         steps: Vec::new(),
         open: Vec::new(),
         attribute: None,
+        given: (!is_definition).then(Vec::new),
     };
     token::walk(chunk, start, len, is_definition, |token| compiler.token(token))?;
     if !compiler.open.is_empty() {
@@ -178,6 +179,8 @@ struct Compiler<'p> {
     steps: Vec<Step>,
     open: Vec<Element>,
     attribute: Option<(String, Vec<Piece>)>,
+    /// The texts of a fragment: other ones in another record, and therefore slots.
+    given: Option<Vec<String>>,
 }
 
 impl Compiler<'_> {
@@ -196,11 +199,22 @@ impl Compiler<'_> {
                 self.attribute = Some((local(&name).to_owned(), Vec::new()));
                 Some(())
             }
-            Token::Text(literal) => self.piece(Piece::Literal(text(literal)?.into())),
+            Token::Text(literal) => {
+                let literal = text(literal)?;
+                let piece = match &mut self.given {
+                    Some(given) => {
+                        given.push(literal);
+                        Piece::Slot(u16::try_from(given.len() - 1).ok()?)
+                    }
+                    None => Piece::Literal(literal.into()),
+                };
+                self.piece(piece)
+            }
             Token::Character(unit) => {
                 let literal = text(&unit.to_le_bytes())?;
                 self.piece(Piece::Literal(literal.into()))
             }
+            Token::Slot { .. } if self.given.is_some() => None,
             Token::Slot {
                 id,
                 kind: value::BINXML,
@@ -276,7 +290,7 @@ impl Compiler<'_> {
         if self.place.depth < 3 || name.starts_with("xmlns") {
             return Some(());
         }
-        let literal = literal(&text);
+        let literal = self.literal(&text);
         match self.place.section {
             Section::System => {
                 let column = system_attribute(&self.place.path, &name);
@@ -324,7 +338,9 @@ impl Compiler<'_> {
             (_, Section::Data) => {
                 let always = match element.parts {
                     Parts::None => true,
-                    Parts::Surely => literal(&element.text).is_some_and(|text| !text.trim().is_empty()),
+                    Parts::Surely => self
+                        .literal(&element.text)
+                        .is_some_and(|text| !text.trim().is_empty()),
                     Parts::Perhaps => return None,
                 };
                 if always || !element.text.is_empty() {
@@ -348,6 +364,15 @@ impl Compiler<'_> {
         self.place.path.truncate(element.parent_path);
         self.place.depth -= 1;
         Some(())
+    }
+
+    /// The text if no value is in it that is not known yet.
+    fn literal(&self, pieces: &[Piece]) -> Option<String> {
+        let texts = pieces.iter().map(|piece| match piece {
+            Piece::Literal(text) => Some(&**text),
+            Piece::Slot(id) => self.given.as_ref()?.get(usize::from(*id)).map(String::as_str),
+        });
+        texts.collect()
     }
 
     /// A part of System: to its column, and by its path where it has none (qualifiers have both).
@@ -455,15 +480,6 @@ fn mark_alone(steps: &mut [Step]) {
             *alone = alike.count() == 1;
         }
     }
-}
-
-/// The text if no slot is in it.
-fn literal(pieces: &[Piece]) -> Option<String> {
-    let texts = pieces.iter().map(|piece| match piece {
-        Piece::Literal(text) => Some(&**text),
-        Piece::Slot(_) => None,
-    });
-    texts.collect()
 }
 
 fn text(utf16: &[u8]) -> Option<String> {

@@ -8,6 +8,7 @@ use ahash::AHashMap;
 use casetrace_model::time;
 
 use super::cursor::Cursor;
+use super::fragment;
 use super::plan::{self, Column, FieldName, Piece, PlaceId, Places, Step};
 use super::token;
 use super::value::{self, Value};
@@ -18,7 +19,7 @@ const MAX_NESTING: usize = 4;
 /// Plans kept across chunks; more are compiled again when they are met again.
 const MAX_PLANS: usize = 4_096;
 /// Slots of one instance.
-const MAX_SLOTS: u32 = 4_096;
+pub(super) const MAX_SLOTS: u32 = 4_096;
 
 type Plan = Option<Rc<[Step]>>;
 
@@ -27,6 +28,9 @@ type Plan = Option<Rc<[Step]>>;
 pub(crate) struct Runner {
     here: AHashMap<(u32, PlaceId), Plan>,
     known: AHashMap<(u64, u64), Plan>,
+    /// Plans of elements without template, by their shape.
+    shapes: AHashMap<(u64, u64), Rc<[Step]>>,
+    shape: Vec<u8>,
     places: Places,
     slots: Vec<Slot>,
     hasher: ahash::RandomState,
@@ -34,10 +38,10 @@ pub(crate) struct Runner {
 
 /// A slot's value by its place in the chunk.
 #[derive(Debug, Clone, Copy)]
-struct Slot {
-    kind: u8,
-    at: usize,
-    len: usize,
+pub(super) struct Slot {
+    pub(super) kind: u8,
+    pub(super) at: usize,
+    pub(super) len: usize,
 }
 
 /// The values of one instance.
@@ -154,9 +158,34 @@ impl Runner {
         depth: usize,
         draft: &mut Draft,
     ) -> Option<()> {
-        let plan = plan::compile(chunk, range.start, range.len(), false, place, &mut self.places)?;
-        let none = self.slots.len();
-        self.run(chunk, &plan, none..none, depth, draft)
+        let base = self.slots.len();
+        self.shape.clear();
+        fragment::read(chunk, range.start, range.len(), &mut self.shape, &mut self.slots)?;
+        let shape = (
+            self.hasher.hash_one((place, 1_u8, &*self.shape)),
+            self.hasher.hash_one((place, 2_u8, &*self.shape)),
+        );
+        let plan = match self.shapes.get(&shape) {
+            Some(plan) => Rc::clone(plan),
+            None => self.compile_fragment(chunk, range, place, shape)?,
+        };
+        self.run(chunk, &plan, base..self.slots.len(), depth, draft)
+    }
+
+    fn compile_fragment(
+        &mut self,
+        chunk: &[u8],
+        range: Range<usize>,
+        place: PlaceId,
+        shape: (u64, u64),
+    ) -> Option<Rc<[Step]>> {
+        let steps = plan::compile(chunk, range.start, range.len(), false, place, &mut self.places)?;
+        let plan: Rc<[Step]> = steps.into();
+        if self.shapes.len() >= MAX_PLANS {
+            self.shapes.clear();
+        }
+        self.shapes.insert(shape, Rc::clone(&plan));
+        Some(plan)
     }
 
     fn run(
