@@ -42,7 +42,7 @@ pub(crate) fn is_named(name: &str, wanted: &str) -> bool {
 pub struct Fields<'a> {
     entries: Vec<Entry<'a>>,
     /// How often each name was asked for; kept only for long lists.
-    asked: HashMap<String, usize>,
+    asked: Option<Box<HashMap<String, usize>>>,
 }
 
 #[derive(Debug, Clone)]
@@ -63,7 +63,7 @@ impl<'a> Fields<'a> {
     pub fn with_capacity(count: usize) -> Self {
         Self {
             entries: Vec::with_capacity(count),
-            asked: HashMap::new(),
+            asked: None,
         }
     }
 
@@ -100,9 +100,9 @@ impl<'a> Fields<'a> {
             number += 1;
             numbered = format!("{name}_{number}");
         }
-        if !self.asked.is_empty() {
-            self.asked.insert(name.into_owned(), number);
-            self.asked.insert(numbered.clone(), 1);
+        if let Some(asked) = &mut self.asked {
+            asked.insert(name.into_owned(), number);
+            asked.insert(numbered.clone(), 1);
         }
         self.push(numbered, value);
     }
@@ -116,25 +116,12 @@ impl<'a> Fields<'a> {
                 .filter(|held| is_numbered(&held.name, name))
                 .count();
         }
-        if self.asked.is_empty() {
-            for at in 0..self.entries.len() {
-                let held = self
-                    .entries
-                    .get(at)
-                    .map(|held| held.name.to_string())
-                    .unwrap_or_default();
-                let count = self
-                    .entries
-                    .iter()
-                    .filter(|other| is_numbered(&other.name, &held))
-                    .count();
-                self.asked.insert(held, count);
-            }
-        }
-        match self.asked.get(name) {
+        let entries = &self.entries;
+        let asked = self.asked.get_or_insert_with(|| Box::new(counted(entries)));
+        match asked.get(name) {
             Some(count) => *count,
             None => {
-                self.asked.insert(name.to_owned(), 1);
+                asked.insert(name.to_owned(), 1);
                 0
             }
         }
@@ -153,7 +140,7 @@ impl<'a> Fields<'a> {
     /// Removes all fields, keeps the memory.
     pub fn clear(&mut self) {
         self.entries.clear();
-        self.asked.clear();
+        self.asked = None;
     }
 
     /// Lets `change` alter every value.
@@ -189,6 +176,20 @@ impl<'a> Fields<'a> {
             }
         }
     }
+}
+
+/// How many fields stand under each name and its numbered forms.
+fn counted(entries: &[Entry<'_>]) -> HashMap<String, usize> {
+    let times = |name: &str| {
+        entries
+            .iter()
+            .filter(|other| is_numbered(&other.name, name))
+            .count()
+    };
+    let names = entries
+        .iter()
+        .map(|held| (held.name.to_string(), times(&held.name)));
+    names.collect()
 }
 
 /// `name` itself or `name_N`.

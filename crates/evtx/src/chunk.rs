@@ -194,6 +194,9 @@ impl<'o> Worker<'o> {
                 self.event(event, place, (at, bytes), &mut taker, out);
                 left.outcome = Some(taker.rows.pop().map(Box::new));
             }
+            if waiting.peek().is_none() {
+                break;
+            }
         }
     }
 

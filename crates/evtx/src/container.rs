@@ -109,25 +109,31 @@ impl Container {
         while self.next < self.chunks {
             let number = (self.oldest + self.next) % self.chunks;
             self.next += 1;
-            let mut data = vec![0; CHUNK_BYTES as usize];
             let at = offset_of(number);
-            if self
-                .input
-                .seek(SeekFrom::Start(at))
-                .and_then(|_| self.input.read_exact(&mut data))
-                .is_err()
-            {
+            let Ok(data) = self.chunk_at(at) else {
                 let lost = Diagnostic::warning(
                     "EvtxReadFailed",
                     "A chunk could not be read; its events are missing.",
                 );
                 return Some(Err(lost.at(at).lost(CHUNK_BYTES)));
-            }
+            };
             if data.iter().any(|byte| *byte != 0) {
                 return Some(Ok(RawChunk { number, data }));
             }
         }
         None
+    }
+
+    /// Reads a whole chunk into memory that is not cleared before.
+    fn chunk_at(&mut self, at: u64) -> io::Result<Vec<u8>> {
+        let mut data = Vec::with_capacity(CHUNK_BYTES as usize);
+        self.input.seek(SeekFrom::Start(at))?;
+        let read = self.input.by_ref().take(CHUNK_BYTES).read_to_end(&mut data)?;
+        if read as u64 == CHUNK_BYTES {
+            Ok(data)
+        } else {
+            Err(io::ErrorKind::UnexpectedEof.into())
+        }
     }
 
     /// Bytes after the last whole chunk.

@@ -69,3 +69,62 @@ fn slot(chunk: &[u8], text: &[u8]) -> Option<Slot> {
         len: text.len(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn utf16(text: &str) -> Vec<u8> {
+        text.encode_utf16().flat_map(u16::to_le_bytes).collect()
+    }
+
+    /// `<ELEMENT ATTRIBUTE="VALUE">TEXT</ELEMENT>`, names in front.
+    fn fragment([element, attribute, value, text]: [&str; 4]) -> (Vec<u8>, Vec<Slot>) {
+        let (mut chunk, mut offsets) = (Vec::new(), Vec::new());
+        for name in [element, attribute] {
+            offsets.push((chunk.len() as u32).to_le_bytes());
+            chunk.extend([0; 6]);
+            chunk.extend((name.len() as u16).to_le_bytes());
+            chunk.extend(utf16(name));
+        }
+        let start = chunk.len();
+        let put_text = |chunk: &mut Vec<u8>, text: &str| {
+            chunk.extend([5, value::STRING]);
+            chunk.extend((text.len() as u16).to_le_bytes());
+            chunk.extend(utf16(text));
+        };
+        chunk.extend([0x41, 0, 0, 0, 0]);
+        chunk.extend(offsets[0]);
+        chunk.extend([0, 0, 0, 0, 6]);
+        chunk.extend(offsets[1]);
+        put_text(&mut chunk, value);
+        chunk.push(2);
+        put_text(&mut chunk, text);
+        chunk.push(4);
+        let (mut shape, mut slots) = (Vec::new(), Vec::new());
+        let len = chunk.len() - start;
+        assert_eq!(read(&chunk, start, len, &mut shape, &mut slots), Some(()));
+        for (slot, text) in slots.iter().zip([value, text]) {
+            assert_eq!(chunk[slot.at..slot.at + slot.len], utf16(text));
+        }
+        (shape, slots)
+    }
+
+    #[test]
+    fn only_texts_that_decide_nothing_are_left_out_of_the_shape() {
+        let (plain, slots) = fragment(["URL", "scheme", "ldap", "a.example"]);
+        assert_eq!(slots.len(), 2);
+        assert_eq!(fragment(["URL", "scheme", "http", "b.example"]).0, plain);
+        for other in [
+            ["URI", "scheme", "ldap", "a.example"],
+            ["URL", "schema", "ldap", "a.example"],
+            ["URL", "scheme", "", "a.example"],
+            ["URL", "scheme", " ", "a.example"],
+            ["URL", "scheme", "ldap", "\n"],
+        ] {
+            assert_ne!(fragment(other).0, plain, "{other:?}");
+        }
+        let named = |name| fragment(["Data", "Name", name, "x"]).0;
+        assert_ne!(named("one"), named("two"));
+    }
+}

@@ -75,6 +75,7 @@ pub(super) fn walk<'c>(
                 Token::Text(cursor.take(usize::from(units) * 2)?)
             }
             0x08 | 0x48 => Token::Character(cursor.u16()?),
+            0x09 | 0x49 => Token::Character(entity(name(&mut cursor, chunk)?)?),
             0x0d | 0x0e => Token::Slot {
                 id: cursor.u16()?,
                 kind: cursor.u8()?,
@@ -88,6 +89,18 @@ pub(super) fn walk<'c>(
         visit(token)?;
     }
     Some(())
+}
+
+/// The character of an entity that XML knows without a declaration; CAPI2 has them in addresses.
+fn entity(name: &[u8]) -> Option<u16> {
+    Some(u16::from(match name {
+        b"a\0m\0p\0" => b'&',
+        b"l\0t\0" => b'<',
+        b"g\0t\0" => b'>',
+        b"q\0u\0o\0t\0" => b'"',
+        b"a\0p\0o\0s\0" => b'\'',
+        _ => return None,
+    }))
 }
 
 /// A name by its offset in the chunk; it may stand right behind the reference, which is then stepped over.
