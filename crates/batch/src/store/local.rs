@@ -5,6 +5,9 @@
 //! one key still collide on one name, and nothing that a reader has open is ever replaced. A pointer file would be a second step
 //! after the rename, with a state in between.
 
+mod clean;
+mod files;
+
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
@@ -12,6 +15,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime};
 
+use self::files::{absent, rename, sync_all};
+pub(crate) use self::files::{names, put_file, remove_file, remove_folder, sync_folder};
 use super::{Cleaning, CleaningOptions, Commit, Counts, Lease, Sealed, Stage, Store, index};
 use crate::bundle::BundleId;
 use crate::clock;
@@ -29,8 +34,6 @@ const CACHE: &str = "_cache";
 
 /// Staging folders of fewer cases than this are brought to disk file by file; above it, the whole file system at once is cheaper.
 const SYNC_ALL: usize = 2;
-/// Renames a scanner or a slow server may spoil for a moment.
-const RENAME_TRIES: u32 = 6;
 /// The server's time is asked for again after this.
 const PROBE_AGE: Duration = Duration::from_secs(5);
 
@@ -66,10 +69,6 @@ pub(crate) fn parse_generation(name: &str) -> Option<(BundleId, u32)> {
         None => Some((BundleId::parse(rest)?, 1)),
         Some((id, n)) => Some((BundleId::parse(id)?, n.parse().ok().filter(|n| *n > 1)?)),
     }
-}
-
-fn absent(error: &io::Error) -> bool {
-    error.kind() == ErrorKind::NotFound
 }
 
 impl LocalStore {
@@ -161,81 +160,6 @@ impl LocalStore {
             Err(error) if absent(&error) => Ok(None),
             Err(error) => Err(BatchError::io("cannot look at a lease", error)),
         }
-    }
-
-    fn clean_stages(&self, options: &CleaningOptions, done: &mut Cleaning) -> Result<()> {
-        for name in names(&self.cases())? {
-            let Some(rest) = name.strip_prefix(".tmp-") else {
-                continue;
-            };
-            let folder = self.cases().join(&name);
-            let key = rest.split('-').next().and_then(JobKey::parse);
-            let leased = match &key {
-                Some(key) => self.is_leased(key, options.lease_ttl)?,
-                None => false,
-            };
-            let old = self
-                .quiet_for(&folder)?
-                .is_some_and(|quiet| quiet >= options.older_than);
-            if leased || !old {
-                continue;
-            }
-            done.stages_removed += 1;
-            if !options.dry_run {
-                remove_folder(&folder)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn clean_leases(&self, options: &CleaningOptions, done: &mut Cleaning) -> Result<()> {
-        let folder = self.root.join(LEASES);
-        for name in names(&folder)? {
-            let path = folder.join(&name);
-            let quiet = self.quiet_for(&path)?;
-            if quiet.is_some_and(|quiet| quiet >= options.lease_ttl) {
-                done.leases_removed += 1;
-                if !options.dry_run {
-                    remove_file(&path)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn clean_cases(&self, options: &CleaningOptions, done: &mut Cleaning) -> Result<()> {
-        for (bundle, generations) in self.generations()? {
-            let newest = generations.last().copied();
-            for generation in generations {
-                match self.found(&bundle, generation)? {
-                    // An older one keeps its number occupied.
-                    Found::Damaged if newest == Some(generation) => {
-                        done.damaged_put_aside += 1;
-                        if !options.dry_run {
-                            self.put_aside(&bundle, generation)?;
-                        }
-                    }
-                    Found::Good(manifest) if options.verify => {
-                        let folder = self.cases().join(generation_name(&bundle, generation));
-                        done.corrupt.extend(disagreements(&folder, &manifest)?);
-                    }
-                    Found::Nothing | Found::Damaged | Found::Good(_) => {}
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn clean_failures(&self, options: &CleaningOptions, done: &mut Cleaning) -> Result<()> {
-        for record in self.failures()? {
-            if self.is_published(&record.bundle, &record.job_key)? {
-                done.failures_cleared += 1;
-                if !options.dry_run {
-                    self.clear_failure(&record.job_key)?;
-                }
-            }
-        }
-        Ok(())
     }
 }
 
@@ -574,112 +498,4 @@ fn lease_text(lease: &Lease) -> String {
         clock::host(),
         std::process::id()
     )
-}
-
-/// Names in a folder; none if it is not there.
-pub(crate) fn names(folder: &Path) -> Result<Vec<String>> {
-    let failed = || BatchError::on(format!("cannot list {}", folder.display()));
-    let listing = match fs::read_dir(folder) {
-        Ok(listing) => listing,
-        Err(error) if absent(&error) => return Ok(Vec::new()),
-        Err(error) => return Err(failed()(error)),
-    };
-    let mut all = Vec::new();
-    for entry in listing {
-        all.push(
-            entry
-                .map_err(failed())?
-                .file_name()
-                .to_string_lossy()
-                .into_owned(),
-        );
-    }
-    all.sort();
-    Ok(all)
-}
-
-/// Writes beside, brings to disk, renames.
-pub(crate) fn put_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut part = tempfile::Builder::new().prefix(".part-").tempfile_in(folder)?;
-    part.write_all(bytes)?;
-    part.as_file().sync_all()?;
-    part.persist(path).map(drop).map_err(|error| error.error)
-}
-
-pub(crate) fn remove_file(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if !absent(&error) => {
-            Err(BatchError::io(format!("cannot remove {}", path.display()), error))
-        }
-        _ => Ok(()),
-    }
-}
-
-pub(crate) fn remove_folder(path: &Path) -> Result<()> {
-    match fs::remove_dir_all(path) {
-        Err(error) if !absent(&error) => {
-            Err(BatchError::io(format!("cannot remove {}", path.display()), error))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// A rename that waits out a virus scanner holding a file, as happens on SMB.
-pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
-    let mut wait = Duration::from_millis(20);
-    for _ in 1..RENAME_TRIES {
-        match fs::rename(from, to) {
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    ErrorKind::PermissionDenied | ErrorKind::ResourceBusy
-                ) && to.symlink_metadata().is_err() =>
-            {
-                std::thread::sleep(wait);
-                wait *= 2;
-            }
-            other => return other,
-        }
-    }
-    fs::rename(from, to)
-}
-
-/// Everything of the file system `folder` is on.
-#[cfg(target_os = "linux")]
-fn sync_all(folder: &Path) -> io::Result<()> {
-    Ok(rustix::fs::syncfs(File::open(folder)?)?)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn sync_all(_: &Path) -> io::Result<()> {
-    Err(ErrorKind::Unsupported.into())
-}
-
-/// The files of one flat folder, and the folder.
-pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        File::open(entry?.path())?.sync_all()?;
-    }
-    #[cfg(unix)]
-    File::open(folder)?.sync_all()?;
-    Ok(())
-}
-
-/// Files that are not as the manifest says.
-fn disagreements(folder: &Path, manifest: &Manifest) -> Result<Vec<String>> {
-    let mut wrong = Vec::new();
-    for file in &manifest.files {
-        let agrees = match File::open(folder.join(&file.name)) {
-            Ok(opened) => {
-                let mut hash = blake3::Hasher::new();
-                hash.update_reader(opened).is_ok() && hash.finalize().to_hex().as_str() == file.blake3
-            }
-            Err(_) => false,
-        };
-        if !agrees {
-            wrong.push(format!("{}/{}", manifest.bundle, file.name));
-        }
-    }
-    Ok(wrong)
 }
