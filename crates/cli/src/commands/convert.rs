@@ -1,7 +1,7 @@
 //! `casetrace convert`: packets of a trace as pcapng.
 
 use std::fs::File;
-use std::io::{BufReader, Write};
+use std::io::Write;
 
 use casetrace_model::{CountOnly, Diagnostic, Inspection, Lost, Packet, PacketSink, Sink};
 use casetrace_pcap::PcapngWriter;
@@ -47,7 +47,8 @@ pub(crate) fn run(args: &Convert, out: &mut dyn Write) -> Result<(), Failure> {
     let file = File::open(&args.input).map_err(|error| Failure::io(&input_name, &error))?;
     let output_name = args.output.display().to_string();
     let failed = |error| Failure::io(&output_name, &error);
-    let mut input = BufReader::with_capacity(1 << 20, file);
+    // No buffered reader: the trace reader seeks and reads whole buffers, and a seek would throw the rest away each time.
+    let mut input = file;
     let (packets, lost) = replace(&args.output, failed, |file| {
         packets(&mut input, file, &input_name)
     })?;
@@ -67,11 +68,7 @@ pub(crate) fn run(args: &Convert, out: &mut dyn Write) -> Result<(), Failure> {
 }
 
 /// Copies the packets and counts them; a trace without any is a failure, so that no empty capture is left.
-fn packets(
-    input: &mut BufReader<File>,
-    out: &mut dyn Write,
-    input_name: &str,
-) -> Result<(u64, Lost), Failure> {
+fn packets(input: &mut File, out: &mut dyn Write, input_name: &str) -> Result<(u64, Lost), Failure> {
     let mut sink = Counting {
         writer: PcapngWriter::new(out)?,
         packets: 0,
