@@ -36,6 +36,11 @@ pub(crate) fn base64(text: &str, inner: &dyn Fn(&str) -> bool) -> Option<String>
     })
 }
 
+/// True if a run is text behind base64.
+pub(crate) fn holds_base64_text(text: &str) -> bool {
+    runs(text).any(|(start, end)| text.get(start..end).is_some_and(|run| decode(run).is_some()))
+}
+
 /// Runs of base64 characters that are long enough, their padding included.
 fn runs(text: &str) -> impl Iterator<Item = (usize, usize)> + '_ {
     let bytes = text.as_bytes();
@@ -70,8 +75,9 @@ fn decode(run: &str) -> Option<String> {
         &STANDARD
     };
     // A look at the start spares decoding paths and other words.
-    let probe = engine.decode(run.get(..MIN_BASE64)?).ok()?;
-    if !is_texty(&probe) {
+    let mut probe = [0; MIN_BASE64];
+    let len = engine.decode_slice(run.get(..MIN_BASE64)?, &mut probe).ok()?;
+    if !is_texty(probe.get(..len)?) {
         return None;
     }
     let body = run.trim_end_matches('=');

@@ -306,11 +306,7 @@ impl Redactor {
 
     /// The `fields` object: by member name first, then as text.
     fn fields(&self, fields: &str, known: &Known) -> Option<String> {
-        let quiet = self.mode == Mode::Secrets
-            && !prefilter::may_hold_secret(fields)
-            && !prefilter::may_hold_base64(fields)
-            && !fields.contains('%');
-        if quiet || fields.len() < 3 {
+        if fields.len() < 3 || (self.mode == Mode::Secrets && is_quiet(fields)) {
             return None;
         }
         json::map_strings(fields, &mut |name, value| match self.mode {
@@ -512,6 +508,16 @@ fn secret_member(name: &str, value: &str) -> Option<String> {
     let line = format!("{name}: {}", value.replace(['\r', '\n', '"'], " "));
     let line = secrets::mask(&line).into_owned();
     Some(line.get(name.len() + 2..).unwrap_or(MASK).to_owned())
+}
+
+/// True if no value of a `fields` object can hold a secret, told without taking it apart.
+fn is_quiet(fields: &str) -> bool {
+    // An escape next to a run would be taken for a part of it.
+    let base64 = || match fields.contains('\\') {
+        true => prefilter::may_hold_base64(fields),
+        false => encoded::holds_base64_text(fields),
+    };
+    !fields.contains('%') && !prefilter::may_hold_secret(fields) && !base64()
 }
 
 /// Replaces whole words, whatever their case; `None` if none occurs.
