@@ -1,8 +1,12 @@
 //! The way out for all formats: masks, cuts, counts, and turns wall-clock times into instants.
 
+use std::sync::LazyLock;
+
 use casetrace_model::{
     Context, Diagnostic, Inspection, JsonObject, Row, Severity, Sink, Source, Text, TsSource, find_guids,
 };
+
+use regex::Regex;
 
 use crate::Options;
 use crate::clock::{self, Moment};
@@ -230,8 +234,15 @@ pub(crate) fn push_codes(fields: &mut JsonObject, codes: &Codes) {
     }
 }
 
+static CORRELATION: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new("(?i)correlation|client-request-id").ok());
+
 /// The GUID that follows the word "correlation", if any.
 pub(crate) fn correlation(text: &str) -> Option<Text> {
+    // Most lines hold none; telling so costs no copy.
+    if !CORRELATION.as_ref().is_none_or(|word| word.is_match(text)) {
+        return None;
+    }
     let lower = text.to_ascii_lowercase();
     for word in ["correlation", "client-request-id", "correlationid"] {
         if let Some(at) = lower.find(word) {

@@ -94,6 +94,10 @@ impl TimelineBuilder {
 
     /// Adds the rows of another builder, which worked on other artifacts.
     pub fn append(&mut self, other: Self) {
+        if self.len == 0 {
+            *self = other;
+            return;
+        }
         self.stores
             .par_iter_mut()
             .zip(other.stores)

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
+use std::sync::mpsc;
 
 use casetrace_model::{COLUMNS, Value};
 use polars::io::parquet::write::BatchedWriter;
@@ -20,7 +21,7 @@ use crate::write::Naming;
 /// Rows of a row group.
 const GROUP_ROWS: u32 = 32 << 10;
 
-/// Writes the timeline; returns the size in bytes. Only one row group is in memory as a frame at a time.
+/// Writes the timeline; returns the size in bytes. Two row groups are in memory as frames at a time.
 pub fn write_parquet<W: Write + Send>(timeline: &Timeline, out: W) -> Result<u64, TimelineError> {
     write_labelled_parquet(timeline, None, out)
 }
@@ -44,21 +45,39 @@ pub fn write_labelled_parquet<W: Write + Send>(
         .batched(&schema)
         .map_err(failed())?;
     let columns: Vec<ColumnId> = ColumnId::all().collect();
-    let len = timeline.len() as u32;
-    let mut start = 0;
-    while start < len {
-        let end = start.saturating_add(GROUP_ROWS).min(len);
-        let mut frame = timeline.frame(&columns, &Rows::Range(start..end))?;
+    groups(timeline, &columns, |mut frame| {
         if let Some((name, value)) = label {
             let column =
                 Column::new_scalar(name.into(), Scalar::from(PlSmallStr::from(value)), frame.height());
             frame.insert_column(0, column).map_err(failed())?;
         }
         frame.align_chunks_par();
-        writer.write_batch(&frame).map_err(failed())?;
-        start = end;
-    }
+        writer.write_batch(&frame).map_err(failed())
+    })?;
     writer.finish().map_err(failed())
+}
+
+/// Hands over the rows in frames of [`GROUP_ROWS`]; the next is made while one is taken.
+fn groups(
+    timeline: &Timeline,
+    columns: &[ColumnId],
+    mut take: impl FnMut(DataFrame) -> Result<(), TimelineError>,
+) -> Result<(), TimelineError> {
+    let len = timeline.len() as u32;
+    let starts = (0..len).step_by(GROUP_ROWS as usize);
+    let frame = |start: u32| {
+        let end = start.saturating_add(GROUP_ROWS).min(len);
+        timeline.frame(columns, &Rows::Range(start..end))
+    };
+    if len <= GROUP_ROWS {
+        return starts.map(frame).try_for_each(|frame| take(frame?));
+    }
+    std::thread::scope(|scope| {
+        let (made, frames) = mpsc::sync_channel(0);
+        // Ends when the taker is gone.
+        scope.spawn(move || starts.map(frame).try_for_each(|frame| made.send(frame).ok()));
+        frames.into_iter().try_for_each(|frame| take(frame?))
+    })
 }
 
 /// A Parquet file that takes one timeline after another.
@@ -95,17 +114,12 @@ impl<W: Write + Send> ParquetExport<W> {
     /// Writes rows, in row groups of their own.
     pub fn rows(&mut self, timeline: &Timeline) -> Result<(), TimelineError> {
         let failed = || TimelineError::frame("write Parquet of");
-        let len = timeline.len() as u32;
-        let mut start = 0;
-        while start < len {
-            let end = start.saturating_add(GROUP_ROWS).min(len);
-            let mut frame = timeline.frame(&self.columns, &Rows::Range(start..end))?;
-            frame.set_column_names(&self.names).map_err(failed())?;
+        let (names, writer) = (&self.names, &mut self.writer);
+        groups(timeline, &self.columns, |mut frame| {
+            frame.set_column_names(names).map_err(failed())?;
             frame.align_chunks_par();
-            self.writer.write_batch(&frame).map_err(failed())?;
-            start = end;
-        }
-        Ok(())
+            writer.write_batch(&frame).map_err(failed())
+        })
     }
 
     /// Ends the file; returns its size in bytes.

@@ -5,6 +5,8 @@
 //! blocks, with the columns they read; members of `fields` are parsed last, once a row for all conditions.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use polars::prelude::{
     BooleanChunked, DataFrame, Expr, Float64Chunked, Int64Chunked, IntoColumn, IntoLazy, NewChunkedArray,
@@ -147,11 +149,7 @@ impl<'a> Scan<'a> {
             .iter()
             .flat_map(|(open, rows)| rows.chunks(BLOCK_ROWS).map(|rows| (open.as_slice(), rows)))
             .collect();
-        let found: Vec<Vec<Hits>> = tasks
-            .into_par_iter()
-            .map(|(open, rows)| self.block(conditions, rows, open))
-            .collect();
-        for (i, hits) in found.into_iter().flatten() {
+        for (i, hits) in side_by_side(&tasks, |(open, rows)| self.block(conditions, rows, open)) {
             merge(&mut out, i, hits);
         }
         out.par_iter_mut().flatten().for_each(|rows| rows.sort_unstable());
@@ -290,6 +288,24 @@ impl<'a> Scan<'a> {
             .map(|((i, _), mask)| (i, mask.map(|mask| chosen(rows, &mask))))
             .collect()
     }
+}
+
+/// Works on one task a thread. Threads of their own: a worker of a pool that waits for polars would take up the next
+/// task meanwhile, and the one after, each with its frame.
+fn side_by_side<T: Sync>(tasks: &[T], work: impl Fn(&T) -> Vec<Hits> + Sync) -> Vec<Hits> {
+    let next = AtomicUsize::new(0);
+    let found = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..rayon::current_num_threads().clamp(1, tasks.len().max(1)) {
+            scope.spawn(|| {
+                while let Some(task) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let hits = work(task);
+                    found.lock().unwrap_or_else(PoisonError::into_inner).extend(hits);
+                }
+            });
+        }
+    });
+    found.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn merge(out: &mut [Result<Vec<u32>, SqlError>], i: usize, hits: Result<Vec<u32>, SqlError>) {

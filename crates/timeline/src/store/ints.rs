@@ -112,6 +112,16 @@ impl Open {
         }
     }
 
+    /// Takes one value; the chunk is not full.
+    fn push(&mut self, value: u64) {
+        if self.rest.is_empty() && (self.same == 0 || self.value == value) {
+            self.value = value;
+            self.same += 1;
+        } else {
+            self.rest.push(value);
+        }
+    }
+
     /// Takes up to `count` times `value`, at most to the chunk's end; returns how many.
     fn take(&mut self, value: u64, count: usize) -> usize {
         let taken = count.min(CHUNK - self.len());
@@ -143,7 +153,11 @@ impl Ints {
     }
 
     pub(crate) fn push(&mut self, value: u64) {
-        self.push_run(value, 1);
+        self.open.push(value);
+        if self.open.len() == CHUNK {
+            let chunk = self.open.close();
+            self.chunks.push(chunk);
+        }
     }
 
     /// Adds `count` times `value`.
