@@ -59,7 +59,7 @@ static USERINFO: LazyLock<Option<Regex>> =
 /// A word that every pattern above needs; most texts have none and are spared the patterns.
 static HINT: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(
-        r"(?i)token|secret|passw|pwd|assertion|jwe|code|saml|otc|sig=|sig\W|cookie|authorization|ests|credential|bearer|basic|negotiate|ntlm|pop |pop\t|ey[A-Za-z0-9_-]{10}|-p\W|://[^/\s]{1,300}@",
+        r#"(?i)token\\?["']?\s*[=:]|token\s+\\?["']|-accesstoken|-federated-token|secret|passw|pwd|assertion|jwe|[?&]code=|["']code["']|_code|code_|saml|otc|sig=|sig\W|cookie|authorization|(?-u:\b)ests|credential|bearer|basic|negotiate|ntlm|pop |pop\t|ey[A-Za-z0-9_-]{10}|-p\W|://[^/\s]{1,300}@"#,
     )
     .ok()
 });
