@@ -64,7 +64,8 @@ impl JsonObject {
 
     /// True while no member was added.
     pub fn is_empty(&self) -> bool {
-        self.out.len() == 1
+        // No value ends with the brace that opens an object.
+        self.out.ends_with('{')
     }
 
     /// Bytes of text so far.
@@ -164,6 +165,14 @@ impl JsonObject {
     pub fn push_raw(&mut self, name: &str, json: &str) {
         self.key(name);
         self.out.push_str(json);
+    }
+
+    /// Adds an object whose members `fill` adds.
+    pub fn push_object(&mut self, name: &str, fill: impl FnOnce(&mut Self)) {
+        self.key(name);
+        self.out.push('{');
+        fill(self);
+        self.out.push('}');
     }
 
     /// Adds a list of texts.
@@ -286,10 +295,18 @@ mod tests {
             .num("n", -5_i64)
             .bool("t", true);
         object.push_list("l", ["1", "\t"]);
+        object.push_object("o", |inner| inner.push_str("{", "{"));
+        object.push_object("empty", |_| {});
+        object.push_num("last", 1);
         let value: serde_json::Value = serde_json::from_str(&object.finish()).unwrap();
         assert_eq!(value["a\"b"], "x\u{1}\n\\\u{7f}é");
         assert_eq!(value["n"], -5);
         assert_eq!(value["l"][1], "\t");
+        assert_eq!(value["o"]["{"], "{");
+        assert_eq!(
+            (&value["empty"], &value["last"]),
+            (&serde_json::json!({}), &1.into())
+        );
         assert_eq!(JsonObject::new().finish(), "{}");
     }
 

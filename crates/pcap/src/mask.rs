@@ -68,18 +68,37 @@ fn is_secret(name: &str) -> bool {
 
 /// A URL with user info and secret parameters masked, cut to 2,048 characters.
 pub(crate) fn url(text: &str) -> Text {
+    match masked_url(text) {
+        Cow::Borrowed(text) => Text::new(text),
+        Cow::Owned(text) => Text::from(text),
+    }
+}
+
+/// The two parts around `://`; its colon is mostly the first one.
+fn split_scheme(text: &str) -> Option<(&str, &str)> {
+    let mut from = 0;
+    loop {
+        let at = from + memchr::memchr(b':', text.as_bytes().get(from..)?)?;
+        if let Some(rest) = text.get(at..)?.strip_prefix("://") {
+            return Some((text.get(..at)?, rest));
+        }
+        from = at + 1;
+    }
+}
+
+fn masked_url(text: &str) -> Cow<'_, str> {
     let text = cut(text, 2048);
-    let user_info = text.split_once("://").is_some_and(|(_, rest)| {
+    let user_info = split_scheme(text).is_some_and(|(_, rest)| {
         rest.split(['/', '?', '#'])
             .next()
             .is_some_and(|authority| authority.contains('@'))
     });
-    let parameters = text.bytes().any(|b| matches!(b, b'?' | b'#' | b';'));
+    let parameters = memchr::memchr3(b'?', b'#', b';', text.as_bytes()).is_some();
     if !user_info && !parameters {
-        return Text::new(text);
+        return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len());
-    let rest = match text.split_once("://").filter(|_| user_info) {
+    let rest = match split_scheme(text).filter(|_| user_info) {
         Some((scheme, rest)) => {
             out.push_str(scheme);
             out.push_str("://");
@@ -95,7 +114,7 @@ pub(crate) fn url(text: &str) -> Text {
     let start = rest.find(['?', '#', ';']).unwrap_or(rest.len());
     out.push_str(rest.get(..start).unwrap_or_default());
     form_into(&mut out, rest.get(start..).unwrap_or_default());
-    Text::from(out)
+    Cow::Owned(out)
 }
 
 /// `name=value` pairs with secret values masked; separators are kept as they are.
@@ -129,12 +148,12 @@ fn looks_like_token(value: &str) -> bool {
 /// A header value fit to be shown; `name` in lower case.
 pub(crate) fn header<'a>(name: &str, value: &'a str) -> Cow<'a, str> {
     match name {
-        "authorization" | "proxy-authorization" => return scheme_only(value).to_string().into(),
+        "authorization" | "proxy-authorization" => return scheme_only(value),
         "www-authenticate" | "proxy-authenticate" | "authentication-info" | "proxy-authentication-info" => {
-            return challenge(value).to_string().into();
+            return challenge(value);
         }
-        "location" | "content-location" | "referer" | "origin" => return url(value).to_string().into(),
-        "cookie" | "set-cookie" | "cookie2" => return cookie(value).to_string().into(),
+        "location" | "content-location" | "referer" | "origin" => return masked_url(value),
+        "cookie" | "set-cookie" | "cookie2" => return Cow::Owned(cookie(value)),
         "x-ms-token-type" => return Cow::Borrowed(cut(value, 512)),
         _ => {}
     }
@@ -168,27 +187,27 @@ fn names_secret(name: &[u8]) -> bool {
 }
 
 /// `Bearer ***`.
-fn scheme_only(value: &str) -> Text {
+fn scheme_only(value: &str) -> Cow<'_, str> {
     match value.split_once(' ') {
-        Some((scheme, _)) => Text::from(format!("{} {MASK}", cut(scheme, 32))),
-        None => Text::new_static(MASK),
+        Some((scheme, _)) => Cow::Owned([cut(scheme, 32), " ", MASK].concat()),
+        None => Cow::Borrowed(MASK),
     }
 }
 
 /// A challenge: NTLM and Negotiate blobs are masked, parameters of other schemes stay.
-fn challenge(value: &str) -> Text {
+fn challenge(value: &str) -> Cow<'_, str> {
     let scheme = value.split(' ').next().unwrap_or_default();
     let blob = scheme.eq_ignore_ascii_case("ntlm") || scheme.eq_ignore_ascii_case("negotiate");
     if blob && value.len() > scheme.len() + 1 {
         scheme_only(value)
     } else {
-        Text::new(cut(value, 512))
+        Cow::Borrowed(cut(value, 512))
     }
 }
 
 /// Cookie names without their values.
-fn cookie(value: &str) -> Text {
-    let mut out = String::new();
+fn cookie(value: &str) -> String {
+    let mut out = String::with_capacity(64);
     for (i, part) in value.split(';').take(32).enumerate() {
         if i > 0 {
             out.push_str("; ");
@@ -199,7 +218,7 @@ fn cookie(value: &str) -> Text {
             out.push_str(MASK);
         }
     }
-    Text::from(out)
+    out
 }
 
 /// The start of a body, secrets masked, at most `limit` bytes.
@@ -295,6 +314,7 @@ mod tests {
             ),
             ("/x?v=eyJhbGciOiJSUzI1NiIsImtpZCI6IjEyMzQ1Njc4OTAifQ", "/x?v=***"),
             ("a:443", "a:443"),
+            ("a:b://u:p@c", "a:b://***@c"),
         ];
         for (given, expected) in cases {
             assert_eq!(url(given), expected);

@@ -297,6 +297,24 @@ fn html_instead_of_json_shows_in_one_row() {
 }
 
 #[test]
+fn queries_before_a_hole_are_told() {
+    let mut wire = Wire::new();
+    let framed = |message: Vec<u8>| [&(message.len() as u16).to_be_bytes()[..], &message].concat();
+    let mut tcp = Tcp::new(&mut wire, start(), address(CLIENT), address("10.1.0.53:53"));
+    tcp.handshake()
+        .client(&framed(dns::query(7, "lost.example.com", dns::A)))
+        .gap_from_server(60)
+        .server(&framed(dns::response(8, "other.example.com", dns::A, 0, &[])))
+        .client_close();
+    let rows = rows_of(&wire);
+    let query = one(&rows, "dns.query");
+    assert_eq!(
+        (query.server_name.as_deref(), query.outcome),
+        (Some("lost.example.com"), Some(Outcome::Unknown))
+    );
+}
+
+#[test]
 fn dns_answers_and_silence() {
     let (mut wire, server) = (Wire::new(), address("10.1.0.53:53"));
     wire.udp(

@@ -217,7 +217,11 @@ impl App {
             Self::Detect(None) => *self = Self::Watched(0),
             Self::Tls(tls) => tls.gap(cx, from_client),
             Self::Http(http) => http.gap(cx, from_client, lost),
-            Self::Dns(_) | Self::Kerberos(_) | Self::Ldap(_) | Self::Socks(_) => *self = Self::Watched(0),
+            Self::Dns(dns) => {
+                dns.gap(cx);
+                *self = Self::Watched(0);
+            }
+            Self::Kerberos(_) | Self::Ldap(_) | Self::Socks(_) => *self = Self::Watched(0),
             _ => {}
         }
     }

@@ -197,6 +197,13 @@ impl Queries {
         }
     }
 
+    /// Writes all that is open; the answers may have been in what is lost.
+    pub(crate) fn give_up(&mut self, out: &mut Emit) {
+        for open in std::mem::take(&mut self.open) {
+            open.write(out, Outcome::Unknown);
+        }
+    }
+
     /// Writes all that is open at the end of the capture.
     pub(crate) fn finish(&mut self, out: &mut Emit, now_ns: i64) {
         for open in std::mem::take(&mut self.open) {

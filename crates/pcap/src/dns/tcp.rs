@@ -59,6 +59,11 @@ impl DnsTcp {
         })
     }
 
+    /// Bytes are missing: where the next message begins is not known any more.
+    pub(crate) fn gap(&mut self, cx: &mut Cx<'_>) {
+        self.queries.give_up(cx.out);
+    }
+
     /// The connection is over.
     pub(crate) fn end(&mut self, cx: &mut Cx<'_>) {
         self.queries.finish(cx.out, self.last_ns);

@@ -58,7 +58,8 @@ pub(crate) fn request(cx: &Cx<'_>, head: &Head, seen: Seen) -> (Row, Request) {
     row.url = Some(shown.clone());
     let (authorization, ntlm) = authorization(head);
     row.user = ntlm.as_ref().and_then(|n| n.user.clone());
-    let mut fields = JsonObject::with_capacity(1280).str("version", head.version);
+    let mut fields =
+        JsonObject::with_capacity(head.size() + head.size() / 4 + 192).str("version", head.version);
     push_headers(&mut fields, head);
     if let Some(scheme) = &authorization {
         fields.push_str("has_authorization", scheme);
@@ -169,7 +170,10 @@ fn expected(head: &Head) -> Option<&'static str> {
 
 /// Adds header names (lower case) and values, secrets masked, as the object `headers`; repeated fields are joined.
 fn push_headers(out: &mut JsonObject, head: &Head) {
-    let mut object = JsonObject::with_capacity(head.size() + head.size() / 4 + 64);
+    out.push_object("headers", |object| push_fields(object, head));
+}
+
+fn push_fields(object: &mut JsonObject, head: &Head) {
     let mut name = String::with_capacity(64);
     let (mut fields, mut tags) = ([(&[][..], &[][..]); MAX_SHOWN], [0; MAX_SHOWN]);
     let mut shown_fields = 0;
@@ -200,7 +204,6 @@ fn push_headers(out: &mut JsonObject, head: &Head) {
         }
         object.push_str(&name, &joined);
     }
-    out.push_raw("headers", &object.finish());
 }
 
 /// A byte that equal names share and different ones mostly don't.
@@ -268,7 +271,7 @@ pub(crate) fn response(
 }
 
 fn response_fields(row: &mut Row, head: &Head, request: Option<&Request>, sample: &Sample, seen: Seen) {
-    let mut fields = JsonObject::with_capacity(1536)
+    let mut fields = JsonObject::with_capacity(head.size() + head.size() / 4 + 768)
         .str("version", head.version)
         .str("reason", &head.reason);
     push_headers(&mut fields, head);
