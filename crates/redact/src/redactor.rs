@@ -282,8 +282,7 @@ impl Redactor {
     }
 
     fn row_texts(&self, row: &mut Row, known: &Known) {
-        let message = self.settled(&row.message, known);
-        if let Some(message) = message {
+        if let Some(message) = self.message(row, known) {
             row.message = message;
         }
         for column in [
@@ -302,6 +301,22 @@ impl Redactor {
         if let Some(fields) = self.fields(&row.fields, known) {
             row.fields = fields;
         }
+    }
+
+    /// The message. Where it ends within the row's address the whole address says what the cut part holds.
+    fn message(&self, row: &Row, known: &Known) -> Option<String> {
+        let cut = row.url.as_deref().and_then(|url| cut_address(&row.message, url));
+        let Some((head, len)) = cut else {
+            return self.settled(&row.message, known);
+        };
+        let url = row.url.as_deref().unwrap_or_default();
+        let new = self.settled(url, known).unwrap_or_else(|| url.to_owned());
+        let end = (0..=len.min(new.len()))
+            .rev()
+            .find(|at| new.is_char_boundary(*at));
+        let mut out = self.text(head, known).into_owned();
+        out.push_str(new.get(..end.unwrap_or_default()).unwrap_or_default());
+        (out != row.message).then_some(out)
     }
 
     /// The `fields` object: by member name first, then as text.
@@ -485,6 +500,15 @@ impl Redactor {
             }
         }
     }
+}
+
+/// If `message` ends with the beginning of `url`: what stands before it, and how much of the address is there.
+fn cut_address<'m>(message: &'m str, url: &str) -> Option<(&'m str, usize)> {
+    let scheme = url.get(..url.find("://")? + 3)?;
+    message.match_indices(scheme).find_map(|(at, _)| {
+        let (head, tail) = message.split_at_checked(at)?;
+        (tail.len() < url.len() && url.starts_with(tail)).then_some((head, tail.len()))
+    })
 }
 
 /// The value of a member whose name is a secret's; `None` if the name is not.
