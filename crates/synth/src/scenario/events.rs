@@ -1,5 +1,6 @@
 //! Event-log records a case needs, with the field names and types of the real manifests.
 
+use super::canary;
 pub use super::certificates::capi2;
 use super::world::SYSTEM;
 use crate::event::{Event, Provider, Value};
@@ -424,7 +425,8 @@ pub fn system_noise(at: Moment) -> Vec<Event> {
             .field("SupportInfo1", 1u32)
             .field("ProcessingMode", 0u32)
             .field("ProcessingTimeInMilliseconds", 813u32)
-            .field("DCName", r"\\dc01.corp.contoso.com"),
+            .field("DCName", r"\\dc01.corp.contoso.com")
+            .field("ErrorDescription", canary::sentence()),
         Event::new(TIME_SERVICE, 35, at.plus_s(40))
             .user("S-1-5-19")
             .field(

@@ -5,6 +5,7 @@
 //! labelled set. Times start at 2026-03-02T01:00:00Z, addresses are those reserved for documentation.
 
 pub mod all;
+pub mod canary;
 mod case;
 mod certificates;
 pub mod demo;

@@ -2,9 +2,9 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::Case;
 use super::handshake::{Handshake, handshake};
 use super::world::{self, SVCHOST};
+use super::{Case, canary};
 use crate::moment::Moment;
 use crate::net::{Tcp, dns, http, kerberos};
 
@@ -47,10 +47,13 @@ impl Case {
         let mut tcp = Tcp::new(&mut self.wire, at.plus_ms(20), from, SocketAddr::new(ip, 80)).pid(2100);
         let host = format!("Host: {HOST}");
         tcp.handshake();
+        let canaries = canary::headers();
+        let mut headers = vec!["Connection: Close", "User-Agent: Microsoft NCSI", &host];
+        headers.extend(canaries.iter().map(String::as_str));
         tcp.client(&http::request(
             "GET",
-            "/connecttest.txt",
-            &["Connection: Close", "User-Agent: Microsoft NCSI", &host],
+            &canary::target("/connecttest.txt"),
+            &headers,
             "",
         ));
         let date = format!("Date: {}", tcp.now().http_date());

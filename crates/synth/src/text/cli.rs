@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use crate::bytes::guid_for;
 use crate::identity::Identity;
 use crate::moment::Moment;
+use crate::scenario::canary;
 
 /// `az login --debug`, told step by step.
 #[derive(Debug, Clone)]
@@ -19,6 +20,7 @@ impl AzLogin {
     /// The command starts.
     pub fn new(id: &Identity, at: Moment) -> Self {
         let stamp = id.local(at, "%Y-%m-%d.%H-%M-%S");
+        let canary = canary::sentence();
         let text = format!(
             "cli.knack.cli: Command arguments: ['login', '--debug']\n\
              cli.knack.cli: __init__ debug log:\nEnable color in terminal.\n\
@@ -30,6 +32,7 @@ impl AzLogin {
              az_command_data_logger: command args: login --debug\n\
              cli.azure.cli.core.auth.persistence: build_persistence: \
              location='C:\\\\Users\\\\user1\\\\.azure\\\\msal_token_cache.bin', encrypt=True\n\
+             msal.telemetry: {canary}\n\
              urllib3.util.retry: Converted retries value: 1 -> Retry(total=1, connect=None, read=None, redirect=None, status=None)\n\
              urllib3.connectionpool: Starting new HTTPS connection (1): login.microsoftonline.com:443\n"
         );
