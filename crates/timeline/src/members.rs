@@ -1,5 +1,6 @@
 //! Access to members of the JSON object in `fields`, for the rows that need it.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use casetrace_model::time::from_rfc3339;
@@ -57,24 +58,62 @@ impl Member {
 /// An exact member wins over a path; lists and objects come as JSON text.
 pub fn read_members<S: AsRef<str>>(fields: &str, names: &[S]) -> Vec<Option<String>> {
     let mut found = vec![None; names.len()];
-    if fields.len() > 2 {
-        let mut reader = serde_json::Deserializer::from_str(fields);
-        // Damaged JSON keeps what was read before the damage.
-        let _ = serde::de::Deserializer::deserialize_map(
-            &mut reader,
-            Wanted {
-                names,
-                found: &mut found,
-            },
-        );
-    }
+    find_members(fields, names, &mut found);
     found.into_iter().map(|hit| hit.map(|(_, text)| text)).collect()
+}
+
+/// A found member, and whether its name was met as a whole and not as a path.
+pub(crate) type Found = Option<(bool, String)>;
+
+/// The same into slots that the caller keeps and empties; true if there was any.
+pub(crate) fn find_members<S: AsRef<str>>(fields: &str, names: &[S], found: &mut [Found]) -> bool {
+    if fields.len() <= 2 || names.is_empty() {
+        return false;
+    }
+    let mut any = false;
+    let mut reader = serde_json::Deserializer::from_str(fields);
+    let any_found = &mut any;
+    let wanted = Wanted {
+        names,
+        found,
+        any_found,
+    };
+    // Damaged JSON keeps what was read before the damage.
+    let _ = serde::de::Deserializer::deserialize_map(&mut reader, wanted);
+    any
+}
+
+/// A key, borrowed where it has no escapes.
+struct Key<'de>(Cow<'de, str>);
+
+impl<'de> serde::Deserialize<'de> for Key<'de> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(KeyVisitor)
+    }
+}
+
+struct KeyVisitor;
+
+impl<'de> serde::de::Visitor<'de> for KeyVisitor {
+    type Value = Key<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Key<'de>, E> {
+        Ok(Key(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Key<'de>, E> {
+        Ok(Key(Cow::Owned(text.to_owned())))
+    }
 }
 
 struct Wanted<'a, S> {
     names: &'a [S],
-    /// With whether it was an exact hit.
-    found: &'a mut Vec<Option<(bool, String)>>,
+    found: &'a mut [Found],
+    any_found: &'a mut bool,
 }
 
 impl<'de, S: AsRef<str>> serde::de::Visitor<'de> for Wanted<'_, S> {
@@ -85,7 +124,7 @@ impl<'de, S: AsRef<str>> serde::de::Visitor<'de> for Wanted<'_, S> {
     }
 
     fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(key) = map.next_key::<String>()? {
+        while let Some(Key(key)) = map.next_key()? {
             let concerns = |name: &S| path_below(name.as_ref(), &key).is_some();
             if !self.names.iter().any(concerns) {
                 map.next_value::<serde::de::IgnoredAny>()?;
@@ -101,6 +140,7 @@ impl<'de, S: AsRef<str>> serde::de::Visitor<'de> for Wanted<'_, S> {
                     && let Some(text) = walk(&value, path).and_then(text_of)
                 {
                     *slot = Some((exact, text));
+                    *self.any_found = true;
                 }
             }
         }

@@ -1,10 +1,14 @@
 //! Many conditions over one timeline, each only on rows it can match.
 //!
 //! Rows are grouped once by kind, provider and event id. For each group a condition is decided by partial evaluation:
-//! most are never true there and cost nothing, many are always true. Only for the others are frames made, in
-//! blocks, with the columns they read; members of `fields` are parsed last, once a row for all conditions.
+//! most are never true there and cost nothing, many are always true. The others are evaluated on frames with the columns
+//! they read, first without members of `fields` and there once for rows that agree in all of them ([`cheap`]); members
+//! are parsed last, once a row for all conditions ([`costly`]).
 
-use std::collections::{BTreeMap, BTreeSet};
+mod cheap;
+mod costly;
+
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -15,13 +19,9 @@ use polars::prelude::{
 use rayon::prelude::*;
 
 use crate::condition::{Condition, Known};
-use crate::error::{SqlError, TimelineError};
-use crate::frame::Rows;
-use crate::members::{Member, MemberType, number, read_members, time};
+use crate::error::SqlError;
+use crate::members::{Member, MemberType, number, time};
 use crate::timeline::{ColumnId, Timeline};
-
-/// Rows of one frame; bounds memory, and gives both cores something to do.
-const BLOCK_ROWS: usize = 64 << 10;
 
 /// A timeline with its rows grouped.
 #[derive(Debug)]
@@ -37,6 +37,9 @@ struct Group<'a> {
 }
 
 type Hits = (usize, Result<Vec<u32>, SqlError>);
+
+/// Conditions whose cheap part holds for these rows (ascending), and that also read members.
+type Survivors = Vec<(usize, Vec<u32>)>;
 
 /// A condition that has to be tested, and whether its cheap part is known to hold.
 type Open = (usize, bool);
@@ -145,11 +148,15 @@ impl<'a> Scan<'a> {
         open_rows
             .par_iter_mut()
             .for_each(|(_, rows)| rows.sort_unstable());
-        let tasks: Vec<(&[Open], &[u32])> = open_rows
+        let groups: Vec<(&[Open], &[u32])> = open_rows
             .iter()
-            .flat_map(|(open, rows)| rows.chunks(BLOCK_ROWS).map(|rows| (open.as_slice(), rows)))
+            .map(|(open, rows)| (open.as_slice(), rows.as_slice()))
             .collect();
-        for (i, hits) in side_by_side(&tasks, |(open, rows)| self.block(conditions, rows, open)) {
+        let tested: Vec<(Vec<Hits>, Survivors)> =
+            side_by_side(&groups, |(open, rows)| vec![self.cheap(conditions, rows, open)]);
+        let (found, survivors): (Vec<Vec<Hits>>, Vec<Survivors>) = tested.into_iter().unzip();
+        let costly = self.costly(conditions, &survivors);
+        for (i, hits) in found.into_iter().flatten().chain(costly) {
             merge(&mut out, i, hits);
         }
         out.par_iter_mut().flatten().for_each(|rows| rows.sort_unstable());
@@ -168,139 +175,22 @@ impl<'a> Scan<'a> {
         }
         sum
     }
-
-    fn block(&self, conditions: &[&Condition], rows: &[u32], open: &[Open]) -> Vec<Hits> {
-        let mut out = Vec::new();
-        let of = |i: &usize| conditions.get(*i).copied();
-        let (free, to_test): (Vec<Open>, Vec<Open>) =
-            open.iter().copied().partition(|(_, cheap_holds)| *cheap_holds);
-        let mut survivors: Vec<(usize, Vec<u32>)> =
-            free.into_iter().map(|(i, _)| (i, rows.to_vec())).collect();
-        let to_test: Vec<usize> = to_test.into_iter().map(|(i, _)| i).collect();
-        let cheap: Vec<(usize, &Condition)> = to_test.iter().filter_map(|i| Some((*i, of(i)?))).collect();
-        let columns = cheap
-            .iter()
-            .flat_map(|(_, c)| &c.cheap.columns)
-            .collect::<BTreeSet<_>>();
-        for (i, hits) in self.test(
-            rows,
-            &columns,
-            &[],
-            cheap
-                .iter()
-                .filter_map(|(i, c)| Some((*i, c.cheap.expr.clone()?))),
-        ) {
-            match hits {
-                Ok(hits) if of(&i).is_some_and(|c| c.costly.expr.is_none()) => out.push((i, Ok(hits))),
-                Ok(hits) if hits.is_empty() => {}
-                Ok(hits) => survivors.push((i, hits)),
-                Err(error) => out.push((i, Err(error))),
-            }
-        }
-        out.extend(self.test_members(conditions, &survivors));
-        out
-    }
-
-    /// The costly parts, on the union of the rows that are left.
-    fn test_members(&self, conditions: &[&Condition], survivors: &[(usize, Vec<u32>)]) -> Vec<Hits> {
-        let rows: BTreeSet<u32> = survivors.iter().flat_map(|(_, rows)| rows).copied().collect();
-        let rows: Vec<u32> = rows.into_iter().collect();
-        let wanted: Vec<(usize, &Condition)> = survivors
-            .iter()
-            .filter_map(|(i, _)| Some((*i, *conditions.get(*i)?)))
-            .collect();
-        let members = wanted
-            .iter()
-            .flat_map(|(_, c)| &c.members)
-            .collect::<BTreeSet<_>>();
-        let columns = wanted
-            .iter()
-            .flat_map(|(_, c)| &c.costly.columns)
-            .collect::<BTreeSet<_>>();
-        let members: Vec<&Member> = members.into_iter().collect();
-        let found = self.test(
-            &rows,
-            &columns,
-            &members,
-            wanted
-                .iter()
-                .filter_map(|(i, c)| Some((*i, c.costly.expr.clone()?))),
-        );
-        let mut out = Vec::new();
-        for (i, hits) in found {
-            let own = survivors
-                .iter()
-                .find(|(j, _)| *j == i)
-                .map(|(_, rows)| rows.as_slice())
-                .unwrap_or_default();
-            out.push((
-                i,
-                hits.map(|hits| {
-                    hits.into_iter()
-                        .filter(|r| own.binary_search(r).is_ok())
-                        .collect()
-                }),
-            ));
-        }
-        out
-    }
-
-    fn test(
-        &self,
-        rows: &[u32],
-        columns: &BTreeSet<&String>,
-        members: &[&Member],
-        exprs: impl Iterator<Item = (usize, Expr)>,
-    ) -> Vec<Hits> {
-        let exprs: Vec<(usize, Expr)> = exprs.collect();
-        if exprs.is_empty() || rows.is_empty() {
-            return Vec::new();
-        }
-        let frame = match self
-            .timeline
-            .frame_with_members(columns.iter().map(|c| c.as_str()), members, rows)
-        {
-            Ok(frame) => frame,
-            Err(error) => {
-                return exprs
-                    .into_iter()
-                    .map(|(i, _)| (i, Err(SqlError::new(error.to_string()))))
-                    .collect();
-            }
-        };
-        let all = masks(&frame, exprs.iter().map(|(_, e)| e.clone()).collect());
-        let one = |expr: &Expr| masks(&frame, vec![expr.clone()]).map_err(|e| SqlError::new(format!("{e}.")));
-        let results: Vec<Result<BooleanChunked, SqlError>> = match all {
-            Ok(masks) => masks.into_iter().map(Ok).collect(),
-            // One bad expression must not take the others with it.
-            Err(_) => exprs
-                .iter()
-                .map(|(_, e)| {
-                    one(e)?
-                        .pop()
-                        .ok_or_else(|| SqlError::new("The condition gives no result."))
-                })
-                .collect(),
-        };
-        exprs
-            .into_iter()
-            .zip(results)
-            .map(|((i, _), mask)| (i, mask.map(|mask| chosen(rows, &mask))))
-            .collect()
-    }
 }
 
 /// Works on one task a thread. Threads of their own: a worker of a pool that waits for polars would take up the next
 /// task meanwhile, and the one after, each with its frame.
-fn side_by_side<T: Sync>(tasks: &[T], work: impl Fn(&T) -> Vec<Hits> + Sync) -> Vec<Hits> {
+fn side_by_side<T: Sync, R: Send>(tasks: &[T], work: impl Fn(&T) -> Vec<R> + Sync) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let found = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..rayon::current_num_threads().clamp(1, tasks.len().max(1)) {
             scope.spawn(|| {
                 while let Some(task) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let hits = work(task);
-                    found.lock().unwrap_or_else(PoisonError::into_inner).extend(hits);
+                    let results = work(task);
+                    found
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .extend(results);
                 }
             });
         }
@@ -315,6 +205,28 @@ fn merge(out: &mut [Result<Vec<u32>, SqlError>], i: usize, hits: Result<Vec<u32>
         (slot @ Ok(_), Err(error)) => *slot = Err(error),
         (Err(_), _) => {}
     }
+}
+
+/// The mask of each expression over a frame. One bad expression does not take the others with it.
+fn evaluate(frame: &DataFrame, exprs: &[(usize, Expr)]) -> Vec<(usize, Result<BooleanChunked, SqlError>)> {
+    let all = masks(frame, exprs.iter().map(|(_, e)| e.clone()).collect());
+    let one = |expr: &Expr| {
+        masks(frame, vec![expr.clone()])
+            .map_err(|e| SqlError::new(format!("{e}.")))?
+            .pop()
+            .ok_or_else(|| SqlError::new("The condition gives no result."))
+    };
+    let results: Vec<Result<BooleanChunked, SqlError>> = match all {
+        Ok(masks) => masks.into_iter().map(Ok).collect(),
+        Err(_) => exprs.iter().map(|(_, e)| one(e)).collect(),
+    };
+    exprs.iter().map(|(i, _)| *i).zip(results).collect()
+}
+
+/// What becomes of each expression if not even its frame can be made.
+fn all_failed(exprs: &[(usize, Expr)], error: &impl std::fmt::Display) -> Vec<Hits> {
+    let failed = |i: &usize| (*i, Err(SqlError::new(error.to_string())));
+    exprs.iter().map(|(i, _)| failed(i)).collect()
 }
 
 /// Evaluates boolean expressions.
@@ -346,36 +258,6 @@ pub(crate) fn chosen(rows: &[u32], mask: &BooleanChunked) -> Vec<u32> {
         .filter(|(_, hit)| *hit == Some(true))
         .map(|(row, _)| *row)
         .collect()
-}
-
-impl Timeline {
-    /// A frame of named columns plus members of `fields` as columns of their own.
-    pub(crate) fn frame_with_members<'n>(
-        &self,
-        columns: impl Iterator<Item = &'n str>,
-        members: &[&Member],
-        rows: &[u32],
-    ) -> Result<DataFrame, TimelineError> {
-        let ids: Vec<ColumnId> = columns.filter_map(ColumnId::of).collect();
-        let mut frame = self.frame(&ids, &Rows::List(rows))?;
-        if members.is_empty() {
-            return Ok(frame);
-        }
-        let names: Vec<&str> = members.iter().map(|m| m.name.as_str()).collect();
-        let mut fields = ColumnId::of("fields").and_then(|column| self.long_reader(column));
-        let texts: Vec<Vec<Option<String>>> = rows
-            .iter()
-            .map(|row| read_members(fields.as_mut().map_or("{}", |fields| fields.text(*row)), &names))
-            .collect();
-        for (i, member) in members.iter().enumerate() {
-            let values = texts.iter().map(|row| row.get(i).and_then(Option::as_deref));
-            let column = member_column(member, values);
-            frame
-                .with_column(column)
-                .map_err(TimelineError::frame("make a frame of"))?;
-        }
-        Ok(frame)
-    }
 }
 
 /// A polars column of one member's values.
