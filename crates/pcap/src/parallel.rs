@@ -17,8 +17,9 @@ use crate::finisher::Finisher;
 use crate::shard::{SHARDS, Shard};
 use crate::unit::{Unit, What};
 
-/// Batches that workers may lag behind.
-const MAX_LAG: usize = 4;
+/// Batches that workers may lag behind. A worker runs dry when its share of a few batches in a row is small; with 256 KiB each
+/// this is still little memory.
+const MAX_LAG: usize = 8;
 
 /// Workers and the channels to and from them.
 pub(crate) struct Pool {
