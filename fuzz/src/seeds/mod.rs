@@ -27,9 +27,8 @@ static CASE: LazyLock<Case> = LazyLock::new(|| {
     case.webio(
         case.at(40),
         EDGE,
-        "GET",
-        "https://login.microsoftonline.com/",
-        "HTTP/1.1 200 OK",
+        ("GET", "https://login.microsoftonline.com/"),
+        ("HTTP/1.1 200 OK", "text/html"),
     );
     let log: Vec<Event> = vec![
         events::udr_201(case.at(50), 0x801c_03f2, 400, "invalid_request"),
