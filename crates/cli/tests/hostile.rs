@@ -1,6 +1,7 @@
 //! The command against what uploads and circumstances can do to it: decoders that die, interrupts, a curious neighbour.
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::print_stdout, reason = "a skipped test says so")]
 #![allow(unused_crate_dependencies, reason = "each test file uses a part")]
 
 mod common;
