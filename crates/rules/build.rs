@@ -17,8 +17,13 @@ fn main() -> io::Result<()> {
     names.extend(found);
     let mut code = String::from("&[\n");
     for name in &names {
-        let path = fs::canonicalize(pipelines.join(name))?;
-        writeln!(code, "    ({name:?}, include_str!({path:?})),").map_err(io::Error::other)?;
+        // Not an absolute path: what this script wrote may be used again for another checkout of the same state.
+        let path = format!("/../../pipelines/{name}");
+        writeln!(
+            code,
+            "    ({name:?}, include_str!(concat!(env!(\"CARGO_MANIFEST_DIR\"), {path:?}))),"
+        )
+        .map_err(io::Error::other)?;
         println!("cargo::rerun-if-changed={}", pipelines.join(name).display());
     }
     code.push(']');

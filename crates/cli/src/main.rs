@@ -15,6 +15,7 @@ mod terminal;
 
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::process::ExitCode;
+use std::thread;
 
 use clap::Parser;
 
@@ -42,7 +43,7 @@ fn main() -> ExitCode {
     {
         return code;
     }
-    match run(&cli) {
+    match roomy(|| run(&cli)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             if let Some(text) = failure.message() {
@@ -51,6 +52,23 @@ fn main() -> ExitCode {
             failure.code()
         }
     }
+}
+
+/// Stack of the thread that does the work.
+const STACK_BYTES: usize = 16 << 20;
+
+/// Runs `work` on a thread whose stack is large and, above all, of known size.
+///
+/// polars asks how much stack is left before each step of a recursion. For a main thread musl answers with the part
+/// in use so far, so that each step (8,000 in a small case) got a stack of its own: mapped, protected, cleared, unmapped.
+fn roomy(work: impl FnOnce() -> Result<(), Failure> + Send) -> Result<(), Failure> {
+    thread::scope(|scope| {
+        let worker = thread::Builder::new()
+            .name("casetrace".into())
+            .stack_size(STACK_BYTES)
+            .spawn_scoped(scope, work)?;
+        worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }
 
 fn run(cli: &Cli) -> Result<(), Failure> {
