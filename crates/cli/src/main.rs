@@ -67,7 +67,9 @@ fn roomy(work: impl FnOnce() -> Result<(), Failure> + Send) -> Result<(), Failur
             .name("casetrace".into())
             .stack_size(STACK_BYTES)
             .spawn_scoped(scope, work)?;
-        worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        worker
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
 }
 

@@ -82,7 +82,8 @@ pub(crate) fn prompt_command(text: &str) -> Option<&str> {
     if bytes.get(1) == Some(&b':') && bytes.get(2) == Some(&b'\\') && bytes.first()?.is_ascii_alphabetic() {
         return trimmed.split_once('>').map(|(_, command)| command.trim());
     }
-    let (place, command) = trimmed.split_once("$ ")?;
+    let at = memchr::memchr_iter(b'$', bytes).find(|at| bytes.get(at + 1) == Some(&b' '))?;
+    let (place, command) = (trimmed.get(..at)?, trimmed.get(at..)?.strip_prefix("$ ")?);
     (place.contains('@') && place.len() < 120 && !place.contains(' ')).then(|| command.trim())
 }
 

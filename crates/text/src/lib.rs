@@ -27,6 +27,7 @@ mod format;
 mod formats;
 mod lines;
 mod output;
+mod phrases;
 mod read;
 mod secrets;
 mod table;

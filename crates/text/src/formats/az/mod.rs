@@ -4,12 +4,10 @@
 //! The console form has no times; the run's start is known from the name of the log file it announces (local
 //! time), and server texts carry their own.
 
+mod head;
 mod http;
 
-use std::sync::LazyLock;
-
 use casetrace_model::find_guids;
-use regex::Regex;
 
 use super::cli::{Http, Run};
 use crate::blocks::{Machine, prompt_command};
@@ -18,21 +16,7 @@ use crate::format::{Head, score};
 use crate::lines::Line;
 use crate::output::Output;
 
-/// `logger.name: text`, optionally after a level.
-static LOGGER: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(
-        r"^(?:(?P<level>DEBUG|INFO|WARNING|ERROR|CRITICAL): ?)?(?P<logger>(?:cli|azure|msal|urllib3|requests|msrest|adal|azext|msal_extensions|knack|asyncio|paramiko|distutils)(?:[._-][\w-]+)*|az_command_data_logger|az_session_metrics_logger|adal-python|chardet\.\w+)\s?: ?(?P<text>.*)$",
-    )
-    .ok()
-});
-
-/// The line of a log file under `.azure\commands`.
-static FILE_LINE: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(
-        r"^(?P<pid>\d+) \| (?P<time>[^|]{19,32}) \| (?P<level>\w+) \| (?P<logger>[\w.-]+) \| (?P<text>.*)$",
-    )
-    .ok()
-});
+use head::{in_file, on_console};
 
 /// Lines that start an entry of their own without a logger.
 const STARTS: [&str; 11] = [
@@ -49,21 +33,13 @@ const STARTS: [&str; 11] = [
     "###",
 ];
 
-fn logger(text: &str) -> bool {
-    LOGGER.as_ref().is_some_and(|regex| regex.is_match(text))
-}
-
-fn file_line(text: &str) -> bool {
-    FILE_LINE.as_ref().is_some_and(|regex| regex.is_match(text))
-}
-
 pub(crate) fn detect(head: &Head) -> u8 {
     let strong = head.count(|line| {
         line.starts_with("cli.knack.")
             || line.starts_with("cli.azure.")
             || line.starts_with("az_command_data_logger")
     });
-    let loggers = head.count(logger) + head.count(file_line);
+    let loggers = head.count(|line| on_console(line).is_some() || in_file(line).is_some());
     let pool = head.any(|line| line.contains("HTTPSConnectionPool(host="));
     match (strong, loggers) {
         (1.., _) => score::CERTAIN,
@@ -167,29 +143,16 @@ impl Az {
 
     /// The entry that starts at this line.
     fn begin(&mut self, number: u64, text: &str) -> Option<Entry> {
-        if let Some(found) = FILE_LINE.as_ref().and_then(|regex| regex.captures(text)) {
-            let part = |name| found.name(name).map_or("", |m| m.as_str()).to_owned();
-            let moment = clock::leading(part("time").trim()).map(|(moment, _)| moment);
+        let own = in_file(text)
+            .or_else(|| on_console(text).filter(|head| !(self.traceback && is_exception(head.logger))));
+        if let Some(head) = own {
             return Some(Entry {
                 line: number,
-                logger: part("logger"),
-                level: part("level"),
-                moment,
-                text: part("text"),
+                logger: head.logger.to_owned(),
+                level: head.level.to_owned(),
+                moment: head.time.and_then(clock::leading).map(|(moment, _)| moment),
+                text: head.text.to_owned(),
             });
-        }
-        if let Some(found) = LOGGER.as_ref().and_then(|regex| regex.captures(text)) {
-            let part = |name| found.name(name).map_or("", |m| m.as_str()).to_owned();
-            let logger = part("logger");
-            if !(self.traceback && is_exception(&logger)) {
-                return Some(Entry {
-                    line: number,
-                    logger,
-                    level: part("level"),
-                    moment: None,
-                    text: part("text"),
-                });
-            }
         }
         let plain = STARTS.iter().any(|start| text.starts_with(start));
         (plain && !self.traceback || self.entry.is_none() && !text.trim().is_empty()).then(|| Entry {
@@ -378,13 +341,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn entries_and_colours() {
-        assert!(logger("cli.knack.cli: Command arguments: ['login']"));
-        assert!(logger("DEBUG: urllib3.connectionpool: https://x"));
-        assert!(logger(
-            "adal-python : 00000000-0000-0000-0000-000000000000 - TokenRequest:Getting token"
-        ));
-        assert!(!logger("TenantId:'x'"));
+    fn colours_and_options() {
         assert_eq!(strip_colour("\u{1b}[36mcli.x\u{1b}[0m: é"), "cli.x: é");
         assert_eq!(
             option("az login --tenant x.y", &["--tenant"]).as_deref(),

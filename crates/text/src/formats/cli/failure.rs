@@ -3,25 +3,35 @@
 use std::sync::LazyLock;
 
 use casetrace_model::{JsonObject, Outcome, Row, Source, Text, TsSource, find_guids};
-use memchr::memmem::Finder;
 use regex::Regex;
 
 use super::Run;
 use crate::codes::Codes;
 use crate::lines::floor_boundary;
 use crate::output::{Output, correlation, push_codes};
+use crate::phrases::Phrases;
 use crate::table::rows;
 
-static ERRORS: LazyLock<Vec<(&str, Outcome, Finder<'static>)>> = LazyLock::new(|| {
-    rows::<3>(include_str!("../../../../../pipelines/text/cli_errors.tsv"))
-        .map(|[class, outcome, phrase]| {
-            (
-                class,
-                Outcome::parse(outcome).unwrap_or(Outcome::Failure),
-                Finder::new(&phrase.to_lowercase()).into_owned(),
-            )
-        })
-        .collect()
+/// Classes and outcomes of the table, and its phrases.
+static ERRORS: LazyLock<(Vec<(&str, Outcome)>, Phrases)> = LazyLock::new(|| {
+    let table: Vec<[&str; 3]> = rows(include_str!("../../../../../pipelines/text/cli_errors.tsv")).collect();
+    let classes = table
+        .iter()
+        .map(|[class, outcome, _]| (*class, Outcome::parse(outcome).unwrap_or(Outcome::Failure)))
+        .collect();
+    let phrases = Phrases::new(table.iter().map(|[_, _, phrase]| *phrase), true);
+    (classes, phrases)
+});
+
+/// What the sign-in service's own errors begin with, in any case.
+static SERVICE: LazyLock<Phrases> = LazyLock::new(|| Phrases::new(["AADSTS"], true));
+
+/// How az itself guesses at an intercepting proxy.
+static HINT: LazyLock<Phrases> = LazyLock::new(|| {
+    Phrases::new(
+        ["this typically happens when using Azure CLI behind a proxy"],
+        true,
+    )
 });
 
 static POOL: LazyLock<Option<Regex>> = LazyLock::new(|| {
@@ -50,15 +60,16 @@ pub(super) struct Failure {
 impl Run {
     /// Recognises a failure in an entry; true if it is one.
     pub(crate) fn failure(&mut self, line: u64, text: &str, out: &mut Output<'_>) -> bool {
+        let (classes, phrases) = &*ERRORS;
+        let found = phrases.first(text).and_then(|at| classes.get(at));
+        if found.is_none() && SERVICE.first(text).is_none() {
+            return false;
+        }
         let codes = Codes::of(text);
         let sts = codes.best().is_some_and(|code| code.starts_with("AADSTS"));
-        let lower = text.to_lowercase();
-        let found = ERRORS
-            .iter()
-            .find(|(_, _, phrase)| phrase.find(lower.as_bytes()).is_some());
         let (class, outcome) = match found {
             _ if sts => ("aadsts", Outcome::Failure),
-            Some((class, outcome, _)) => (*class, *outcome),
+            Some((class, outcome)) => (*class, *outcome),
             None => return false,
         };
         let mut row = Row::new(Source::Text, "cli.error", line);
@@ -89,7 +100,7 @@ impl Run {
         if let Some(exception) = &exception {
             fields.push_str("exception", exception);
         }
-        if lower.contains("this typically happens when using azure cli behind a proxy") {
+        if HINT.first(text).is_some() {
             fields.push_raw("certificate_hint", "true");
         }
         push_ids(&mut fields, &row, text);

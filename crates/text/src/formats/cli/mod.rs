@@ -7,19 +7,19 @@ mod http;
 use std::sync::LazyLock;
 
 use casetrace_model::{JsonObject, Outcome, Row, Source, Text, TsSource, normalise_guid};
-use memchr::memmem::Finder;
 
 use crate::lines::floor_boundary;
 use crate::output::Output;
+use crate::phrases::Phrases;
 use crate::table::rows;
 
 use failure::Failure;
 pub(crate) use http::Http;
 
-static PHASES: LazyLock<Vec<([&str; 3], Finder<'static>)>> = LazyLock::new(|| {
-    rows::<3>(include_str!("../../../../../pipelines/text/cli_phases.tsv"))
-        .map(|row| (row, Finder::new(row[2])))
-        .collect()
+static PHASES: LazyLock<(Vec<[&str; 3]>, Phrases)> = LazyLock::new(|| {
+    let table: Vec<_> = rows(include_str!("../../../../../pipelines/text/cli_phases.tsv")).collect();
+    let phrases = Phrases::new(table.iter().map(|[_, _, phrase]| *phrase), false);
+    (table, phrases)
 });
 
 /// `https://host:port/path` → host, lower case.
@@ -118,10 +118,8 @@ impl Run {
 
     /// Looks an entry up in the phase table and writes a `cli.phase` row for each new step.
     pub(crate) fn phase(&mut self, line: u64, text: &str, out: &mut Output<'_>) {
-        let found = PHASES
-            .iter()
-            .find(|(_, phrase)| phrase.find(text.as_bytes()).is_some());
-        let Some(([phase, outcome, phrase], _)) = found else {
+        let (table, phrases) = &*PHASES;
+        let Some([phase, outcome, phrase]) = phrases.first(text).and_then(|at| table.get(at)) else {
             return;
         };
         self.phase = phase;
