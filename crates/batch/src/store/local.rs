@@ -7,6 +7,8 @@
 
 mod clean;
 mod files;
+mod generations;
+mod lease;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -17,6 +19,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use self::files::{absent, rename, sync_all};
 pub(crate) use self::files::{names, put_file, remove_file, remove_folder, sync_folder};
+use self::generations::parse_generation;
+pub(crate) use self::generations::{Found, generation_name};
 use super::{Cleaning, CleaningOptions, Commit, Counts, Lease, Sealed, Stage, Store, index};
 use crate::bundle::BundleId;
 use crate::clock;
@@ -34,8 +38,6 @@ const CACHE: &str = "_cache";
 
 /// Staging folders of fewer cases than this are brought to disk file by file; above it, the whole file system at once is cheaper.
 const SYNC_ALL: usize = 2;
-/// The server's time is asked for again after this.
-const PROBE_AGE: Duration = Duration::from_secs(5);
 
 /// The folder.
 #[derive(Debug)]
@@ -43,32 +45,6 @@ pub(crate) struct LocalStore {
     root: PathBuf,
     /// What the file server's clock said, and when we asked.
     probe: Mutex<Option<(Instant, SystemTime)>>,
-}
-
-/// What is at the place of a generation.
-#[derive(Debug)]
-pub(crate) enum Found {
-    Nothing,
-    Good(Box<Manifest>),
-    /// A folder without a readable manifest.
-    Damaged,
-}
-
-/// Folder name of a generation.
-pub(crate) fn generation_name(bundle: &BundleId, generation: u32) -> String {
-    match generation {
-        1 => format!("bundle={bundle}"),
-        n => format!("bundle={bundle},gen={n}"),
-    }
-}
-
-/// The reverse.
-pub(crate) fn parse_generation(name: &str) -> Option<(BundleId, u32)> {
-    let rest = name.strip_prefix("bundle=")?;
-    match rest.split_once(",gen=") {
-        None => Some((BundleId::parse(rest)?, 1)),
-        Some((id, n)) => Some((BundleId::parse(id)?, n.parse().ok().filter(|n| *n > 1)?)),
-    }
 }
 
 impl LocalStore {
@@ -83,83 +59,8 @@ impl LocalStore {
         self.root.join(CASES)
     }
 
-    fn lease_file(&self, key: &JobKey) -> PathBuf {
-        self.root.join(LEASES).join(key.as_str())
-    }
-
     fn failure_file(&self, key: &JobKey) -> PathBuf {
         self.root.join(FAILED).join(format!("{key}.json"))
-    }
-
-    pub(crate) fn found(&self, bundle: &BundleId, generation: u32) -> Result<Found> {
-        let folder = self.cases().join(generation_name(bundle, generation));
-        match fs::read(folder.join(MANIFEST)) {
-            Ok(bytes) => Ok(Manifest::parse(&bytes).map_or(Found::Damaged, |m| Found::Good(Box::new(m)))),
-            Err(error) if absent(&error) => match folder.symlink_metadata() {
-                Ok(_) => Ok(Found::Damaged),
-                Err(error) if absent(&error) => Ok(Found::Nothing),
-                Err(error) => Err(BatchError::io("cannot look at published results", error)),
-            },
-            Err(error) => Err(BatchError::io("cannot read a manifest", error)),
-        }
-    }
-
-    /// Generations of all cases by name alone.
-    pub(crate) fn generations(&self) -> Result<BTreeMap<BundleId, Vec<u32>>> {
-        let mut all: BTreeMap<BundleId, Vec<u32>> = BTreeMap::new();
-        for name in names(&self.cases())? {
-            if let Some((id, generation)) = parse_generation(&name) {
-                all.entry(id).or_default().push(generation);
-            }
-        }
-        all.values_mut().for_each(|list| list.sort_unstable());
-        Ok(all)
-    }
-
-    /// A damaged result goes out of sight, for somebody to look at; its place is free again.
-    pub(crate) fn put_aside(&self, bundle: &BundleId, generation: u32) -> Result<()> {
-        let name = generation_name(bundle, generation);
-        let aside = self.cases().join(format!(".damaged-{name}-{}", clock::unique()));
-        match rename(&self.cases().join(&name), &aside) {
-            Err(error) if !absent(&error) => Err(BatchError::io("cannot put damaged results aside", error)),
-            _ => Ok(()),
-        }
-    }
-
-    /// The file server's time, so that our clock does not matter.
-    fn server_time(&self) -> Result<SystemTime> {
-        let mut probe = self
-            .probe
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some((asked, time)) = *probe
-            && asked.elapsed() < PROBE_AGE
-        {
-            return Ok(time + asked.elapsed());
-        }
-        let failed = || BatchError::on("cannot ask the output for its time");
-        let file = tempfile::Builder::new()
-            .prefix(".time-")
-            .tempfile_in(self.root.join(LEASES))
-            .map_err(failed())?;
-        let time = file
-            .as_file()
-            .metadata()
-            .and_then(|m| m.modified())
-            .map_err(failed())?;
-        *probe = Some((Instant::now(), time));
-        Ok(time)
-    }
-
-    /// Time since the file was last written, by the server's clock.
-    pub(crate) fn quiet_for(&self, path: &Path) -> Result<Option<Duration>> {
-        match path.symlink_metadata().and_then(|m| m.modified()) {
-            Ok(written) => Ok(Some(
-                self.server_time()?.duration_since(written).unwrap_or_default(),
-            )),
-            Err(error) if absent(&error) => Ok(None),
-            Err(error) => Err(BatchError::io("cannot look at a lease", error)),
-        }
     }
 }
 
@@ -237,58 +138,15 @@ impl Store for LocalStore {
     }
 
     fn lease(&self, key: &JobKey, ttl: Duration) -> Result<Option<Lease>> {
-        let path = self.lease_file(key);
-        let lease = Lease {
-            key: key.clone(),
-            nonce: clock::unique(),
-        };
-        for _ in 0..2 {
-            match File::create_new(&path) {
-                Ok(mut file) => {
-                    file.write_all(lease_text(&lease).as_bytes())
-                        .map_err(BatchError::on("cannot write a lease"))?;
-                    return Ok(Some(lease));
-                }
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                    if self.is_leased(key, ttl)? {
-                        return Ok(None);
-                    }
-                    // Its holder is gone. Two may remove it at once; then one of them works for nothing.
-                    remove_file(&path)?;
-                }
-                Err(error) => return Err(BatchError::io("cannot take a lease", error)),
-            }
-        }
-        Ok(None)
+        self.take_lease(key, ttl)
     }
 
     fn renew(&self, lease: &Lease) -> Result<bool> {
-        let path = self.lease_file(&lease.key);
-        match fs::read_to_string(&path) {
-            // Not created: a lease that was released meanwhile must not come back.
-            Ok(text) if text == lease_text(lease) => {
-                let renewed = File::options()
-                    .write(true)
-                    .truncate(true)
-                    .open(&path)
-                    .and_then(|mut file| file.write_all(text.as_bytes()));
-                match renewed {
-                    Err(error) if !absent(&error) => Err(BatchError::io("cannot renew a lease", error)),
-                    other => Ok(other.is_ok()),
-                }
-            }
-            Ok(_) => Ok(false),
-            Err(error) if absent(&error) => Ok(false),
-            Err(error) => Err(BatchError::io("cannot renew a lease", error)),
-        }
+        self.renew_lease(lease)
     }
 
     fn release(&self, lease: &Lease) -> Result<()> {
-        let path = self.lease_file(&lease.key);
-        match fs::read_to_string(&path) {
-            Ok(text) if text == lease_text(lease) => remove_file(&path),
-            _ => Ok(()),
-        }
+        self.release_lease(lease)
     }
 
     fn stage(&self, key: &JobKey) -> Result<Stage> {
@@ -450,52 +308,4 @@ impl Store for LocalStore {
             .map(drop)
             .map_err(|error| failed()(error.error))
     }
-}
-
-impl LocalStore {
-    /// Existing generations of one case, lowest first. One missing number in between is tolerated.
-    pub(crate) fn generations_of(&self, bundle: &BundleId) -> Result<Vec<u32>> {
-        let mut all = Vec::new();
-        let mut gap = 0;
-        for generation in 1.. {
-            let folder = self.cases().join(generation_name(bundle, generation));
-            match folder.symlink_metadata() {
-                Ok(_) => {
-                    gap = 0;
-                    all.push(generation);
-                }
-                Err(error) if absent(&error) && gap == 0 => gap = 1,
-                Err(error) if absent(&error) => break,
-                Err(error) => return Err(BatchError::io("cannot look at published results", error)),
-            }
-        }
-        Ok(all)
-    }
-
-    /// How the race for this key ended, if it has.
-    fn settled(&self, sealed: &Sealed, generations: &[u32]) -> Result<Option<Commit>> {
-        let manifest = &sealed.manifest;
-        for generation in generations {
-            let Found::Good(other) = self.found(&manifest.bundle, *generation)? else {
-                continue;
-            };
-            if other.job_key == manifest.job_key {
-                if other.uuid == manifest.uuid {
-                    return Ok(Some(Commit::Published));
-                }
-                let _ = remove_folder(&sealed.stage.folder);
-                return Ok(Some(Commit::LostRace));
-            }
-        }
-        Ok(None)
-    }
-}
-
-fn lease_text(lease: &Lease) -> String {
-    format!(
-        "{{\"nonce\":\"{}\",\"host\":{:?},\"pid\":{}}}\n",
-        lease.nonce,
-        clock::host(),
-        std::process::id()
-    )
 }

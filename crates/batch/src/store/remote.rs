@@ -1,12 +1,15 @@
 //! Results in an object store. The commit point is one conditional PUT of `manifests/<key>.json`; whoever is second gets
 //! 412 and has lost. Readers start from the manifests, or from the tables, which hold copies of committed files only.
 
+mod clean;
+mod tables;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use super::{Cleaning, CleaningOptions, Commit, Counts, Lease, Sealed, Stage, Store, TABLES, partition};
+use super::{Cleaning, CleaningOptions, Commit, Counts, Lease, Sealed, Stage, Store};
 use crate::blob::{Blobs, Put};
 use crate::bundle::BundleId;
 use crate::clock;
@@ -36,17 +39,6 @@ fn lease_name(key: &JobKey) -> String {
 
 fn failure_name(key: &JobKey) -> String {
     format!("failed/{key}.json")
-}
-
-/// The case's newest key: a pointer for the tables, written after the commit; the manifests alone decide what is published.
-fn newest_name(bundle: &BundleId) -> String {
-    format!("newest/{bundle}.json")
-}
-
-#[derive(Debug, serde::Serialize, serde::Deserialize)]
-struct Newest {
-    job_key: JobKey,
-    partition: String,
 }
 
 impl RemoteStore {
@@ -106,37 +98,6 @@ impl RemoteStore {
             // What can't be removed now is the janitor's.
             let _ = self.blobs.delete(&format!("{data}/{}", file.name));
         }
-    }
-
-    fn table_name(table: &str, partition: &str, bundle: &BundleId) -> String {
-        format!("{table}/{partition}/{bundle}.parquet")
-    }
-
-    fn enter(&self, manifest: &Manifest) -> Result<()> {
-        let bundle = &manifest.bundle;
-        let here = partition(&manifest.summary);
-        let pointer = newest_name(bundle);
-        if let Some((bytes, _)) = self.blobs.get(&pointer)?
-            && let Ok(before) = serde_json::from_slice::<Newest>(&bytes)
-            && before.partition != here
-        {
-            for table in TABLES {
-                self.blobs
-                    .delete(&Self::table_name(table, &before.partition, bundle))?;
-            }
-        }
-        for table in TABLES {
-            if let Some(file) = manifest.table(table) {
-                let from = format!("{}/{file}", data_name(manifest));
-                self.blobs.copy(&from, &Self::table_name(table, &here, bundle))?;
-            }
-        }
-        let newest = Newest {
-            job_key: manifest.job_key.clone(),
-            partition: here,
-        };
-        self.blobs
-            .put(&pointer, serde_json::to_vec(&newest).unwrap_or_default())
     }
 }
 
@@ -343,36 +304,8 @@ impl Store for RemoteStore {
 
     fn clean(&self, options: &CleaningOptions) -> Result<Cleaning> {
         let mut done = Cleaning::default();
-        for meta in self.blobs.list("leases")? {
-            if self.quiet_for(meta.last_modified.timestamp_micros())? >= options.lease_ttl {
-                done.leases_removed += 1;
-                if !options.dry_run {
-                    self.blobs.delete(&self.blobs.name(&meta))?;
-                }
-            }
-        }
-        let mut referenced = std::collections::BTreeSet::new();
-        for meta in self.blobs.list("manifests")? {
-            if let Some((bytes, _)) = self.blobs.get(&self.blobs.name(&meta))? {
-                match Manifest::parse(&bytes) {
-                    Some(manifest) => referenced.extend(manifest.data),
-                    None => done.damaged_put_aside += 1,
-                }
-            }
-        }
-        for meta in self.blobs.list("data")? {
-            let name = self.blobs.name(&meta);
-            let folder = name.rsplit_once('/').map(|(folder, _)| folder.to_owned());
-            let kept = folder.is_some_and(|folder| referenced.contains(&folder));
-            let old = self.quiet_for(meta.last_modified.timestamp_micros())? >= options.older_than;
-            // While a manifest can't be read, nothing of its key may go.
-            if !kept && old && done.damaged_put_aside == 0 {
-                done.stages_removed += 1;
-                if !options.dry_run {
-                    self.blobs.delete(&name)?;
-                }
-            }
-        }
+        self.clean_leases(options, &mut done)?;
+        self.clean_uploads(options, &mut done)?;
         self.mend_tables(options.dry_run, &mut done)?;
         Ok(done)
     }
@@ -392,139 +325,5 @@ impl Store for RemoteStore {
     }
 }
 
-impl RemoteStore {
-    /// Enters cases whose pointer is missing or older than their newest manifest.
-    fn mend_tables(&self, dry_run: bool, done: &mut Cleaning) -> Result<()> {
-        for (bundle, manifest) in self.manifests()? {
-            let pointer = self.blobs.get(&newest_name(&bundle))?;
-            let newest = pointer.and_then(|(bytes, _)| serde_json::from_slice::<Newest>(&bytes).ok());
-            if newest.is_none_or(|newest| newest.job_key != manifest.job_key) {
-                done.index_added += 1;
-                if !dry_run {
-                    self.enter(&manifest)?;
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-    use std::fs;
-    use std::sync::Arc;
-
-    use object_store::ObjectStore;
-    use object_store::local::LocalFileSystem;
-    use object_store::memory::InMemory;
-
-    use super::*;
-    use crate::bundle::Bundle;
-    use crate::key::{Versions, job_key};
-    use crate::manifest::{Draft, ResultFile, Summary};
-
-    const TTL: Duration = Duration::from_secs(60);
-
-    fn sealed(store: &RemoteStore, content: &str) -> Sealed {
-        let bundle = Bundle::new("case", false, Vec::new(), false);
-        let versions = Versions {
-            tool: "1".into(),
-            rules: "1".into(),
-            settings: String::new(),
-        };
-        let job_key = job_key(&bundle, content, &versions);
-        let stage = store.stage(&job_key).unwrap();
-        fs::write(stage.folder.join("timeline.parquet"), content).unwrap();
-        let files = vec![ResultFile {
-            name: "timeline.parquet".into(),
-            size: content.len() as u64,
-            blake3: blake3::hash(content.as_bytes()).to_hex().to_string(),
-        }];
-        let draft = Draft {
-            bundle: bundle.id,
-            path: bundle.path,
-            job_key,
-            content: content.into(),
-            input_bytes: 0,
-            input_files: 0,
-            versions,
-            attempt: 1,
-        };
-        let summary = Summary {
-            month: "2026-03".into(),
-            tables: vec![("timeline".into(), "timeline.parquet".into())],
-            ..Summary::default()
-        };
-        let manifest = Manifest::new(draft, &stage.uuid, summary, files);
-        store.seal(stage, manifest).unwrap()
-    }
-
-    /// Both kinds of store, as the protocol sees them.
-    fn each(test: impl Fn(&RemoteStore)) {
-        let (folder, work) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let local = LocalFileSystem::new_with_prefix(folder.path()).unwrap();
-        let stores: [Arc<dyn ObjectStore>; 2] = [Arc::new(InMemory::new()), Arc::new(local)];
-        for store in stores {
-            test(&RemoteStore::new(Blobs::new(store, "out").unwrap(), work.path()));
-        }
-    }
-
-    #[test]
-    fn the_second_conditional_put_loses_and_takes_its_data_away() {
-        each(|store| {
-            let (first, second) = (sealed(store, "x"), sealed(store, "x"));
-            for result in store.sync(&[&first, &second]) {
-                result.unwrap();
-            }
-            assert_eq!(store.blobs.list("data").unwrap().len(), 2);
-            assert_eq!(store.commit(&second).unwrap(), Commit::Published);
-            assert_eq!(store.commit(&first).unwrap(), Commit::LostRace);
-            assert_eq!(
-                store.commit(&second).unwrap(),
-                Commit::Published,
-                "asked again after a lost answer"
-            );
-            assert_eq!(store.blobs.list("data").unwrap().len(), 1);
-            assert!(
-                store
-                    .is_published(&second.manifest.bundle, &second.manifest.job_key)
-                    .unwrap()
-            );
-            store.index(&second).unwrap();
-            let table = store.blobs.list("timeline").unwrap();
-            assert_eq!(table.len(), 1);
-        });
-    }
-
-    #[test]
-    fn a_lease_keeps_others_away_only_while_it_lives() {
-        each(|store| {
-            let key = sealed(store, "x").manifest.job_key;
-            let lease = store.lease(&key, TTL).unwrap().unwrap();
-            assert_eq!(store.lease(&key, TTL).unwrap(), None);
-            store.release(&lease).unwrap();
-            assert!(store.lease(&key, TTL).unwrap().is_some());
-        });
-    }
-
-    #[test]
-    fn the_janitor_takes_only_what_no_manifest_names() {
-        each(|store| {
-            let (kept, orphan) = (sealed(store, "x"), sealed(store, "y"));
-            store.sync(&[&kept, &orphan]);
-            store.commit(&kept).unwrap();
-            store.index(&kept).unwrap();
-            let options = CleaningOptions {
-                dry_run: false,
-                older_than: Duration::ZERO,
-                lease_ttl: TTL,
-                verify: false,
-            };
-            assert_eq!(store.clean(&options).unwrap().stages_removed, 1);
-            let left = store.blobs.list("data").unwrap();
-            assert_eq!(left.len(), 1);
-            assert!(store.blobs.name(&left[0]).starts_with(&data_name(&kept.manifest)));
-        });
-    }
-}
+mod tests;
