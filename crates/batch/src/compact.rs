@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::bundle::BundleId;
 use crate::clock;
 use crate::error::{BatchError, Result};
+use crate::steps::{CompactionStep, Steps};
 use crate::store::{
     Found, LocalStore, Parts, TABLES, generation_name, index_folders, names, partition, parts, put_file,
     put_parts, remove_folder, sync_folder,
@@ -86,8 +87,13 @@ struct Journal {
     part: String,
 }
 
-/// Joins small files in all tables of an output folder.
-pub fn compact(root: &Path, options: &CompactionOptions, join: &dyn Join) -> Result<Compaction> {
+/// Joins small files in all tables of an output folder; `steps` is told of each.
+pub fn compact(
+    root: &Path,
+    options: &CompactionOptions,
+    join: &dyn Join,
+    steps: &dyn Steps,
+) -> Result<Compaction> {
     let store = LocalStore::new(root);
     let mut done = Compaction::default();
     for table in TABLES {
@@ -110,6 +116,7 @@ pub fn compact(root: &Path, options: &CompactionOptions, join: &dyn Join) -> Res
                 name,
                 folder,
                 options,
+                steps,
             };
             task.run(&store, join, &mut done)?;
         }
@@ -127,6 +134,7 @@ struct Task<'a> {
     name: String,
     folder: PathBuf,
     options: &'a CompactionOptions,
+    steps: &'a dyn Steps,
 }
 
 /// What goes in and what does not.
@@ -161,6 +169,7 @@ impl Task<'_> {
                 return Err(error);
             }
         };
+        self.passed(CompactionStep::Joined)?;
         if self.exchange(&beside, &part)? {
             done.rows += rows;
         } else {
@@ -169,6 +178,11 @@ impl Task<'_> {
             done.refused += 1;
         }
         Ok(())
+    }
+
+    fn passed(&self, step: CompactionStep) -> Result<()> {
+        let passed = self.steps.compacted(step, self.table);
+        passed.map_err(|error| BatchError::io(format!("after the step {}", step.as_str()), error))
     }
 
     fn select(&self, store: &LocalStore) -> Result<Selection> {
@@ -277,6 +291,7 @@ impl Task<'_> {
         };
         let bytes = serde_json::to_vec(&journal).unwrap_or_default();
         put_file(&self.root.join(JOURNAL), &bytes).map_err(failed())?;
+        self.passed(CompactionStep::Noted)?;
         let exchanged = match swap(beside, &self.folder) {
             Ok(()) => true,
             Err(_) if self.options.allow_gap => {
@@ -288,7 +303,11 @@ impl Task<'_> {
             }
             Err(_) => false,
         };
+        if exchanged {
+            self.passed(CompactionStep::Exchanged)?;
+        }
         recover(&self.root)?;
+        self.passed(CompactionStep::Settled)?;
         Ok(exchanged)
     }
 }

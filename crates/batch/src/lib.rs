@@ -48,7 +48,7 @@ pub use plan::{PlanLine, State, plan};
 pub use report::{JobStatus, Report};
 pub use run::{NoObserver, Observer, RunOptions, RunSummary, run, run_one};
 pub use status::{FailedCase, Status, status};
-pub use steps::{Step, Steps, Unwatched};
+pub use steps::{CompactionStep, Step, Steps, Unwatched};
 pub use store::{Cleaning, CleaningOptions};
 pub use work::{Answer, Assignment, Work, WorkError, serve};
 pub use worker::ChildCommand;

@@ -1,6 +1,9 @@
 //! A stand-in for the real command, for tests of the protocol: its "analysis" counts bytes, and does what a file named `poison` in the
 //! case says. It can stop or fail at any step. Not part of any package.
 
+#[path = "../../tests/batch/append.rs"]
+mod append;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -10,9 +13,9 @@ use std::time::Duration;
 use std::{env, fs, io, process, thread};
 
 use casetrace_batch::{
-    Assignment, BundleId, ChildCommand, CleaningOptions, JobLimits, Location, Observer, Report, RunOptions,
-    Settings, Shard, Step, Steps, Summary, Versions, Work, WorkError, clean, plan, run, run_one, serve,
-    shift_clock, status,
+    Assignment, BundleId, ChildCommand, CleaningOptions, CompactionOptions, CompactionStep, JobLimits,
+    Location, Observer, Report, RunOptions, Settings, Shard, Step, Steps, Summary, Versions, Work, WorkError,
+    clean, compact, plan, run, run_one, serve, shift_clock, status,
 };
 
 fn main() -> ExitCode {
@@ -85,6 +88,23 @@ fn command(arguments: &Arguments) -> casetrace_batch::Result<u8> {
             say(&json(&clean(&out, &temp, &options)?));
             Ok(0)
         }
+        Some("compact") => {
+            let options = CompactionOptions {
+                small_bytes: 1 << 20,
+                at_least: 2,
+                allow_gap: false,
+                keep_replaced: Duration::from_mins(1),
+                dry_run: false,
+            };
+            let folder = out.folder().unwrap_or(Path::new("out"));
+            say(&json(&compact(
+                folder,
+                &options,
+                &append::Append,
+                &trip(arguments),
+            )?));
+            Ok(0)
+        }
         _ => {
             say(&json(&status(&out, &temp)?));
             Ok(0)
@@ -122,12 +142,9 @@ fn settings(arguments: &Arguments, out: Location) -> casetrace_batch::Result<Set
         child: ChildCommand {
             program: env::current_exe().unwrap_or_default(),
             arguments: vec!["worker".to_owned()],
+            environment: Vec::new(),
         },
-        steps: Arc::new(Trip {
-            stop: arguments.text("stop-at").map(str::to_owned),
-            fail: arguments.text("fail-at").map(str::to_owned),
-            go: arguments.text("go").map(PathBuf::from),
-        }),
+        steps: Arc::new(trip(arguments)),
         stop,
     })
 }
@@ -155,13 +172,31 @@ struct Trip {
     go: Option<PathBuf>,
 }
 
+fn trip(arguments: &Arguments) -> Trip {
+    Trip {
+        stop: arguments.text("stop-at").map(str::to_owned),
+        fail: arguments.text("fail-at").map(str::to_owned),
+        go: arguments.text("go").map(PathBuf::from),
+    }
+}
+
 impl Steps for Trip {
     fn passed(&self, step: Step, bundle: &str) -> io::Result<()> {
-        if self.fail.as_deref() == Some(step.as_str()) {
+        self.at(step.as_str(), bundle)
+    }
+
+    fn compacted(&self, step: CompactionStep, table: &str) -> io::Result<()> {
+        self.at(&format!("{}-{table}", step.as_str()), table)
+    }
+}
+
+impl Trip {
+    fn at(&self, step: &str, of: &str) -> io::Result<()> {
+        if self.fail.as_deref() == Some(step) {
             return Err(io::ErrorKind::StorageFull.into());
         }
-        if self.stop.as_deref() == Some(step.as_str()) {
-            say(&format!("reached {} {bundle}", step.as_str()));
+        if self.stop.as_deref() == Some(step) {
+            say(&format!("reached {step} {of}"));
             while !self.go.as_deref().is_some_and(Path::exists) {
                 thread::sleep(Duration::from_millis(5));
             }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 #![expect(clippy::print_stdout, reason = "says what is skipped")]
 
+mod append;
 mod poison;
 mod protocol;
 mod remote;

@@ -1,42 +1,12 @@
 //! The tables across cases: derived, mended, compacted.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use casetrace_batch::{CompactionOptions, Join, compact};
+use casetrace_batch::{CompactionOptions, CompactionStep, Unwatched, compact};
 
-use crate::trial::Place;
-
-/// "Parquet" of the stand-in is text: joining is appending.
-struct Append;
-
-impl Join for Append {
-    fn join(
-        &self,
-        earlier: Option<&Path>,
-        without: &[String],
-        inputs: &[PathBuf],
-        output: &Path,
-    ) -> casetrace_batch::Result<u64> {
-        let mut all = String::new();
-        for block in earlier
-            .map(|e| fs::read_to_string(e).unwrap())
-            .unwrap_or_default()
-            .split_inclusive("\n\n")
-        {
-            let dropped = |id: &String| block.starts_with(&format!("bundle {id}\n"));
-            if !without.iter().any(dropped) {
-                all.push_str(block);
-            }
-        }
-        for input in inputs {
-            all.push_str(fs::read_to_string(input).unwrap().trim_end());
-            all.push_str("\n\n");
-        }
-        fs::write(output, &all).unwrap();
-        Ok(all.matches("bundle ").count() as u64)
-    }
-}
+use crate::append::Append;
+use crate::trial::{Place, kill};
 
 const ALL: CompactionOptions = CompactionOptions {
     small_bytes: 1 << 20,
@@ -82,7 +52,7 @@ fn compaction_shows_every_case_once_before_and_after() {
     let place = Place::with_cases(6);
     place.run(&["run"]);
     let before = cases_in(&place, "timeline");
-    let done = compact(&place.path("out"), &ALL, &Append).unwrap();
+    let done = compact(&place.path("out"), &ALL, &Append, &Unwatched).unwrap();
     assert_eq!((done.partitions, done.files_joined), (2, 12));
     assert_eq!(cases_in(&place, "timeline"), before);
     assert_eq!(
@@ -95,7 +65,7 @@ fn compaction_shows_every_case_once_before_and_after() {
     place.put("case000/log.txt", "changed");
     place.run(&["run"]);
     assert_eq!(cases_in(&place, "timeline").len(), 7);
-    compact(&place.path("out"), &ALL, &Append).unwrap();
+    compact(&place.path("out"), &ALL, &Append, &Unwatched).unwrap();
     place.run(&["run"]);
     let after = cases_in(&place, "timeline");
     assert_eq!(after.len(), 7);
@@ -150,6 +120,7 @@ fn a_reader_never_sees_a_case_twice_or_missing() {
                 &place.path("out"),
                 &CompactionOptions { at_least: 1, ..ALL },
                 &Append,
+                &Unwatched,
             )
             .unwrap();
         }
@@ -157,6 +128,62 @@ fn a_reader_never_sees_a_case_twice_or_missing() {
         reader.join().unwrap()
     });
     assert!(looks > 0);
+}
+
+/// SIGKILL at every step: a reader sees each case once, at that very moment, after the next run, and after the next compaction.
+#[test]
+fn a_compaction_killed_after_every_step() {
+    for step in CompactionStep::ALL {
+        for table in ["timeline", "findings"] {
+            let place = Place::with_cases(5);
+            place.run(&["run"]);
+            let before = cases_in(&place, table);
+            assert_eq!(before.len(), 5);
+            let at = format!("stop-at={}-{table}", step.as_str());
+            kill(place.until_reached(&["compact", &at]));
+            let told = |when: &str| format!("{table}, killed after {}, {when}", step.as_str());
+            assert_eq!(cases_in(&place, table), before, "{}", told("at once"));
+            // A case that comes before anybody has cleared up.
+            place.put("late/log.txt", "late");
+            place.run(&["run"]);
+            let with_late = cases_in(&place, table);
+            assert_eq!(with_late.len(), 6, "{}", told("after a run"));
+            assert_eq!(place.run(&["compact"]).code(), 0);
+            assert_eq!(cases_in(&place, table), with_late, "{}", told("compacted again"));
+            place.run(&["run"]);
+            assert_eq!(
+                cases_in(&place, table),
+                with_late,
+                "{}",
+                told("after another run")
+            );
+            assert!(!place.path("out").join(table).join("_compacting.json").exists());
+        }
+    }
+}
+
+/// Where names can't be exchanged and a month may be absent for a moment, it comes back.
+#[test]
+fn a_month_that_was_away_when_its_compactor_died_comes_back() {
+    let place = Place::with_cases(4);
+    place.run(&["run"]);
+    let before = cases_in(&place, "timeline");
+    kill(place.until_reached(&["compact", "stop-at=noted-timeline"]));
+    let table = place.path("out/timeline");
+    fs::rename(table.join("month=2026-03"), table.join(".compact-old-dead")).unwrap();
+    compact(&place.path("out"), &ALL, &Append, &Unwatched).unwrap();
+    assert_eq!(cases_in(&place, "timeline"), before);
+    assert_eq!(place.names("timeline/month=2026-03").len(), 2, "the joined one");
+    // The same, mended by a run.
+    let place = Place::with_cases(4);
+    place.run(&["run"]);
+    kill(place.until_reached(&["compact", "stop-at=noted-timeline"]));
+    let table = place.path("out/timeline");
+    fs::rename(table.join("month=2026-03"), table.join(".compact-old-dead")).unwrap();
+    place.run(&["run"]);
+    assert_eq!(cases_in(&place, "timeline"), before);
+    compact(&place.path("out"), &ALL, &Append, &Unwatched).unwrap();
+    assert_eq!(cases_in(&place, "timeline"), before);
 }
 
 #[test]
@@ -174,7 +201,7 @@ fn an_interrupted_compaction_is_brought_to_its_end() {
     let journal =
         r#"{"partition":"month=2026-03","beside":".compact-month=2026-03-dead","part":"part_x.parquet"}"#;
     fs::write(table.join("_compacting.json"), journal).unwrap();
-    let done = compact(&place.path("out"), &ALL, &Append).unwrap();
+    let done = compact(&place.path("out"), &ALL, &Append, &Unwatched).unwrap();
     assert_eq!(done.mended, 1);
     assert_eq!(cases_in(&place, "timeline").len(), 4);
     // Died after the exchange, before a late arrival was taken over.
@@ -196,6 +223,7 @@ fn an_interrupted_compaction_is_brought_to_its_end() {
         &place.path("out"),
         &CompactionOptions { at_least: 99, ..ALL },
         &Append,
+        &Unwatched,
     )
     .unwrap();
     assert!(cases_in(&place, "timeline").contains(&late.to_owned()));

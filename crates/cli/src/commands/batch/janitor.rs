@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use casetrace_batch::{
-    BatchError, Cleaning, CleaningOptions, Compaction, CompactionOptions, Join, clean, compact,
+    BatchError, Cleaning, CleaningOptions, Compaction, CompactionOptions, Join, Unwatched, clean, compact,
 };
 use casetrace_pipeline::join_parquet;
 
@@ -54,7 +54,7 @@ fn join(args: &Janitor) -> Result<Compaction, Failure> {
         keep_replaced: KEEP_REPLACED,
         dry_run: args.dry_run,
     };
-    compact(folder, &options, &ParquetJoin).map_err(failure)
+    compact(folder, &options, &ParquetJoin, &Unwatched).map_err(failure)
 }
 
 struct ParquetJoin;
