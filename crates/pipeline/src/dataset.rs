@@ -28,7 +28,7 @@ const QUALITY: &str = "quality.parquet";
 /// File of the table with one row a case.
 const BUNDLE: &str = "bundle.parquet";
 /// Tables across cases.
-const TABLES: [&str; 4] = ["timeline", "findings", "quality", "bundles"];
+pub const DATASET_TABLES: [&str; 4] = ["timeline", "findings", "quality", "bundles"];
 
 /// What was written for a case.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -248,7 +248,7 @@ pub fn is_dataset(folder: &Path) -> bool {
 /// The tables of a batch output, each with a column `month`.
 pub fn dataset_tables(root: &Path) -> Result<Vec<(&'static str, LazyFrame)>, RunError> {
     let mut tables = Vec::new();
-    for table in TABLES {
+    for table in DATASET_TABLES {
         let mut months = Vec::new();
         for (month, folder) in months_of(&root.join(table))? {
             let files = parquet_files(&folder)?;

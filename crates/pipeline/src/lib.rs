@@ -46,7 +46,7 @@ pub use analyze::{CaseResult, Rendered, analyze, compare, report_again, write};
 pub use casetrace_bundle::Secret;
 pub use casetrace_redact::Mode;
 pub use casetrace_report::{Diff, RenderError, Templates, diff_html, diff_markdown};
-pub use dataset::{DatasetFiles, dataset_tables, is_dataset, join_parquet, write_dataset};
+pub use dataset::{DATASET_TABLES, DatasetFiles, dataset_tables, is_dataset, join_parquet, write_dataset};
 pub use definition::{Decoder, Definition, Route};
 pub use error::RunError;
 pub use inventory::{ClockNote, Inventory, InventoryMember, OutputFile, ReadOutcome};

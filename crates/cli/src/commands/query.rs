@@ -3,11 +3,14 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use casetrace_pipeline::{replace, tables};
+use casetrace_batch::{Location, MAX_FETCHED, StoreUri, fetch_tables};
+use casetrace_pipeline::{DATASET_TABLES, dataset_tables, replace, tables};
 use casetrace_timeline::{frame_cell, query, write_frame_csv, write_frame_jsonl};
 use comfy_table::{ContentArrangement, Table, presets};
-use polars::prelude::{DataFrame, ParquetWriter};
+use polars::prelude::{DataFrame, LazyFrame, ParquetWriter};
+use tempfile::TempDir;
 
+use super::batch;
 use super::timeline::refused;
 use crate::args::{Query, QueryFormat};
 use crate::exit::Failure;
@@ -21,8 +24,8 @@ pub(crate) fn run(args: &Query, out: &mut dyn Write) -> Result<(), Failure> {
     let Some((sql, cases)) = args.cases_and_sql.split_last() else {
         return Err(Failure::Usage("name a case folder and a statement".to_owned()));
     };
-    let cases: Vec<PathBuf> = cases.iter().map(PathBuf::from).collect();
-    let frame = query(tables(&cases).map_err(input::failure)?, sql).map_err(refused)?;
+    let source = Source::open(cases, sql)?;
+    let frame = query(source.tables()?, sql).map_err(refused)?;
     match &args.output {
         None => write(frame, args.format, out),
         Some(path) => {
@@ -30,6 +33,68 @@ pub(crate) fn run(args: &Query, out: &mut dyn Write) -> Result<(), Failure> {
             replace(path, failed, |file| write(frame, args.format, file))
         }
     }
+}
+
+/// What is asked: folders, or the tables of a batch output fetched from an object store for the length of the question.
+enum Source {
+    Folders(Vec<PathBuf>),
+    Fetched(TempDir),
+}
+
+impl Source {
+    fn open(cases: &[String], sql: &str) -> Result<Self, Failure> {
+        let places = cases.iter().map(|case| Location::parse(case));
+        let places: Vec<Location> = places.collect::<Result<_, _>>().map_err(batch::failure)?;
+        match places.as_slice() {
+            [Location::Store(store)] => Self::fetch(store, sql),
+            many => {
+                let folders = many.iter().map(|place| place.folder().map(PathBuf::from));
+                folders.collect::<Option<_>>().map(Self::Folders).ok_or_else(|| {
+                    Failure::Usage(
+                        "an object store is queried by itself: name one, and no folders beside it".to_owned(),
+                    )
+                })
+            }
+        }
+    }
+
+    fn fetch(store: &StoreUri, sql: &str) -> Result<Self, Failure> {
+        let tables = named(sql);
+        if tables.is_empty() {
+            return Err(Failure::Usage(format!(
+                "the statement names no table of a batch output; there are {}",
+                DATASET_TABLES.join(", ")
+            )));
+        }
+        let failed = |error| Failure::io("the folder for temporary files", &error);
+        let folder = tempfile::Builder::new()
+            .prefix("casetrace-query-")
+            .tempdir()
+            .map_err(failed)?;
+        fetch_tables(store, &tables, folder.path(), MAX_FETCHED).map_err(batch::failure)?;
+        Ok(Self::Fetched(folder))
+    }
+
+    fn tables(&self) -> Result<Vec<(&'static str, LazyFrame)>, Failure> {
+        match self {
+            Self::Folders(folders) => tables(folders).map_err(input::failure),
+            // The folder's name would say nothing to anybody.
+            Self::Fetched(folder) => dataset_tables(folder.path())
+                .map_err(|_| Failure::Usage("nothing is published there in the tables asked for".to_owned())),
+        }
+    }
+}
+
+/// The tables of a batch output whose names stand in the statement, be it only in a comment.
+fn named(sql: &str) -> Vec<&'static str> {
+    let words: Vec<String> = sql
+        .split(|ch: char| !ch.is_alphanumeric() && ch != '_')
+        .map(str::to_lowercase)
+        .collect();
+    DATASET_TABLES
+        .into_iter()
+        .filter(|table| words.iter().any(|word| word == table))
+        .collect()
 }
 
 fn write(mut frame: DataFrame, format: QueryFormat, out: &mut dyn Write) -> Result<(), Failure> {
@@ -71,4 +136,18 @@ fn table(frame: &DataFrame, out: &mut dyn Write) -> Result<(), Failure> {
         )?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::named;
+
+    #[test]
+    fn only_tables_the_statement_names_are_fetched() {
+        assert_eq!(
+            named("SELECT * FROM Findings f JOIN bundles USING (bundle)"),
+            ["findings", "bundles"]
+        );
+        assert_eq!(named("SELECT bundle FROM my_findings"), Vec::<&str>::new());
+    }
 }

@@ -30,7 +30,7 @@ pub(crate) fn run(args: &Batch, common: &Common, out: &mut dyn Write) -> Result<
 }
 
 /// Sorts a batch failure into the exit codes.
-fn failure(error: BatchError) -> Failure {
+pub(super) fn failure(error: BatchError) -> Failure {
     match error {
         BatchError::Usage(text) => Failure::Usage(text),
         BatchError::Internal(text) => Failure::Internal(text),
