@@ -30,6 +30,8 @@ pub struct ChildCommand {
     pub program: PathBuf,
     /// Its arguments.
     pub arguments: Vec<String>,
+    /// Variables it gets beside ours: thread pools of libraries are sized by them.
+    pub environment: Vec<(String, String)>,
 }
 
 /// How the work on one case ended.
@@ -213,6 +215,7 @@ fn start_child(command: &ChildCommand) -> std::io::Result<Running> {
     std::os::unix::process::CommandExt::process_group(&mut start, 0);
     let mut child = start
         .args(&command.arguments)
+        .envs(command.environment.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

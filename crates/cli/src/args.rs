@@ -124,9 +124,9 @@ pub(crate) enum EtlBackend {
     Os,
 }
 
-/// What goes in and how it is read.
+/// What helps reading, and what is hidden: options that decide over results, for one case as for a batch.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct Reading {
+pub(crate) struct Sources {
     /// File with passwords for encrypted SAZ and ZIP members, one a line
     #[arg(long, value_name = "FILE", help_heading = "Reading")]
     pub(crate) password_file: Option<PathBuf>,
@@ -139,6 +139,16 @@ pub(crate) struct Reading {
     /// What to hide in every output
     #[arg(long, value_enum, default_value_t = Redact::Secrets, help_heading = "Reading")]
     pub(crate) redact: Redact,
+    /// Most bytes that may be expanded from a case's archives, e.g. 20G
+    #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Reading")]
+    pub(crate) max_total: Option<u64>,
+}
+
+/// What goes in and how it is read.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Reading {
+    #[command(flatten)]
+    pub(crate) sources: Sources,
     /// Who describes the events of a trace
     #[arg(long, value_enum, default_value_t = EtlBackend::Portable, help_heading = "Reading")]
     pub(crate) etl_backend: EtlBackend,
@@ -148,9 +158,6 @@ pub(crate) struct Reading {
     /// Threads to use [default: one per core]
     #[arg(long, value_name = "N", help_heading = "Reading")]
     pub(crate) jobs: Option<usize>,
-    /// Most bytes that may be expanded from archives, e.g. 20G
-    #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Reading")]
-    pub(crate) max_total: Option<u64>,
     /// Memory that decoded rows and open streams may take, e.g. 2G; what goes beyond is counted and reported, not kept
     #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Reading")]
     pub(crate) memory_limit: Option<u64>,
@@ -321,7 +328,7 @@ pub(crate) struct TimelineArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct Query {
-    /// Finished case folders, then the SQL
+    /// Finished case folders, or one batch output (folder, s3://…, az://…), then the SQL
     #[arg(required = true, num_args = 2.., value_name = "CASE… SQL")]
     pub(crate) cases_and_sql: Vec<String>,
     #[arg(long, value_enum, default_value_t = QueryFormat::Table)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use casetrace_batch::{BundleId, JobKey, Location, Shard, parse_duration};
 use clap::{Args, Subcommand, ValueEnum};
 
-use crate::args::{Redact, parse_size, parse_time};
+use crate::args::{Sources, parse_size, parse_time};
 
 #[derive(Debug, Args)]
 pub(crate) struct Batch {
@@ -64,29 +64,13 @@ pub(crate) struct Places {
     pub(crate) stable_for: Option<Duration>,
 }
 
-/// What decides over results besides the content.
+/// How each case is analysed.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Analysis {
-    /// Folder with own rules, on top of the built-in ones
-    #[arg(long, value_name = "DIR", help_heading = "Analysis")]
-    pub(crate) rules: Option<PathBuf>,
-    /// File with passwords for encrypted SAZ and ZIP members, one a line
-    #[arg(long, value_name = "FILE", help_heading = "Analysis")]
-    pub(crate) password_file: Option<PathBuf>,
-    /// Folder with TMF files, to decode WPP messages
-    #[arg(long, value_name = "DIR", help_heading = "Analysis")]
-    pub(crate) tmf: Option<PathBuf>,
-    /// Folder with provider manifests (.man, .xml)
-    #[arg(long, value_name = "DIR", help_heading = "Analysis")]
-    pub(crate) manifests: Option<PathBuf>,
-    /// What to hide in every output
-    #[arg(long, value_enum, default_value_t = Redact::Secrets, help_heading = "Analysis")]
-    pub(crate) redact: Redact,
-    /// Most bytes that may be expanded from one case's archives, e.g. 20G
-    #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Analysis")]
-    pub(crate) max_total: Option<u64>,
+    #[command(flatten)]
+    pub(crate) sources: Sources,
     /// Threads for one case [default: cores divided by --jobs]
-    #[arg(long, value_name = "N", help_heading = "Analysis")]
+    #[arg(long, value_name = "N", help_heading = "Reading")]
     pub(crate) threads: Option<usize>,
 }
 
@@ -246,6 +230,18 @@ fn location(text: &str) -> Result<Location, String> {
     Location::parse(text).map_err(|error| error.to_string())
 }
 
+/// For what reads files in place.
+fn folder(text: &str) -> Result<PathBuf, String> {
+    match location(text)? {
+        Location::Folder(folder) => Ok(folder),
+        Location::Store(_) => Err(
+            "this works on folders: copy the output here first (aws s3 sync, az storage blob download-batch), \
+             or ask single questions with `casetrace query`"
+                .to_owned(),
+        ),
+    }
+}
+
 fn bundle(text: &str) -> Result<BundleId, String> {
     BundleId::parse(text).ok_or_else(|| format!("{text:?} is no case's name; `batch plan` lists them"))
 }
@@ -256,8 +252,8 @@ fn key(text: &str) -> Result<JobKey, String> {
 
 #[derive(Debug, Args)]
 pub(crate) struct FleetReport {
-    /// Folder with the results
-    #[arg(long, value_name = "PATH")]
+    /// Folder with the results; of an object store, make a local copy first
+    #[arg(long, value_name = "PATH", value_parser = folder)]
     pub(crate) out: PathBuf,
     /// Only cases whose last record is at or after this time (RFC 3339)
     #[arg(long, value_name = "TIME", value_parser = parse_time)]

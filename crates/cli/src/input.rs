@@ -15,7 +15,8 @@ const MAX_SCHEMA_FILE: u64 = 64 << 20;
 /// Settings of a run.
 pub(crate) fn settings(reading: &Reading) -> Result<Settings, Failure> {
     let mut settings = Settings::new().map_err(Failure::Internal)?;
-    settings.redact = match reading.redact {
+    let sources = &reading.sources;
+    settings.redact = match sources.redact {
         Redact::Secrets => Mode::Secrets,
         Redact::Identity => Mode::Identity,
         Redact::None => Mode::None,
@@ -23,18 +24,18 @@ pub(crate) fn settings(reading: &Reading) -> Result<Settings, Failure> {
     if let Some(jobs) = reading.jobs {
         settings.jobs = jobs.clamp(1, 256);
     }
-    if let Some(total) = reading.max_total {
+    if let Some(total) = sources.max_total {
         settings.limits.max_total_bytes = total;
     }
     settings.memory_limit = reading.memory_limit.map(memory_limit).transpose()?;
     settings.etl_backend = backend(reading.etl_backend)?;
-    if let Some(path) = &reading.password_file {
+    if let Some(path) = &sources.password_file {
         settings.passwords = passwords(path)?;
     }
-    if let Some(folder) = &reading.manifests {
+    if let Some(folder) = &sources.manifests {
         settings.manifests = texts(folder, &["man", "xml"])?;
     }
-    if let Some(folder) = &reading.tmf {
+    if let Some(folder) = &sources.tmf {
         settings.tmf = texts(folder, &["tmf"])?;
     }
     Ok(settings)

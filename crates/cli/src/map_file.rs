@@ -23,7 +23,7 @@ pub(crate) fn open(reading: &Reading) -> Result<Option<MapFile>, Failure> {
     let Some(path) = &reading.redaction_map else {
         return Ok(None);
     };
-    if reading.redact != Redact::Identity {
+    if reading.sources.redact != Redact::Identity {
         return Err(Failure::Usage(
             "--redaction-map needs --redact identity: nothing else replaces names".to_owned(),
         ));

@@ -12,6 +12,9 @@ use crate::batch_args::{Analysis, Bounds, Places};
 use crate::exit::Failure;
 use crate::{input, pack};
 
+/// Variables that size the pools of libraries: they would take every core for each case, however many cases run beside.
+const THREAD_POOLS: [&str; 2] = ["RAYON_NUM_THREADS", "POLARS_MAX_THREADS"];
+
 /// Everything a run, plan or single job needs; `jobs` cases will share the machine.
 pub(super) fn settings(
     places: &Places,
@@ -62,13 +65,9 @@ fn read_config(path: &Path) -> Result<String, Failure> {
 /// The reading options as the other verbs have them.
 pub(super) fn reading(analysis: &Analysis) -> Reading {
     Reading {
+        sources: analysis.sources.clone(),
         redaction_map: None,
-        password_file: analysis.password_file.clone(),
-        tmf: analysis.tmf.clone(),
-        manifests: analysis.manifests.clone(),
-        redact: analysis.redact,
         jobs: analysis.threads,
-        max_total: analysis.max_total,
         // Cases run in processes of their own, whose limits the batch sets.
         memory_limit: None,
         etl_backend: EtlBackend::Portable,
@@ -85,7 +84,7 @@ fn versions(analysis: &Analysis, common: &Common) -> Result<Versions, Failure> {
     }
     Ok(Versions {
         tool: env!("CARGO_PKG_VERSION").to_owned(),
-        rules: pack::version(analysis.rules.as_deref())?,
+        rules: pack::version(common.rules.as_deref())?,
         settings: format!(
             "lang={} redact={} max_total={} passwords={} schemas={}",
             language(common.lang),
@@ -105,7 +104,7 @@ fn language(lang: Lang) -> &'static str {
 }
 
 fn redaction(analysis: &Analysis) -> String {
-    let value = analysis.redact.to_possible_value();
+    let value = analysis.sources.redact.to_possible_value();
     value.map(|value| value.get_name().to_owned()).unwrap_or_default()
 }
 
@@ -120,14 +119,14 @@ fn child(analysis: &Analysis, common: &Common, jobs: usize) -> Result<ChildComma
         .to_vec();
     arguments.push(format!("--redact={}", redaction(analysis)));
     arguments.push(format!("--threads={threads}"));
-    if let Some(total) = analysis.max_total {
+    if let Some(total) = analysis.sources.max_total {
         arguments.push(format!("--max-total={total}"));
     }
     let paths = [
-        ("--rules", &analysis.rules),
-        ("--password-file", &analysis.password_file),
-        ("--tmf", &analysis.tmf),
-        ("--manifests", &analysis.manifests),
+        ("--rules", &common.rules),
+        ("--password-file", &analysis.sources.password_file),
+        ("--tmf", &analysis.sources.tmf),
+        ("--manifests", &analysis.sources.manifests),
     ];
     for (name, path) in paths {
         if let Some(path) = path {
@@ -135,5 +134,10 @@ fn child(analysis: &Analysis, common: &Common, jobs: usize) -> Result<ChildComma
             arguments.push(path.to_string_lossy().into_owned());
         }
     }
-    Ok(ChildCommand { program, arguments })
+    let environment = THREAD_POOLS.map(|name| (name.to_owned(), threads.to_string()));
+    Ok(ChildCommand {
+        program,
+        arguments,
+        environment: environment.to_vec(),
+    })
 }

@@ -17,7 +17,7 @@ use crate::{input, pack};
 pub(crate) fn run(args: &Worker, common: &Common) -> Result<(), Failure> {
     let work = CaseWork {
         settings: RefCell::new(input::settings(&reading(&args.analysis))?),
-        pack: pack::load(args.analysis.rules.as_deref())?,
+        pack: pack::load(common.rules.as_deref())?,
         lang: common.lang,
     };
     serve(&work);
