@@ -2,8 +2,9 @@
 //!
 //! A fenced block marked `sh` is run by the shell, all blocks of a page in order in one temporary folder that holds demo files
 //! under the names the pages use. `casetrace` is the built command; `cargo run -p casetrace --` stands for it too, and other
-//! cargo commands (which build and test the workspace, as whoever runs this test just did) do nothing. A block that can't be run has
-//! the line `<!-- not run: REASON -->` above it.
+//! cargo commands (which build and test the workspace, as whoever runs this test just did) do nothing. `/srv/uploads` is a share
+//! with one upload, `/mnt/results` what a batch published of it, both in the page's folder. A block that can't be run
+//! has the line `<!-- not run: REASON -->` above it.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "tests")]
@@ -107,12 +108,38 @@ fn files(folder: &Path, case: &Path) {
     ] {
         fs::copy(demo.join(from), folder.join(name)).unwrap();
     }
-    symlink(root().join("fixtures"), folder.join("fixtures")).unwrap();
+    for tree in ["fixtures", "pipelines"] {
+        symlink(root().join(tree), folder.join(tree)).unwrap();
+    }
     let finished = folder.join("upload.zip.casetrace");
     fs::create_dir(&finished).unwrap();
     for entry in fs::read_dir(case).unwrap() {
         let entry = entry.unwrap();
         fs::copy(entry.path(), finished.join(entry.file_name())).unwrap();
+    }
+}
+
+/// A share with one upload, which no page has to wait for.
+fn share(folder: &Path) {
+    let case = folder.join("contoso-42");
+    fs::create_dir_all(&case).unwrap();
+    let upload = root().join("fixtures/demo/hybrid-join-407/upload/dsregcmd-user.txt");
+    fs::copy(upload, case.join("dsregcmd-user.txt")).unwrap();
+    fs::write(folder.join("casetrace-batch.toml"), "stable_for = \"0s\"\n").unwrap();
+}
+
+/// What a page may take for granted under `/srv` and `/mnt`, if it speaks of them.
+fn places(folder: &Path, text: &str) {
+    if text.contains("/srv/uploads") {
+        share(&folder.join("srv/uploads"));
+    }
+    if text.contains("/mnt/results") {
+        share(&folder.join("mnt/cases"));
+        let published = run(
+            folder,
+            &["batch", "run", "--share", "mnt/cases", "--out", "mnt/results"],
+        );
+        assert!(published.status.success());
     }
 }
 
@@ -138,13 +165,17 @@ fn every_command_line_of_the_book_works() {
         let text = fs::read_to_string(&page).unwrap();
         let folder = work.path().join(number.to_string());
         files(&folder, &case);
+        places(&folder, &text);
         for block in blocks(&text) {
             if block.language != "sh" || block.reason.is_some() {
                 continue;
             }
             count += 1;
             let output = Command::new("sh")
-                .args(["-euc", &block.text])
+                .args([
+                    "-euc",
+                    &block.text.replace(" /srv/", " srv/").replace(" /mnt/", " mnt/"),
+                ])
                 .current_dir(&folder)
                 .env("PATH", &path)
                 .env("HOME", &folder)
