@@ -10,6 +10,7 @@
 //! (target.check)(b"\x00\x07\x01\x00\x00\x01");
 //! ```
 
+pub mod command;
 pub mod done;
 pub mod mutate;
 pub mod process;
@@ -34,6 +35,8 @@ pub struct Target {
     pub seeds: fn() -> Vec<Vec<u8>>,
     /// Extensions of corpus files that are seeds too.
     pub corpus: &'static [&'static str],
+    /// Folder of the crate it belongs to; inputs that failed once are kept below it.
+    pub home: &'static str,
 }
 
 const fn entry(
@@ -47,6 +50,7 @@ const fn entry(
         check,
         seeds,
         corpus,
+        home: env!("CARGO_MANIFEST_DIR"),
     }
 }
 

@@ -11,16 +11,16 @@ const MAX_CORPUS_SEED: u64 = 160 << 10;
 /// Corpus seeds of one target.
 const MAX_CORPUS_SEEDS: usize = 60;
 
-/// Where inputs that failed once are kept: a folder per target.
-pub fn regressions() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("regressions")
+/// Where inputs of a crate's targets that failed once are kept: a folder per target.
+pub fn regressions(home: &str) -> PathBuf {
+    Path::new(home).join("regressions")
 }
 
 /// Regression inputs of a target, by name.
 ///
 /// Errors: the folder is there, but it or a file in it can't be read.
 pub fn past(target: &Target) -> io::Result<Vec<(PathBuf, Vec<u8>)>> {
-    let folder = regressions().join(target.name);
+    let folder = regressions(target.home).join(target.name);
     if !folder.is_dir() {
         return Ok(Vec::new());
     }
@@ -39,7 +39,7 @@ pub fn past(target: &Target) -> io::Result<Vec<(PathBuf, Vec<u8>)>> {
 ///
 /// Errors: what the file system says.
 pub fn keep(target: &Target, input: &[u8]) -> io::Result<PathBuf> {
-    let folder = regressions().join(target.name);
+    let folder = regressions(target.home).join(target.name);
     fs::create_dir_all(&folder)?;
     let path = folder.join(format!("{:016x}", fingerprint(input)));
     fs::write(&path, input)?;

@@ -38,7 +38,7 @@ fn names_are_distinct_and_every_kept_input_has_its_target() {
     names.sort_unstable();
     names.dedup();
     assert_eq!(names.len(), TARGETS.len());
-    for entry in std::fs::read_dir(stored::regressions())
+    for entry in std::fs::read_dir(stored::regressions(env!("CARGO_MANIFEST_DIR")))
         .into_iter()
         .flatten()
         .flatten()

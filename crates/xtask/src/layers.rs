@@ -67,6 +67,7 @@ const TOP: &[&str] = &[
     "casetrace",
     "casetrace-xtask",
     "casetrace-fuzz",
+    "casetrace-fuzz-analysis",
     "casetrace-benches",
 ];
 

@@ -14,7 +14,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-pub use upload::{Desk, Tally};
+pub use upload::Desk;
 
 use crate::mutate::Dice;
 use crate::process;
@@ -28,6 +28,25 @@ const PLACES: (u64, u64) = (2, 400);
 const MAX_FILE: u64 = 40 << 20;
 /// Name of the sweep for [`Watch`].
 pub const NAME: &str = "sweep";
+
+/// Reads uploads: what a sweep damages goes through it.
+pub trait Reader {
+    /// Reads `data` as an uploaded file of this name; damage in it is no error.
+    ///
+    /// Errors: the file system's.
+    fn read(&self, name: &str, data: &[u8]) -> io::Result<Tally>;
+}
+
+/// What came of an upload.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Members, containers included.
+    pub members: usize,
+    /// Rows of all of them.
+    pub rows: usize,
+    /// Remarks of all of them.
+    pub diagnostics: usize,
+}
 
 /// How to sweep.
 #[derive(Debug, Clone)]
@@ -155,17 +174,16 @@ pub fn plan(sizes: &[u64], variants: u64) -> Vec<u64> {
 /// Sweeps what the log does not know yet. Gives the sum of the log.
 ///
 /// Errors: files that can't be read, and the log's own.
-pub fn run(folders: &[PathBuf], settings: &Settings) -> io::Result<Line> {
+pub fn run(reader: &dyn Reader, folders: &[PathBuf], settings: &Settings) -> io::Result<Line> {
     let files = files(folders)?;
     let sizes: Vec<u64> = files.iter().map(|(_, size)| *size).collect();
     let done = logged(&settings.log)?;
-    let desk = Desk::new()?;
     for ((path, _), places) in files.iter().zip(plan(&sizes, settings.variants)) {
         let name = path.display().to_string();
         if done.contains(&name) {
             continue;
         }
-        let line = sweep(&desk, path, places, settings)?;
+        let line = sweep(reader, path, places, settings)?;
         append(&settings.log, &line.text(&name))?;
     }
     total(&settings.log)
@@ -203,7 +221,7 @@ pub fn total(log: &Path) -> io::Result<Line> {
     Ok(sum)
 }
 
-fn sweep(desk: &Desk, path: &Path, places: u64, settings: &Settings) -> io::Result<Line> {
+fn sweep(reader: &dyn Reader, path: &Path, places: u64, settings: &Settings) -> io::Result<Line> {
     let data = fs::read(path)?;
     let name = path
         .file_name()
@@ -211,7 +229,7 @@ fn sweep(desk: &Desk, path: &Path, places: u64, settings: &Settings) -> io::Resu
         .to_string_lossy()
         .into_owned();
     let mut sweep = Sweep {
-        desk,
+        reader,
         name,
         settings,
         line: Line::default(),
@@ -232,7 +250,7 @@ fn sweep(desk: &Desk, path: &Path, places: u64, settings: &Settings) -> io::Resu
 }
 
 struct Sweep<'a> {
-    desk: &'a Desk,
+    reader: &'a dyn Reader,
     name: String,
     settings: &'a Settings,
     line: Line,
@@ -271,7 +289,7 @@ impl Sweep<'_> {
     fn read(&mut self, variant: &[u8], at: usize, what: &str) -> Option<Tally> {
         self.settings.watch.set(Some((NAME, variant)));
         let (started, cpu) = (Instant::now(), process::cpu_s());
-        let result = guarded(|| self.desk.read(&self.name, variant));
+        let result = guarded(|| self.reader.read(&self.name, variant));
         let took = used(started, cpu);
         self.settings.watch.set(None);
         self.line.variants += 1;

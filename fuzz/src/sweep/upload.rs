@@ -10,19 +10,10 @@ use casetrace_model::{Diagnostic, Limits, Packet, PacketSink, Row, Sink, Source}
 use casetrace_pcap::Analyzer;
 use casetrace_redact::{Mode, Redactor};
 
+use super::{Reader, Tally};
+
 /// Session parts above this are not read into memory.
 const MAX_PART: u64 = 64 << 20;
-
-/// What came of an upload.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// Members, containers included.
-    pub members: usize,
-    /// Rows of all of them.
-    pub rows: usize,
-    /// Remarks of all of them.
-    pub diagnostics: usize,
-}
 
 /// A place for one upload at a time.
 pub struct Desk {
@@ -46,10 +37,13 @@ impl Desk {
         })
     }
 
-    /// Reads `data` as an uploaded file of this name.
-    ///
-    /// Errors: the temporary folder's; damage in `data` is none.
-    pub fn read(&self, name: &str, data: &[u8]) -> io::Result<Tally> {
+    fn work(&self) -> PathBuf {
+        self.folder.path().join("work")
+    }
+}
+
+impl Reader for Desk {
+    fn read(&self, name: &str, data: &[u8]) -> io::Result<Tally> {
         let upload = self.folder.path().join(name);
         fs::write(&upload, data)?;
         let options = Options {
@@ -72,10 +66,6 @@ impl Desk {
         }
         fs::remove_file(&upload)?;
         Ok(out.tally)
-    }
-
-    fn work(&self) -> PathBuf {
-        self.folder.path().join("work")
     }
 }
 

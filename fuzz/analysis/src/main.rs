@@ -1,0 +1,76 @@
+//! `casetrace-fuzz-analysis`: what stands above the decoders, under damage.
+
+mod case;
+mod seeds;
+mod targets;
+mod upload;
+
+use std::io;
+use std::process::ExitCode;
+
+use casetrace_fuzz::Target;
+use casetrace_fuzz::command::{self, Set};
+use casetrace_fuzz::sweep::Reader;
+
+const fn entry(name: &'static str, check: fn(&[u8]), seeds: fn() -> Vec<Vec<u8>>) -> Target {
+    Target {
+        name,
+        check,
+        seeds,
+        corpus: &[],
+        home: env!("CARGO_MANIFEST_DIR"),
+    }
+}
+
+const TARGETS: &[Target] = &[
+    entry("rules_file", targets::rules_file, seeds::rules),
+    entry("sigma_rule", targets::sigma_rule, seeds::sigma),
+    entry("report_template", targets::report_template, seeds::templates),
+    entry("query", targets::query, seeds::queries),
+    entry("finished_case", targets::finished_case, seeds::finished),
+];
+
+static SET: Set = Set {
+    targets: TARGETS,
+    reader,
+    finish: targets::clean,
+};
+
+fn reader() -> io::Result<Box<dyn Reader>> {
+    Ok(Box::new(upload::Whole::new()?))
+}
+
+fn main() -> ExitCode {
+    command::main(&SET)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use casetrace_fuzz::session::{self, Settings, Watch};
+
+    use super::*;
+
+    #[test]
+    fn properties_hold_on_seeds_past_failures_and_damage() {
+        let settings = Settings {
+            time: Duration::from_secs(4),
+            cpu: None,
+            executions: 20,
+            seed: 7,
+            slow: Duration::from_mins(1),
+            corpus: false,
+            keep: false,
+            watch: Watch::default(),
+        };
+        let mut failures = Vec::new();
+        for target in TARGETS {
+            let outcome = session::run(target, &settings);
+            assert!(outcome.executions > 0, "{} has no seeds", target.name);
+            failures.extend(outcome.crashes.into_iter().map(|crash| (target.name, crash.told)));
+        }
+        targets::clean();
+        assert!(failures.is_empty(), "{failures:#?}");
+    }
+}
