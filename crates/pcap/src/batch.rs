@@ -17,39 +17,32 @@ pub(crate) enum Span {
     Joined(u32, u32),
 }
 
+/// Shares of the shards that are worked on independently; a power of two, at most as many as shards.
+pub(crate) const LANES: usize = 8;
+
 /// A unit, its number in the batch, and its payload.
 pub(crate) type Item = (u32, Unit, Span);
 
 /// Packets of one read buffer.
+#[derive(Default)]
 pub(crate) struct Batch {
     pub(crate) data: Vec<u8>,
     joined: Vec<u8>,
     units: u32,
-    /// The units of each worker.
-    pub(crate) shares: Vec<Vec<Item>>,
-    /// What each worker made of its share.
-    pub(crate) outputs: Vec<Mutex<Output>>,
+    /// The units of each lane.
+    pub(crate) shares: [Vec<Item>; LANES],
+    /// What came of each lane's share.
+    outputs: [Mutex<Output>; LANES],
 }
 
-/// What one worker made of one batch.
+/// What came of one lane's share of one batch.
 #[derive(Default)]
 pub(crate) struct Output {
     pub(crate) rows: Vec<(Place, Row)>,
     pub(crate) resolved: Vec<(Place, Text, Text)>,
-    pub(crate) evicted: u64,
 }
 
 impl Batch {
-    pub(crate) fn new(threads: usize) -> Self {
-        Self {
-            data: Vec::new(),
-            joined: Vec::new(),
-            units: 0,
-            shares: (0..threads).map(|_| Vec::new()).collect(),
-            outputs: (0..threads).map(|_| Mutex::default()).collect(),
-        }
-    }
-
     pub(crate) fn push(&mut self, unit: &Unit, span: Span) {
         let number = self.units;
         self.units += 1;
@@ -59,15 +52,14 @@ impl Batch {
                 .for_each(|share| share.push((number, *unit, span)));
             return;
         }
-        let owner = usize::from(unit.shard) % self.shares.len().max(1);
-        if let Some(share) = self.shares.get_mut(owner) {
+        if let Some(share) = self.shares.get_mut(usize::from(unit.shard) % LANES) {
             share.push((number, *unit, span));
         }
     }
 
-    /// A worker that panicked leaves what it had; the scope will say that it did.
-    pub(crate) fn output(&self, worker: usize) -> Option<MutexGuard<'_, Output>> {
-        let output = self.outputs.get(worker)?;
+    /// A thread that panicked leaves what it had; the scope will say that it did.
+    pub(crate) fn output(&self, lane: usize) -> Option<MutexGuard<'_, Output>> {
+        let output = self.outputs.get(lane)?;
         Some(output.lock().unwrap_or_else(PoisonError::into_inner))
     }
 

@@ -8,7 +8,7 @@ use crate::analyzer::{Analyzer, Options};
 use crate::batch::Collector;
 use crate::file::{Capture, FileSink};
 use crate::finisher::Finisher;
-use crate::parallel::Pool;
+use crate::parallel::{Crew, Pool};
 use crate::router::Router;
 
 /// Bytes read at a time: small enough to stay in a core's own cache between reading and decoding. With several threads
@@ -38,7 +38,7 @@ pub fn decode(input: &mut dyn Read, options: &Options, sink: &mut dyn Sink) -> I
         return Inspection::default();
     };
     let mut remarks = Remarks::new(options.limits.max_diagnostics);
-    let mut inspection = if options.threads > 1 {
+    let mut inspection = if options.threads > 1 || std::env::var_os("ZZ_CREW").is_some() {
         on_threads(&mut reader, &mut capture, options, sink, &mut remarks)
     } else {
         on_this_thread(&mut reader, &mut capture, options, sink, &mut remarks)
@@ -83,8 +83,9 @@ fn on_threads(
 ) -> Inspection {
     let mut router = Router::new();
     let mut finisher = Finisher::new(sink);
+    let crew = Crew::new(options);
     let evicted = std::thread::scope(|scope| {
-        let mut pool = Pool::start(scope, options, options.threads);
+        let mut pool = Pool::start(scope, &crew, options.threads);
         while reader.fill(capture.wants(), sink) {
             let eof = reader.eof;
             let bytes = reader.bytes();

@@ -19,6 +19,7 @@
 mod analyzer;
 mod app;
 mod batch;
+mod board;
 mod decode;
 mod dns;
 mod emit;

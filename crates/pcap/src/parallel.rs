@@ -1,75 +1,110 @@
 //! Shards over several threads, with the rows in the order one thread would give.
 //!
-//! The calling thread reads, opens frames and merges; each worker owns every n-th shard and gets its share of every
-//! batch. A batch is the read buffer itself plus one small record a packet, so packet bytes are not copied; rows travel
+//! The calling thread reads, opens frames and merges, and works on lanes like all others whenever enough has been read
+//! ahead. A batch is the read buffer itself plus one small record a packet, so packet bytes are not copied; rows travel
 //! back in the batch, so that buffers are used again. Bounded: a few batches are under way at a time.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use casetrace_model::{Row, Sink};
 
 use crate::analyzer::Options;
-use crate::batch::{Batch, Output, Span};
+use crate::batch::{Batch, LANES, Output, Span};
+use crate::board::{Board, Task};
 use crate::emit::{Emit, Place};
 use crate::finisher::Finisher;
 use crate::shard::{SHARDS, Shard};
 use crate::unit::{Unit, What};
 
-/// Batches that workers may lag behind. A worker runs dry when its share of a few batches in a row is small; with 256 KiB each
-/// this is still little memory.
-const MAX_LAG: usize = 8;
+/// Batches read ahead for each further thread; few, so that they are still in the processor's cache when their turn comes.
+const AHEAD: usize = 4;
 
-/// Workers and the channels to and from them.
-pub(crate) struct Pool {
-    inputs: Vec<SyncSender<Arc<Batch>>>,
-    done: Vec<Receiver<()>>,
-    /// Batches whose rows are due, oldest first.
-    under_way: VecDeque<Arc<Batch>>,
-    spare: Vec<Batch>,
-    /// Conversations written out early for lack of room, as far as batches came back.
-    evicted: u64,
+/// What all threads of one capture share.
+pub(crate) struct Crew {
+    board: Board,
+    lanes: Vec<Mutex<Lane>>,
+    options: Options,
 }
 
-impl Pool {
-    /// Starts the workers of a scope.
+impl Crew {
+    pub(crate) fn new(options: &Options) -> Self {
+        Self {
+            board: Board::default(),
+            lanes: (0..LANES)
+                .map(|number| Mutex::new(Lane::new(options, number)))
+                .collect(),
+            options: *options,
+        }
+    }
+
+    /// A worker's life.
+    fn work(&self) {
+        let mut emit = Emit::new(self.options.source);
+        while let Some(task) = self.board.wait_for_task() {
+            self.run(&task, &mut emit);
+        }
+    }
+
+    fn run(&self, task: &Task<'_>, emit: &mut Emit) {
+        let (Some(batch), Some(mut lane)) = (task.batch(), self.lane(task.lane)) else {
+            return;
+        };
+        lane.run(batch, task.lane, emit);
+    }
+
+    /// A thread that panicked leaves the lane as it was; the scope will say that it did.
+    fn lane(&self, number: usize) -> Option<MutexGuard<'_, Lane>> {
+        let lane = self.lanes.get(number)?;
+        Some(lane.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn evicted(&self) -> u64 {
+        let lanes = (0..LANES).filter_map(|number| self.lane(number));
+        lanes
+            .map(|lane| lane.shards.iter().map(|shard| shard.evicted).sum::<u64>())
+            .sum()
+    }
+}
+
+/// The calling thread's side of a crew.
+pub(crate) struct Pool<'a> {
+    crew: &'a Crew,
+    emit: Emit,
+    /// Batches whose rows are due, oldest first.
+    under_way: VecDeque<Arc<Batch>>,
+    ahead: usize,
+    spare: Vec<Batch>,
+}
+
+impl<'a> Pool<'a> {
+    /// Starts the further threads of a scope.
     pub(crate) fn start<'scope>(
         scope: &'scope std::thread::Scope<'scope, '_>,
-        options: &Options,
+        crew: &'scope Crew,
         threads: usize,
-    ) -> Self {
-        let threads = threads.min(SHARDS);
-        let mut pool = Self {
-            inputs: Vec::new(),
-            done: Vec::new(),
-            under_way: VecDeque::new(),
-            spare: Vec::new(),
-            evicted: 0,
-        };
-        for number in 0..threads {
-            let (input, batches) = sync_channel::<Arc<Batch>>(MAX_LAG + 1);
-            // Roomy enough never to block a worker: one word a batch under way, and the last.
-            let (finished, done) = sync_channel(MAX_LAG + 4);
-            let options = *options;
-            scope.spawn(move || {
-                Worker::new(&options, number, threads).run(&batches, &finished);
-            });
-            pool.inputs.push(input);
-            pool.done.push(done);
+    ) -> Pool<'scope> {
+        let further = threads.clamp(1, LANES) - 1;
+        for _ in 0..further {
+            scope.spawn(|| crew.work());
         }
-        pool
+        Pool {
+            crew,
+            emit: Emit::new(crew.options.source),
+            under_way: VecDeque::new(),
+            ahead: AHEAD * further,
+            spare: Vec::new(),
+        }
     }
 
     /// An empty batch, and a buffer for what is read next; both were in use before if possible.
     pub(crate) fn spare(&mut self) -> (Batch, Vec<u8>) {
-        let threads = self.inputs.len();
-        let mut batch = self.spare.pop().unwrap_or_else(|| Batch::new(threads));
+        let mut batch = self.spare.pop().unwrap_or_default();
         let buffer = std::mem::take(&mut batch.data);
         (batch, buffer)
     }
 
-    /// Hands a batch to all workers; writes out the oldest if too many are under way.
+    /// Hands a batch to all lanes; works along and writes out the oldest while too many are under way.
     pub(crate) fn submit(
         &mut self,
         data: Vec<u8>,
@@ -79,33 +114,41 @@ impl Pool {
     ) {
         batch.data = data;
         let batch = Arc::new(batch);
-        for input in &self.inputs {
-            // A worker that is gone has panicked; the scope will say so.
-            let _ = input.send(Arc::clone(&batch));
-        }
+        self.crew.board.submit(&batch);
         self.under_way.push_back(batch);
-        if self.under_way.len() > MAX_LAG {
-            self.collect(finisher, sink);
+        self.collect(self.ahead, finisher, sink);
+    }
+
+    /// Writes out batches that are done, and works on the others until at most `ahead` are under way.
+    fn collect(&mut self, ahead: usize, finisher: &mut Finisher, sink: &mut dyn Sink) {
+        let board = &self.crew.board;
+        while !self.under_way.is_empty() {
+            if board.retire() {
+                self.write(finisher, sink);
+            } else if self.under_way.len() <= ahead {
+                return;
+            } else if let Some(task) = board.claim() {
+                self.crew.run(&task, &mut self.emit);
+            } else {
+                board.wait_for_news();
+            }
         }
     }
 
-    /// Waits for the oldest batch and writes out its rows.
-    fn collect(&mut self, finisher: &mut Finisher, sink: &mut dyn Sink) {
-        for done in &self.done {
-            let _ = done.recv();
-        }
+    /// Writes out the rows of the oldest batch.
+    fn write(&mut self, finisher: &mut Finisher, sink: &mut dyn Sink) {
         let Some(batch) = self.under_way.pop_front() else {
             return;
         };
-        self.evicted += merge(&batch, finisher, sink);
-        // Workers let go of a batch before they say that they are done.
+        merge(&batch, finisher, sink);
+        // All others let go of a batch before it counts as done.
         if let Some(mut batch) = Arc::into_inner(batch) {
             batch.clear();
             self.spare.push(batch);
         }
     }
 
-    /// Ends the workers and writes out everything; returns how many conversations were evicted.
+    /// Writes out everything and ends the other threads; returns how many conversations were evicted.
     pub(crate) fn finish(mut self, finisher: &mut Finisher, sink: &mut dyn Sink, now_ns: i64) -> u64 {
         // One after the other: the rows of all open conversations at once would be most of the memory used.
         for shard in 0..SHARDS {
@@ -113,91 +156,76 @@ impl Pool {
             batch.push(&Unit::end(shard as u8, now_ns), Span::Joined(0, 0));
             self.submit(buffer, batch, finisher, sink);
         }
-        self.inputs.clear();
-        while !self.under_way.is_empty() {
-            self.collect(finisher, sink);
-        }
-        self.evicted
+        self.collect(0, finisher, sink);
+        self.crew.evicted()
     }
 }
 
-/// One thread and its shards.
-struct Worker {
-    number: usize,
-    threads: usize,
+impl Drop for Pool<'_> {
+    /// Also when the sink panics: the scope waits for the other threads.
+    fn drop(&mut self) {
+        self.crew.board.close();
+    }
+}
+
+/// Every n-th shard.
+struct Lane {
     shards: Vec<Shard>,
-    emit: Emit,
-    evicted: u64,
 }
 
-impl Worker {
-    fn new(options: &Options, number: usize, threads: usize) -> Self {
+impl Lane {
+    fn new(options: &Options, number: usize) -> Self {
+        let shards = (number..SHARDS).step_by(LANES);
         Self {
-            number,
-            threads,
-            shards: (number..SHARDS)
-                .step_by(threads)
-                .map(|_| Shard::new(&options.limits))
-                .collect(),
-            emit: Emit::new(options.source),
-            evicted: 0,
+            shards: shards.map(|_| Shard::new(&options.limits)).collect(),
         }
     }
 
-    fn run(&mut self, batches: &Receiver<Arc<Batch>>, finished: &SyncSender<()>) {
-        while let Ok(batch) = batches.recv() {
-            for (number, unit, span) in batch.shares.get(self.number).into_iter().flatten() {
-                self.unit(*number, unit, batch.payload(*span));
-            }
-            if let Some(mut output) = batch.output(self.number) {
-                // The batch's old lists are empty and have room.
-                std::mem::swap(&mut output.rows, &mut self.emit.rows);
-                std::mem::swap(&mut output.resolved, &mut self.emit.resolved);
-                output.evicted = std::mem::take(&mut self.evicted);
-            }
-            drop(batch);
-            if finished.send(()).is_err() {
-                return;
-            }
+    fn run(&mut self, batch: &Batch, lane: usize, emit: &mut Emit) {
+        let Some(mut output) = batch.output(lane) else {
+            return;
+        };
+        // The batch's old lists are empty and have room.
+        std::mem::swap(&mut output.rows, &mut emit.rows);
+        std::mem::swap(&mut output.resolved, &mut emit.resolved);
+        for (number, unit, span) in batch.shares.get(lane).into_iter().flatten() {
+            self.unit(lane, *number, unit, batch.payload(*span), emit);
         }
+        std::mem::swap(&mut output.rows, &mut emit.rows);
+        std::mem::swap(&mut output.resolved, &mut emit.resolved);
     }
 
-    fn unit(&mut self, number: u32, unit: &Unit, payload: &[u8]) {
+    fn unit(&mut self, lane: usize, number: u32, unit: &Unit, payload: &[u8], emit: &mut Emit) {
         if let What::Tick = unit.what {
             for (i, shard) in self.shards.iter_mut().enumerate() {
-                let shard_number = (self.number + i * self.threads) as u8;
-                self.emit.place = Place {
+                emit.place = Place {
                     unit: number,
-                    shard: shard_number,
+                    shard: (lane + i * LANES) as u8,
                 };
-                shard.unit(&mut self.emit, unit, payload);
+                shard.unit(emit, unit, payload);
             }
             return;
         }
-        self.emit.place = Place {
+        emit.place = Place {
             unit: number,
             shard: unit.shard,
         };
-        if let Some(shard) = self.shards.get_mut(usize::from(unit.shard) / self.threads) {
-            shard.unit(&mut self.emit, unit, payload);
-            if let What::End = unit.what {
-                self.evicted += shard.evicted;
-            }
+        if let Some(shard) = self.shards.get_mut(usize::from(unit.shard) / LANES) {
+            shard.unit(emit, unit, payload);
         }
     }
 }
 
-/// Rows of all workers in the order of their packets; returns how many conversations were evicted.
-fn merge(batch: &Batch, finisher: &mut Finisher, sink: &mut dyn Sink) -> u64 {
-    let mut outputs: Vec<_> = (0..batch.outputs.len())
-        .filter_map(|worker| batch.output(worker))
-        .collect();
-    let evicted = outputs.iter().map(|output| output.evicted).sum();
+/// Writes out the rows of all lanes in the order of their packets.
+fn merge(batch: &Batch, finisher: &mut Finisher, sink: &mut dyn Sink) {
+    let mut outputs: Vec<_> = (0..LANES).filter_map(|lane| batch.output(lane)).collect();
     let (mut names, mut queues) = (Vec::new(), Vec::new());
     for output in &mut outputs {
-        let Output { rows, resolved, .. } = &mut **output;
+        let Output { rows, resolved } = &mut **output;
         names.append(resolved);
-        queues.push(rows.drain(..));
+        if !rows.is_empty() {
+            queues.push(rows.drain(..));
+        }
     }
     names.sort_by_key(|(place, _, _)| *place);
     let mut names = names.into_iter().peekable();
@@ -222,5 +250,4 @@ fn merge(batch: &Batch, finisher: &mut Finisher, sink: &mut dyn Sink) -> u64 {
     for (_, address, name) in names {
         finisher.resolved(address, name);
     }
-    evicted
 }

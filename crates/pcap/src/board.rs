@@ -1,0 +1,176 @@
+//! Who works on what: batches that wait for each lane, and the threads that take turns at them.
+//!
+//! A lane is a share of the shards. It is worked on by one thread at a time, batch after batch in file order, by
+//! whichever thread is free: no thread is bound to a lane, so that an uneven share of the traffic leaves none idle.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use crate::batch::{Batch, LANES};
+
+/// Batches to do, and threads that wait for them.
+#[derive(Default)]
+pub(crate) struct Board {
+    state: Mutex<State>,
+    /// There is something to do, or nothing will ever be again.
+    work: Condvar,
+    /// A batch is done.
+    done: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    lanes: [Lane; LANES],
+    /// Lanes that have not finished the batch, of each batch under way; oldest first.
+    left: VecDeque<usize>,
+    /// Number of the oldest batch under way.
+    oldest: u64,
+    /// Threads that wait: a signal costs a system call, so it is only given to somebody.
+    idle: usize,
+    collector_waits: bool,
+    over: bool,
+}
+
+#[derive(Default)]
+struct Lane {
+    waiting: VecDeque<(u64, Arc<Batch>)>,
+    busy: bool,
+}
+
+/// One batch's share of one lane, to be worked off by the thread that holds this.
+pub(crate) struct Task<'a> {
+    board: &'a Board,
+    pub(crate) lane: usize,
+    number: u64,
+    batch: Option<Arc<Batch>>,
+}
+
+impl Task<'_> {
+    pub(crate) fn batch(&self) -> Option<&Batch> {
+        self.batch.as_deref()
+    }
+}
+
+impl Drop for Task<'_> {
+    /// Also runs when the work panics: nobody waits for it then, and the scope of the threads says what happened.
+    fn drop(&mut self) {
+        // Let go of before the batch counts as done, so that the collector is its only owner.
+        self.batch = None;
+        self.board.finished(self.lane, self.number);
+    }
+}
+
+impl Board {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hands a batch to all lanes that have units in it.
+    pub(crate) fn submit(&self, batch: &Arc<Batch>) {
+        let mut state = self.lock();
+        let number = state.oldest + state.left.len() as u64;
+        let mut left = 0;
+        for (lane, share) in state.lanes.iter_mut().zip(&batch.shares) {
+            if !share.is_empty() {
+                lane.waiting.push_back((number, Arc::clone(batch)));
+                left += 1;
+            }
+        }
+        state.left.push_back(left);
+        let wake = state.idle > 0;
+        drop(state);
+        if wake {
+            self.work.notify_all();
+        }
+    }
+
+    /// Something to do now, of the oldest batch that has any.
+    pub(crate) fn claim(&self) -> Option<Task<'_>> {
+        let mut state = self.lock();
+        self.take(&mut state)
+    }
+
+    /// Something to do, waited for; `None` when nothing will come any more.
+    pub(crate) fn wait_for_task(&self) -> Option<Task<'_>> {
+        let mut state = self.lock();
+        loop {
+            if let Some(task) = self.take(&mut state) {
+                return Some(task);
+            }
+            if state.over {
+                return None;
+            }
+            state.idle += 1;
+            state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.idle -= 1;
+        }
+    }
+
+    fn take(&self, state: &mut State) -> Option<Task<'_>> {
+        let free = state.lanes.iter_mut().enumerate().filter(|(_, lane)| !lane.busy);
+        let (_, at, lane) = free
+            .filter_map(|(at, lane)| Some((lane.waiting.front()?.0, at, lane)))
+            .min_by_key(|(number, at, _)| (*number, *at))?;
+        let (number, batch) = lane.waiting.pop_front()?;
+        lane.busy = true;
+        Some(Task {
+            board: self,
+            lane: at,
+            number,
+            batch: Some(batch),
+        })
+    }
+
+    fn finished(&self, lane: usize, number: u64) {
+        let mut state = self.lock();
+        let mut more = false;
+        if let Some(lane) = state.lanes.get_mut(lane) {
+            lane.busy = false;
+            more = !lane.waiting.is_empty();
+        }
+        let at = number.wrapping_sub(state.oldest) as usize;
+        if let Some(left) = state.left.get_mut(at) {
+            *left -= 1;
+        }
+        let (done, wake) = (
+            state.collector_waits && (more || state.left.front() == Some(&0)),
+            more && state.idle > 0,
+        );
+        drop(state);
+        if done {
+            self.done.notify_all();
+        }
+        if wake {
+            self.work.notify_one();
+        }
+    }
+
+    /// True if the oldest batch is done; it is no longer counted then.
+    pub(crate) fn retire(&self) -> bool {
+        let mut state = self.lock();
+        let done = state.left.front() == Some(&0);
+        if done {
+            state.left.pop_front();
+            state.oldest += 1;
+        }
+        done
+    }
+
+    /// Waits until the oldest batch is done or there is something to do for it.
+    pub(crate) fn wait_for_news(&self) {
+        let mut state = self.lock();
+        let idle = |lane: &Lane| lane.busy || lane.waiting.is_empty();
+        if state.left.front().is_some_and(|left| *left > 0) && state.lanes.iter().all(idle) {
+            state.collector_waits = true;
+            state = self.done.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.collector_waits = false;
+        }
+        drop(state);
+    }
+
+    /// Nothing will come any more.
+    pub(crate) fn close(&self) {
+        self.lock().over = true;
+        self.work.notify_all();
+    }
+}
