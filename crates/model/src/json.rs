@@ -74,11 +74,18 @@ impl JsonObject {
     }
 
     fn key(&mut self, name: &str) {
-        if !self.is_empty() {
-            self.out.push(',');
+        let first = self.is_empty();
+        // Room for the punctuation and a short value too.
+        self.out.reserve(name.len() + 32);
+        if has_special(name.as_bytes()) {
+            self.out.push_str(if first { "" } else { "," });
+            escape_into(&mut self.out, name);
+            self.out.push(':');
+        } else {
+            self.out.push_str(if first { "\"" } else { ",\"" });
+            self.out.push_str(name);
+            self.out.push_str("\":");
         }
-        escape_into(&mut self.out, name);
-        self.out.push(':');
     }
 
     /// Adds a text member.
@@ -211,43 +218,40 @@ const SPECIAL: [bool; 256] = {
 
 /// True if a byte can't stand in a JSON string; looks at eight bytes at a time, because most texts need nothing.
 fn has_special(bytes: &[u8]) -> bool {
+    let (words, rest) = bytes.as_chunks::<8>();
+    // The last eight bytes are looked at whole, even if some of them were before.
+    let last = match bytes.last_chunk::<8>() {
+        Some(last) => special_in(*last),
+        None => return rest.iter().any(|byte| SPECIAL[usize::from(*byte)]),
+    };
+    words.iter().fold(last, |found, word| found | special_in(*word)) != 0
+}
+
+/// Not 0 if one of eight bytes can't stand in a JSON string.
+fn special_in(word: [u8; 8]) -> u64 {
     const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
     const ONES: u64 = 0x0101_0101_0101_0101;
     // The top bit of every byte that is zero: exact, because no sum carries into the next byte.
     let zero = |word: u64| !(((word & LOW) + LOW) | word) & !LOW;
-    let (words, rest) = bytes.as_chunks::<8>();
-    let found = words.iter().fold(0, |found, word| {
-        let word = u64::from_ne_bytes(*word);
-        let control = !(((word & LOW) + 0x60 * ONES) | word) & !LOW;
-        let quote = zero(word ^ (u64::from(b'"') * ONES));
-        let backslash = zero(word ^ (u64::from(b'\\') * ONES));
-        found | control | quote | backslash | zero(word ^ LOW)
-    });
-    found != 0 || rest.iter().any(|byte| SPECIAL[usize::from(*byte)])
+    let word = u64::from_ne_bytes(word);
+    let control = !(((word & LOW) + 0x60 * ONES) | word) & !LOW;
+    let quote = zero(word ^ (u64::from(b'"') * ONES));
+    let backslash = zero(word ^ (u64::from(b'\\') * ONES));
+    control | quote | backslash | zero(word ^ LOW)
 }
 
 /// Decimal digits, without the formatting machinery for what fits 64 bits.
 fn push_number(out: &mut String, value: i128) {
     use std::fmt::Write;
-    let Ok(mut rest) = u64::try_from(value.unsigned_abs()) else {
+    let mut digits = itoa::Buffer::new();
+    if let Ok(value) = u64::try_from(value) {
+        out.push_str(digits.format(value));
+    } else if let Ok(value) = i64::try_from(value) {
+        out.push_str(digits.format(value));
+    } else {
         // Writing to a String can't fail.
         let _ = write!(out, "{value}");
-        return;
-    };
-    let mut digits = [b'0'; 20];
-    let mut first = digits.len();
-    for slot in digits.iter_mut().rev() {
-        *slot = b'0' + (rest % 10) as u8;
-        rest /= 10;
-        first -= 1;
-        if rest == 0 {
-            break;
-        }
     }
-    if value < 0 {
-        out.push('-');
-    }
-    out.push_str(std::str::from_utf8(digits.get(first..).unwrap_or_default()).unwrap_or_default());
 }
 
 /// Appends `text` as a JSON string, quotes included.

@@ -100,10 +100,10 @@ impl Analyzer {
         router.route(packet, |unit, payload| {
             if let What::Tick = unit.what {
                 for shard in shards.iter_mut() {
-                    shard.unit(emit, unit, payload);
+                    shard.unit(emit, unit, None, payload);
                 }
             } else if let Some(shard) = shards.get_mut(usize::from(unit.shard)) {
-                shard.unit(emit, unit, payload);
+                shard.unit(emit, unit, None, payload);
             }
         });
         if !self.emit.rows.is_empty() {
@@ -123,8 +123,10 @@ impl Analyzer {
         let mut finisher = self.finisher.take().unwrap_or_else(|| Finisher::new(sink));
         finisher.processes.clone_from(&self.processes);
         for shard in &mut self.shards {
-            shard.finish(&mut self.emit, now_ns);
-            finisher.drain(&mut self.emit, sink);
+            for _ in 0..shard.slices() {
+                shard.finish(&mut self.emit, now_ns);
+                finisher.drain(&mut self.emit, sink);
+            }
         }
         if !self.interfaces.is_empty() {
             finisher

@@ -23,6 +23,9 @@ pub(crate) const LANES: usize = 8;
 /// A unit, its number in the batch, and its payload.
 pub(crate) type Item = (u32, Unit, Span);
 
+/// Rows with the place that brought them about.
+pub(crate) type Rows = Vec<(Place, Row)>;
+
 /// Packets of one read buffer.
 #[derive(Default)]
 pub(crate) struct Batch {
@@ -38,8 +41,15 @@ pub(crate) struct Batch {
 /// What came of one lane's share of one batch.
 #[derive(Default)]
 pub(crate) struct Output {
-    pub(crate) rows: Vec<(Place, Row)>,
+    pub(crate) rows: Rows,
     pub(crate) resolved: Vec<(Place, Text, Text)>,
+}
+
+impl Output {
+    /// The emptied list of rows, if it has room.
+    pub(crate) fn take_list(&mut self) -> Option<Rows> {
+        (self.rows.capacity() > 0).then(|| std::mem::take(&mut self.rows))
+    }
 }
 
 impl Batch {

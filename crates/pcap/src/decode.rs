@@ -11,8 +11,8 @@ use crate::finisher::Finisher;
 use crate::parallel::{Crew, Pool};
 use crate::router::Router;
 
-/// Bytes read at a time: small enough to stay in a core's own cache between reading and decoding. With several threads
-/// half a dozen buffers are under way, and larger ones would push each other out of it.
+/// Bytes read at a time: small enough to stay in a core's own cache between reading and decoding. With several threads a few
+/// buffers are under way, and larger ones would push each other out of it.
 const CHUNK: usize = 256 << 10;
 
 /// Decodes a pcap or pcapng capture.
@@ -38,7 +38,7 @@ pub fn decode(input: &mut dyn Read, options: &Options, sink: &mut dyn Sink) -> I
         return Inspection::default();
     };
     let mut remarks = Remarks::new(options.limits.max_diagnostics);
-    let mut inspection = if options.threads > 1 || std::env::var_os("ZZ_CREW").is_some() {
+    let mut inspection = if options.threads > 1 {
         on_threads(&mut reader, &mut capture, options, sink, &mut remarks)
     } else {
         on_this_thread(&mut reader, &mut capture, options, sink, &mut remarks)
@@ -164,7 +164,7 @@ impl FileSink for Feed<'_> {
     }
 }
 
-/// Collects packets of the file for the workers.
+/// Collects packets of the file for the lanes.
 struct Spread<'a> {
     collector: Collector<'a>,
     sink: &'a mut dyn Sink,

@@ -1,6 +1,6 @@
 //! From protocol state to rows: the columns every row of a conversation shares.
 
-use casetrace_model::{Row, Source, Text};
+use casetrace_model::{Row, Source, Text, TsSource};
 
 use crate::net::addr::Addr;
 use crate::tls::cert::CertificateCache;
@@ -53,6 +53,10 @@ impl Emit {
     pub(crate) fn push(&mut self, row: Row) {
         self.rows.push((self.place, row));
     }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.resolved.is_empty()
+    }
 }
 
 /// A connection through a proxy: what stands behind it.
@@ -71,6 +75,9 @@ pub(crate) struct FlowInfo {
     pub(crate) id: u64,
     pub(crate) client: (Addr, u16),
     pub(crate) server: (Addr, u16),
+    /// The addresses of both as text: every row has them.
+    client_text: Text,
+    server_text: Text,
     pub(crate) transport: &'static str,
     pub(crate) pid: Option<u32>,
     pub(crate) tunnel: Option<Box<Tunnel>>,
@@ -85,12 +92,20 @@ impl FlowInfo {
             id,
             client,
             server,
+            client_text: client.0.text(),
+            server_text: server.0.text(),
             transport,
             pid: None,
             tunnel: None,
             after: "",
             server_name: None,
         }
+    }
+
+    /// The sides were taken for each other.
+    pub(crate) fn flip(&mut self) {
+        std::mem::swap(&mut self.client, &mut self.server);
+        std::mem::swap(&mut self.client_text, &mut self.server_text);
     }
 
     /// Remembers the process of a sent packet; System (0 and 4) gives way to anything better.
@@ -111,14 +126,17 @@ impl Cx<'_> {
     /// A row about a message, with sender and receiver as its ends.
     pub(crate) fn row(&self, kind: &'static str, seen: Seen, from_client: bool) -> Row {
         let info = &*self.info;
+        let client = (&info.client_text, info.client.1);
+        let server = (&info.server_text, info.server.1);
         let (src, dst) = if from_client {
-            (info.client, info.server)
+            (client, server)
         } else {
-            (info.server, info.client)
+            (server, client)
         };
-        let mut row = Row::new(self.out.source, kind, seen.record).at(seen.ts_ns);
-        row.src_ip = Some(src.0.text());
-        row.dst_ip = Some(dst.0.text());
+        let mut row = Row::new(self.out.source, kind, seen.record);
+        (row.ts_ns, row.ts_source) = (Some(seen.ts_ns), TsSource::Exact);
+        row.src_ip = Some(src.0.clone());
+        row.dst_ip = Some(dst.0.clone());
         row.src_port = Some(src.1);
         row.dst_port = Some(dst.1);
         row.transport = Some(Text::new_static(info.transport));

@@ -51,7 +51,8 @@ impl Finisher {
         self.resolved.insert(address, name);
     }
 
-    pub(crate) fn row(&mut self, mut row: Row, sink: &mut dyn Sink) {
+    /// Adds to a row what is known from elsewhere; false if nobody wants it.
+    pub(crate) fn complete(&mut self, row: &mut Row) -> bool {
         match self.kinds.iter().position(|(kind, _)| *kind == row.kind) {
             Some(at) => {
                 if let Some((_, count)) = self.kinds.get_mut(at) {
@@ -65,7 +66,7 @@ impl Finisher {
             None => self.kinds.push((row.kind.clone(), 1)),
         }
         if !self.wants_rows {
-            return;
+            return false;
         }
         if row.kind == "tcp.connect"
             && row.server_name.is_none()
@@ -78,12 +79,12 @@ impl Finisher {
             }
         }
         if row.kind == "tls.certificate" {
-            self.issuer_domains(&mut row);
+            self.issuer_domains(row);
         }
         if let (Some(lookup), Some(pid)) = (&self.processes, row.pid) {
             row.process = lookup(pid, row.ts_ns.unwrap_or(0));
         }
-        sink.row(row);
+        true
     }
 
     /// How many unrelated domains the issuer has signed for: an inspecting proxy signs for all of them.
@@ -110,8 +111,10 @@ impl Finisher {
         for (_, address, name) in emit.resolved.drain(..) {
             self.resolved(address, name);
         }
-        for (_, row) in emit.rows.drain(..) {
-            self.row(row, sink);
+        for (_, mut row) in emit.rows.drain(..) {
+            if self.complete(&mut row) {
+                sink.row(row);
+            }
         }
     }
 

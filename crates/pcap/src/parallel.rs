@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use casetrace_model::{Row, Sink};
 
 use crate::analyzer::Options;
-use crate::batch::{Batch, LANES, Output, Span};
+use crate::batch::{Batch, LANES, Output, Rows, Span};
 use crate::board::{Board, Task};
 use crate::emit::{Emit, Place};
 use crate::finisher::Finisher;
@@ -20,10 +20,18 @@ use crate::unit::{Unit, What};
 /// Batches read ahead for each further thread; few, so that they are still in the processor's cache when their turn comes.
 const AHEAD: usize = 4;
 
+/// So many times more of the small batches at the end.
+const AHEAD_AT_END: usize = 4;
+
+/// Packets whose connections are looked up together.
+const LOOK_AHEAD: usize = 16;
+
 /// What all threads of one capture share.
 pub(crate) struct Crew {
     board: Board,
     lanes: Vec<Mutex<Lane>>,
+    /// Lists of rows to be used again.
+    lists: Mutex<Vec<Rows>>,
     options: Options,
 }
 
@@ -34,6 +42,7 @@ impl Crew {
             lanes: (0..LANES)
                 .map(|number| Mutex::new(Lane::new(options, number)))
                 .collect(),
+            lists: Mutex::default(),
             options: *options,
         }
     }
@@ -51,12 +60,32 @@ impl Crew {
             return;
         };
         lane.run(batch, task.lane, emit);
+        if let Some(mut output) = batch.output(task.lane).filter(|_| !emit.is_empty()) {
+            output.rows = std::mem::replace(&mut emit.rows, self.list());
+            output.resolved = std::mem::take(&mut emit.resolved);
+        }
     }
 
     /// A thread that panicked leaves the lane as it was; the scope will say that it did.
     fn lane(&self, number: usize) -> Option<MutexGuard<'_, Lane>> {
         let lane = self.lanes.get(number)?;
         Some(lane.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// How many batches it takes to write out what is open in a shard.
+    fn slices(&self, shard: usize) -> usize {
+        let lane = self.lane(shard % LANES);
+        lane.and_then(|lane| Some(lane.shards.get(shard / LANES)?.slices()))
+            .unwrap_or(0)
+    }
+
+    /// An empty list for rows, with room if one was in use before.
+    fn list(&self) -> Rows {
+        self.lists().pop().unwrap_or_default()
+    }
+
+    fn lists(&self) -> MutexGuard<'_, Vec<Rows>> {
+        self.lists.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn evicted(&self) -> u64 {
@@ -141,6 +170,10 @@ impl<'a> Pool<'a> {
             return;
         };
         merge(&batch, finisher, sink);
+        let mut lists = self.crew.lists();
+        let outputs = (0..LANES).filter_map(|lane| batch.output(lane));
+        lists.extend(outputs.filter_map(|mut output| output.take_list()));
+        drop(lists);
         // All others let go of a batch before it counts as done.
         if let Some(mut batch) = Arc::into_inner(batch) {
             batch.clear();
@@ -150,11 +183,15 @@ impl<'a> Pool<'a> {
 
     /// Writes out everything and ends the other threads; returns how many conversations were evicted.
     pub(crate) fn finish(mut self, finisher: &mut Finisher, sink: &mut dyn Sink, now_ns: i64) -> u64 {
-        // One after the other: the rows of all open conversations at once would be most of the memory used.
+        self.collect(0, finisher, sink);
+        // A shard's slices all lie in one lane: others find work only further ahead.
+        self.ahead *= AHEAD_AT_END;
         for shard in 0..SHARDS {
-            let (mut batch, buffer) = self.spare();
-            batch.push(&Unit::end(shard as u8, now_ns), Span::Joined(0, 0));
-            self.submit(buffer, batch, finisher, sink);
+            for _ in 0..self.crew.slices(shard) {
+                let (mut batch, buffer) = self.spare();
+                batch.push(&Unit::end(shard as u8, now_ns), Span::Joined(0, 0));
+                self.submit(buffer, batch, finisher, sink);
+            }
         }
         self.collect(0, finisher, sink);
         self.crew.evicted()
@@ -182,27 +219,41 @@ impl Lane {
     }
 
     fn run(&mut self, batch: &Batch, lane: usize, emit: &mut Emit) {
-        let Some(mut output) = batch.output(lane) else {
-            return;
-        };
-        // The batch's old lists are empty and have room.
-        std::mem::swap(&mut output.rows, &mut emit.rows);
-        std::mem::swap(&mut output.resolved, &mut emit.resolved);
-        for (number, unit, span) in batch.shares.get(lane).into_iter().flatten() {
-            self.unit(lane, *number, unit, batch.payload(*span), emit);
+        let mut slots = [None; LOOK_AHEAD];
+        for items in batch
+            .shares
+            .get(lane)
+            .into_iter()
+            .flat_map(|share| share.chunks(LOOK_AHEAD))
+        {
+            // All looked up before the first is worked on: the processor then fetches many connections from memory at a
+            // time, where it would wait for one after the other.
+            for (slot, (_, unit, _)) in slots.iter_mut().zip(items) {
+                let shard = self.shards.get(usize::from(unit.shard) / LANES);
+                *slot = shard.and_then(|shard| shard.locate(unit));
+            }
+            for (slot, (number, unit, span)) in slots.iter().zip(items) {
+                self.unit(lane, *number, unit, *slot, batch.payload(*span), emit);
+            }
         }
-        std::mem::swap(&mut output.rows, &mut emit.rows);
-        std::mem::swap(&mut output.resolved, &mut emit.resolved);
     }
 
-    fn unit(&mut self, lane: usize, number: u32, unit: &Unit, payload: &[u8], emit: &mut Emit) {
+    fn unit(
+        &mut self,
+        lane: usize,
+        number: u32,
+        unit: &Unit,
+        slot: Option<u32>,
+        payload: &[u8],
+        emit: &mut Emit,
+    ) {
         if let What::Tick = unit.what {
             for (i, shard) in self.shards.iter_mut().enumerate() {
                 emit.place = Place {
                     unit: number,
                     shard: (lane + i * LANES) as u8,
                 };
-                shard.unit(emit, unit, payload);
+                shard.unit(emit, unit, slot, payload);
             }
             return;
         }
@@ -211,7 +262,7 @@ impl Lane {
             shard: unit.shard,
         };
         if let Some(shard) = self.shards.get_mut(usize::from(unit.shard) / LANES) {
-            shard.unit(emit, unit, payload);
+            shard.unit(emit, unit, slot, payload);
         }
     }
 }
@@ -243,8 +294,10 @@ fn merge(batch: &Batch, finisher: &mut Finisher, sink: &mut dyn Sink) {
         while let Some((_, address, name)) = names.next_if(|(named, _, _)| *named <= place) {
             finisher.resolved(address, name);
         }
-        if let Some((_, row)) = queues.get_mut(at).and_then(Iterator::next) {
-            finisher.row(row, sink);
+        if let Some((_, mut row)) = queues.get_mut(at).and_then(Iterator::next)
+            && finisher.complete(&mut row)
+        {
+            sink.row(row);
         }
     }
     for (_, address, name) in names {

@@ -29,6 +29,8 @@ const HALF_OPEN_NS: i64 = 150_000_000_000;
 const OPEN_NS: i64 = 3_600_000_000_000;
 /// Slots looked at to find one that was silent for long.
 const SAMPLE: usize = 32;
+/// Conversations written out together at the end: the rows of all at once would be most of the memory used.
+const SLICE: usize = 128;
 
 /// Conversations by their ends.
 pub(crate) type FlowMap<V> = HashMap<FlowKey, V, Keyed>;
@@ -47,6 +49,8 @@ pub(crate) struct Shard {
     queries: Queries,
     udp: UdpFlows,
     work: usize,
+    /// At the end: slots still to be written out, in the order of their conversations' first packets.
+    ending: Option<std::vec::IntoIter<u32>>,
     /// Conversations written out early for lack of room.
     pub(crate) evicted: u64,
     now_ns: i64,
@@ -67,12 +71,23 @@ impl Shard {
             queries: Queries::default(),
             udp: UdpFlows::new(max_flows),
             work: 0,
+            ending: None,
             evicted: 0,
             now_ns: i64::MIN,
         }
     }
 
-    pub(crate) fn unit(&mut self, out: &mut Emit, unit: &Unit, payload: &[u8]) {
+    /// Where the unit's connection is, if it is a segment of a known one. Only good as a hint to [`Self::unit`].
+    pub(crate) fn locate(&self, unit: &Unit) -> Option<u32> {
+        if !matches!(unit.what, What::Tcp { .. }) {
+            return None;
+        }
+        let key = FlowKey::new(unit.src, unit.dst);
+        self.find(self.keyed.hash_one(key), &key)
+    }
+
+    /// Takes one packet; `hint` is where its connection was a while ago.
+    pub(crate) fn unit(&mut self, out: &mut Emit, unit: &Unit, hint: Option<u32>, payload: &[u8]) {
         self.now_ns = self.now_ns.max(unit.seen.ts_ns);
         self.work += 1;
         match unit.what {
@@ -93,7 +108,7 @@ impl Shard {
                     payload,
                     wire_len,
                 };
-                self.tcp(out, unit, arrival);
+                self.tcp(out, unit, hint, arrival);
             }
             What::Udp => self.datagram(out, unit, payload),
             What::Unreachable { complaint, reporter } => self.unreachable(out, unit, &complaint, reporter),
@@ -102,8 +117,8 @@ impl Shard {
         }
     }
 
-    fn tcp(&mut self, out: &mut Emit, unit: &Unit, mut arrival: Arrival<'_>) {
-        let at = self.slot_of(out, unit, &arrival);
+    fn tcp(&mut self, out: &mut Emit, unit: &Unit, hint: Option<u32>, mut arrival: Arrival<'_>) {
+        let at = self.slot_of(out, unit, hint, &arrival);
         let Self {
             slots,
             waiting_bytes,
@@ -129,8 +144,14 @@ impl Shard {
     }
 
     /// The slot of the segment's connection, a new one if need be.
-    fn slot_of(&mut self, out: &mut Emit, unit: &Unit, arrival: &Arrival<'_>) -> u32 {
+    fn slot_of(&mut self, out: &mut Emit, unit: &Unit, hint: Option<u32>, arrival: &Arrival<'_>) -> u32 {
         let key = FlowKey::new(unit.src, unit.dst);
+        let known = |at: &u32| self.flow(*at).is_some_and(|flow| flow.key == key);
+        if let Some(at) = hint.filter(known)
+            && arrival.flags & SYN == 0
+        {
+            return at;
+        }
         let hash = self.keyed.hash_one(key);
         match self.find(hash, &key) {
             Some(at) if self.flow(at).is_some_and(|flow| flow.is_reuse(arrival)) => {
@@ -292,18 +313,35 @@ impl Shard {
         }
     }
 
-    /// Writes everything that is open; conversations in the order of their first packet.
+    /// How often [`Self::finish`] must be called.
+    pub(crate) fn slices(&self) -> usize {
+        self.index.len() / SLICE + 1
+    }
+
+    /// Writes what is open, a slice at a time; conversations in the order of their first packet.
     pub(crate) fn finish(&mut self, out: &mut Emit, now_ns: i64) {
-        self.queries.finish(out, now_ns);
-        self.udp.finish(out, now_ns);
-        let mut left: Vec<(u64, u32)> = (0..self.slots.len() as u32)
-            .filter_map(|at| Some((self.flow(at)?.info.id, at)))
-            .collect();
-        left.sort_unstable();
-        for (_, at) in left {
+        let mut left = match self.ending.take() {
+            Some(left) => left,
+            None => {
+                self.queries.finish(out, now_ns);
+                self.udp.finish(out, now_ns);
+                self.evicted += self.queries.evicted + self.udp.evicted;
+                self.in_order().into_iter()
+            }
+        };
+        for at in left.by_ref().take(SLICE) {
             self.finish_slot(out, at, now_ns);
         }
-        self.evicted += self.queries.evicted + self.udp.evicted;
+        self.ending = Some(left);
+    }
+
+    fn in_order(&self) -> Vec<u32> {
+        let slots = 0..self.slots.len() as u32;
+        let mut open: Vec<(u64, u32)> = slots
+            .filter_map(|at| Some((self.flow(at)?.info.id, at)))
+            .collect();
+        open.sort_unstable();
+        open.into_iter().map(|(_, at)| at).collect()
     }
 }
 

@@ -33,7 +33,7 @@ pub(crate) enum What {
     },
     /// Time has come to this; every shard looks for what expired.
     Tick,
-    /// Nothing comes behind this: the shard writes what is open.
+    /// No packets come behind this: the shard writes a slice of what is open.
     End,
 }
 
@@ -50,7 +50,7 @@ impl Unit {
         }
     }
 
-    /// Nothing comes behind this for the shard; the time is `now_ns`.
+    /// No packets come behind this for the shard; the time is `now_ns`.
     pub(crate) fn end(shard: u8, now_ns: i64) -> Self {
         let seen = Seen {
             ts_ns: now_ns,

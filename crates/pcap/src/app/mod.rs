@@ -77,7 +77,7 @@ impl App {
                 Round::Consumed => return flipped,
                 Round::Again { used } => at = at.saturating_add(used),
                 Round::Flip => {
-                    std::mem::swap(&mut info.client, &mut info.server);
+                    info.flip();
                     if let Self::Detect(Some(detect)) = self {
                         detect.flip();
                     }

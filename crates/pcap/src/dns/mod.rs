@@ -33,7 +33,7 @@ struct QueryKey {
 struct Open {
     key: QueryKey,
     name: Text,
-    row: Row,
+    info: FlowInfo,
     first: Seen,
     last_ns: i64,
     attempts: u32,
@@ -116,19 +116,10 @@ impl Queries {
             open.last_ns = seen.ts_ns;
             return;
         }
-        let mut row = cx.row("dns.query", seen, true);
-        row.server_name = Some(found.name.clone());
-        row.message = [
-            kind_name(found.kind, protocol).as_str(),
-            " ",
-            &found.name,
-            " asked",
-        ]
-        .concat();
         let open = Open {
             key,
             name: found.name.clone(),
-            row,
+            info: cx.info.clone(),
             first: seen,
             last_ns: seen.ts_ns,
             attempts: 1,
@@ -165,8 +156,8 @@ impl Queries {
             .as_ref()
             .map(|q| (q.first, q.last_ns, q.name.clone(), q.key.kind));
         if let Some(query) = query {
-            cx.info.id = query.row.flow_id.unwrap_or(cx.info.id);
-            cx.info.pid = query.row.pid.or(cx.info.pid);
+            cx.info.id = query.info.id;
+            cx.info.pid = query.info.pid.or(cx.info.pid);
             query.write(
                 cx.out,
                 if found.rcode == 0 {
@@ -223,22 +214,31 @@ impl Queries {
 
 impl Open {
     fn write(mut self, out: &mut Emit, outcome: Outcome) {
+        let cx = Cx {
+            out,
+            info: &mut self.info,
+        };
+        let mut row = cx.row("dns.query", self.first, true);
         let protocol = self.key.protocol;
-        if outcome == Outcome::Timeout {
-            self.row.dns_rcode = Some(Text::new_static("TIMEOUT"));
-            self.row.message.push_str(", no answer");
+        let kind = kind_name(self.key.kind, protocol);
+        let timeout = outcome == Outcome::Timeout;
+        let end = if timeout { " asked, no answer" } else { " asked" };
+        row.message = [kind.as_str(), " ", &self.name, end].concat();
+        if timeout {
+            row.dns_rcode = Some(Text::new_static("TIMEOUT"));
         }
-        self.row.outcome = Some(outcome);
+        row.outcome = Some(outcome);
         let mut fields = JsonObject::new()
             .str("protocol", protocol.name())
-            .str("qtype", &kind_name(self.key.kind, protocol))
+            .str("qtype", &kind)
             .num("id", self.key.id)
             .num("attempts", self.attempts);
         if self.opcode != 0 {
             fields.push_num("opcode", self.opcode);
         }
-        self.row.fields = fields.finish();
-        out.push(self.row);
+        row.fields = fields.finish();
+        row.server_name = Some(self.name);
+        out.push(row);
     }
 }
 

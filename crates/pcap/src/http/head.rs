@@ -23,12 +23,13 @@ pub(crate) struct Head {
     pub(crate) reason: Text,
     /// `HTTP/1.1`.
     pub(crate) version: &'static str,
-    /// The bytes of the fields, and where name and value of each lie in them.
-    raw: Vec<u8>,
-    spans: Vec<(Span, Span)>,
+    /// All names in lower case, bytes outside ASCII as Latin 1.
+    names: String,
+    /// The bytes of all values.
+    values: Vec<u8>,
+    /// Where name and value of each field end; they begin where those of the one before end.
+    ends: Vec<(u32, u32)>,
 }
-
-type Span = (u32, u32);
 
 /// Length of the longest method below.
 const MAX_METHOD: usize = 16;
@@ -172,12 +173,17 @@ fn version(minor: u8) -> &'static str {
 }
 
 fn with_fields(mut head: Head, fields: &[Header<'_>]) -> Head {
-    let size = fields.iter().map(|f| f.name.len() + f.value.len()).sum();
-    head.raw.reserve_exact(size);
-    head.spans.reserve_exact(fields.len());
+    head.names
+        .reserve_exact(fields.iter().map(|f| f.name.len()).sum());
+    head.values
+        .reserve_exact(fields.iter().map(|f| f.value.len()).sum());
+    head.ends.reserve_exact(fields.len());
     for field in fields {
-        head.add(field.name.as_bytes(), field.value);
+        // Names of this reader are tokens, all of it ASCII.
+        head.names.push_str(field.name);
+        head.end_field(field.value);
     }
+    head.names.make_ascii_lowercase();
     head
 }
 
@@ -230,42 +236,43 @@ fn fallback(bytes: &[u8], is_request: bool) -> Option<Head> {
 }
 
 impl Head {
-    /// The first value of a field, as text.
+    /// The first value of a field, as text; `name` in lower case.
     pub(crate) fn field(&self, name: &str) -> Option<&str> {
-        let found = self
-            .fields()
-            .find(|(known, _)| known.eq_ignore_ascii_case(name.as_bytes()));
-        std::str::from_utf8(found?.1).ok().map(str::trim)
+        let (_, value) = self.fields().find(|(known, _)| *known == name)?;
+        std::str::from_utf8(value).ok().map(str::trim)
     }
 
     fn add(&mut self, name: &[u8], value: &[u8]) {
-        let mut keep = |bytes: &[u8]| {
-            let start = self.raw.len() as u32;
-            self.raw.extend_from_slice(bytes);
-            (start, bytes.len() as u32)
-        };
-        let span = (keep(name), keep(value));
-        self.spans.push(span);
+        self.names
+            .extend(name.iter().map(|b| char::from(b.to_ascii_lowercase())));
+        self.end_field(value);
+    }
+
+    fn end_field(&mut self, value: &[u8]) {
+        self.values.extend_from_slice(value);
+        self.ends
+            .push((self.names.len() as u32, self.values.len() as u32));
     }
 
     /// Bytes of all names and values.
     pub(crate) fn size(&self) -> usize {
-        self.raw.len()
+        self.names.len() + self.values.len()
     }
 
-    /// Names and values as sent.
-    pub(crate) fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let bytes = |(at, len): Span| self.raw.get(at as usize..(at + len) as usize).unwrap_or_default();
-        self.spans
-            .iter()
-            .map(move |(name, value)| (bytes(*name), bytes(*value)))
+    /// Names in lower case, and values as sent.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        let mut start = (0, 0);
+        self.ends.iter().map(move |(name_end, value_end)| {
+            let end = (*name_end as usize, *value_end as usize);
+            let field = (self.names.get(start.0..end.0), self.values.get(start.1..end.1));
+            start = end;
+            (field.0.unwrap_or_default(), field.1.unwrap_or_default())
+        })
     }
 
-    /// All values of a field that are text.
+    /// All values of a field that are text; `name` in lower case.
     pub(crate) fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> + 'a {
-        let named = self
-            .fields()
-            .filter(move |(found, _)| found.eq_ignore_ascii_case(name.as_bytes()));
+        let named = self.fields().filter(move |(found, _)| *found == name);
         named
             .filter_map(|(_, value)| std::str::from_utf8(value).ok())
             .map(str::trim)

@@ -165,7 +165,12 @@ fn expected(head: &Head) -> Option<&'static str> {
         "/enrollmentserver/",
         "/discovery/instance",
     ];
-    (sent.contains("json") || json.iter().any(|known| path.contains(known))).then_some("json")
+    let known = |at: usize| {
+        let rest = path.get(at..).unwrap_or_default();
+        json.iter().any(|known| rest.starts_with(known))
+    };
+    let slashes = || memchr::memchr_iter(b'/', path.as_bytes());
+    (sent.contains("json") || slashes().any(known)).then_some("json")
 }
 
 /// Adds header names (lower case) and values, secrets masked, as the object `headers`; repeated fields are joined.
@@ -174,53 +179,50 @@ fn push_headers(out: &mut JsonObject, head: &Head) {
 }
 
 fn push_fields(object: &mut JsonObject, head: &Head) {
-    let mut name = String::with_capacity(64);
-    let (mut fields, mut tags) = ([(&[][..], &[][..]); MAX_SHOWN], [0; MAX_SHOWN]);
+    let (mut fields, mut tags) = ([("", &[][..]); MAX_SHOWN], [0; MAX_SHOWN]);
     let mut shown_fields = 0;
     for ((slot, tag), field) in fields.iter_mut().zip(&mut tags).zip(head.fields()) {
-        (*slot, *tag) = (field, name_tag(field.0));
+        (*slot, *tag) = (field, name_tag(field.0.as_bytes()));
         shown_fields += 1;
     }
     let fields = fields.get(..shown_fields).unwrap_or_default();
     let tags = tags.get(..shown_fields).unwrap_or_default();
-    for (at, ((raw, value), tag)) in fields.iter().zip(tags).enumerate() {
-        let same = |other: &&(&[u8], &[u8])| other.0.eq_ignore_ascii_case(raw);
+    for (at, ((full, value), tag)) in fields.iter().zip(tags).enumerate() {
+        let same = |other: &&(&str, &[u8])| other.0 == *full;
         let (before, behind) = (tags.get(..at), tags.get(at + 1..));
         let maybe = |tags: Option<&[u8]>| tags.is_some_and(|tags| tags.contains(tag));
         if maybe(before) && fields.iter().take(at).any(|other| same(&other)) {
             continue;
         }
-        lower_into(&mut name, raw);
+        let name = first_chars(full);
         let value = shown(value);
-        let value = mask::header(&name, &value);
+        let value = mask::header(name, &value);
         if !maybe(behind) {
-            object.push_str(&name, &value);
+            object.push_str(name, &value);
             continue;
         }
         let mut joined = value.into_owned();
         for (_, more) in fields.iter().skip(at + 1).filter(same) {
             joined.push_str(", ");
-            joined.push_str(&mask::header(&name, &shown(more)));
+            joined.push_str(&mask::header(name, &shown(more)));
         }
-        object.push_str(&name, &joined);
+        object.push_str(name, &joined);
     }
 }
 
 /// A byte that equal names share and different ones mostly don't.
 fn name_tag(name: &[u8]) -> u8 {
-    let end = |byte: Option<&u8>| byte.map_or(0, u8::to_ascii_lowercase);
+    let end = |byte: Option<&u8>| byte.copied().unwrap_or(0);
     end(name.first()).wrapping_mul(31) ^ end(name.last()).rotate_left(3) ^ name.len() as u8
 }
 
-/// The first 64 bytes of a name in lower case, bytes outside ASCII as Latin 1.
-fn lower_into(out: &mut String, name: &[u8]) {
-    let name = name.get(..64).unwrap_or(name);
-    out.clear();
-    match std::str::from_utf8(name) {
-        Ok(text) if name.is_ascii() => out.push_str(text),
-        _ => out.extend(name.iter().map(|b| char::from(*b))),
+/// The first 64 characters of a name.
+fn first_chars(name: &str) -> &str {
+    if name.len() <= 64 {
+        return name;
     }
-    out.make_ascii_lowercase();
+    let end = name.char_indices().nth(64).map_or(name.len(), |(end, _)| end);
+    name.get(..end).unwrap_or_default()
 }
 
 /// A field's value as text, without control characters.
