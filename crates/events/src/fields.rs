@@ -22,6 +22,11 @@ pub trait FieldSource {
     fn each(&self, visit: &mut dyn FnMut(&str, &str));
 }
 
+/// Equal without case; mostly the case is equal too, which is quicker to see.
+fn is_same(name: &str, wanted: &str) -> bool {
+    name == wanted || name.eq_ignore_ascii_case(wanted)
+}
+
 /// True if the field `name` is what a table means by `wanted` (see [`FieldSource::get`]).
 pub(crate) fn is_named(name: &str, wanted: &str) -> bool {
     match wanted.strip_prefix('*') {
@@ -209,7 +214,7 @@ impl FieldSource for Fields<'_> {
             false => self
                 .entries
                 .iter()
-                .find(|entry| entry.name.len() == name.len() && entry.name.eq_ignore_ascii_case(name)),
+                .find(|entry| entry.name.len() == name.len() && is_same(&entry.name, name)),
         };
         found.map(|entry| Cow::Borrowed(&*entry.value))
     }

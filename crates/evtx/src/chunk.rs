@@ -117,8 +117,9 @@ impl<'o> Worker<'o> {
         };
         self.runner.next_chunk();
         let mut left = Vec::new();
+        let mut draft = std::mem::take(&mut self.draft);
         for record in records {
-            if let Some(range) = self.quick(&chunk.data, record, offset, taker, out) {
+            if let Some(range) = self.quick(&chunk.data, record, &mut draft, offset, taker, out) {
                 // Rows behind it wait for it.
                 taker.emit = None;
                 left.push(Left {
@@ -128,6 +129,7 @@ impl<'o> Worker<'o> {
                 });
             }
         }
+        self.draft = draft;
         if !left.is_empty() {
             self.left_to_crate(chunk, offset, &mut left, out);
             insert(left, offset, &mut taker.rows, out);
@@ -139,27 +141,23 @@ impl<'o> Worker<'o> {
         &mut self,
         data: &[u8],
         record: walk::Record,
+        draft: &mut Draft,
         offset: u64,
         taker: &mut Taker<'_>,
         out: &mut Decoded,
     ) -> Option<Range<usize>> {
-        let mut draft = std::mem::take(&mut self.draft);
-        let read = self.runner.read(data, record.binxml.clone(), &mut draft);
-        let left = match read {
-            None => Some(record.binxml),
-            Some(()) => {
-                let place = Place {
-                    header_id: record.id,
-                    header_ns: time::from_filetime(record.filetime_100ns),
-                    recovered: false,
-                };
-                let at = offset + record.binxml.start as u64;
-                self.event(draft.event(), place, (at, record.binxml.len() as u64), taker, out);
-                None
-            }
+        let binxml = record.binxml;
+        if self.runner.read(data, binxml.clone(), draft).is_none() {
+            return Some(binxml);
+        }
+        let place = Place {
+            header_id: record.id,
+            header_ns: time::from_filetime(record.filetime_100ns),
+            recovered: false,
         };
-        self.draft = draft;
-        left
+        let at = (offset + binxml.start as u64, binxml.len() as u64);
+        self.event(&mut draft.event(), place, at, taker, out);
+        None
     }
 
     /// Reads those records of a sound chunk that are of an unusual shape.
@@ -191,7 +189,7 @@ impl<'o> Worker<'o> {
                     rows: Vec::new(),
                     emit: None,
                 };
-                self.event(event, place, (at, bytes), &mut taker, out);
+                self.event(&mut event, place, (at, bytes), &mut taker, out);
                 left.outcome = Some(taker.rows.pop().map(Box::new));
             }
             if waiting.peek().is_none() {
@@ -226,7 +224,7 @@ impl<'o> Worker<'o> {
         let mut event = Event::default();
         match rendered {
             Ok(rendered) if xml::read(&rendered.data, &mut event) => {
-                self.event(event, place, (at, bytes), taker, out);
+                self.event(&mut event, place, (at, bytes), taker, out);
             }
             Ok(_) | Err(_) if place.recovered => {}
             Ok(_) => lost_record(out, at, bytes),
@@ -237,26 +235,20 @@ impl<'o> Worker<'o> {
     /// Makes the row of an event and counts it; a hollow record has none.
     fn event(
         &mut self,
-        mut event: Event<'_>,
+        event: &mut Event<'_>,
         place: Place,
         (at, bytes): (u64, u64),
         taker: &mut Taker<'_>,
         out: &mut Decoded,
     ) {
-        if is_hollow(&event) {
+        if is_hollow(event) {
             if !place.recovered {
                 hollow(out, at, bytes);
             }
             return;
         }
         let mut row = Row::new(Source::Evtx, "event", 0);
-        rows::fill(
-            &mut row,
-            &mut event,
-            place,
-            &self.reading.shared,
-            &mut self.interner,
-        );
+        rows::fill(&mut row, event, place, &self.reading.shared, &mut self.interner);
         out.tally.row(&row, event.system.provider_guid.as_deref());
         out.tally.recovered += u64::from(place.recovered);
         out.tally.processing_errors += u64::from(event.processing_error);

@@ -108,6 +108,7 @@ pub(super) fn utf16(bytes: &[u8], out: &mut String) -> Option<bool> {
         rest = shorter;
     }
     let mut needs_no_escape = true;
+    out.reserve(rest.len() / 2);
     while !rest.is_empty() {
         let (block, tail) = rest.split_at(rest.len().min(2 * BLOCK));
         let mut text = [0; BLOCK];
@@ -146,19 +147,24 @@ const fn each(unit: u64) -> u64 {
 /// carry out of one that is not changes nothing about the answer.
 fn narrow(block: &[u8], text: &mut [u8; BLOCK]) -> Option<bool> {
     let (words, rest) = block.as_chunks::<8>();
-    let mut last = each(u64::from(b' ')).to_le_bytes();
-    last.get_mut(..rest.len())?.copy_from_slice(rest);
     let (mut odd, mut special) = (0, 0);
-    let all = words.iter().chain(std::iter::once(&last));
-    for (to, word) in text.as_chunks_mut::<4>().0.iter_mut().zip(all) {
-        let units = u64::from_le_bytes(*word);
+    let mut four = |units: u64| {
         odd |= (units & each(0xff80))
             | (units.wrapping_sub(each(0x20)) & each(0x8000))
             | (units.wrapping_add(each(1)) & each(0x80));
         special |= (units ^ each(u64::from(b'"'))).wrapping_sub(each(1))
             | (units ^ each(u64::from(b'\\'))).wrapping_sub(each(1));
         let pairs = (units | units >> 8) & 0x0000_ffff_0000_ffff;
-        *to = ((pairs | pairs >> 16) as u32).to_le_bytes();
+        ((pairs | pairs >> 16) as u32).to_le_bytes()
+    };
+    let (to, _) = text.as_chunks_mut::<4>();
+    for (to, word) in to.iter_mut().zip(words) {
+        *to = four(u64::from_le_bytes(*word));
+    }
+    if !rest.is_empty() {
+        let mut last = each(u64::from(b' ')).to_le_bytes();
+        last.get_mut(..rest.len())?.copy_from_slice(rest);
+        *to.get_mut(words.len())? = four(u64::from_le_bytes(last));
     }
     (odd == 0).then_some(special & each(0x8000) == 0)
 }
@@ -260,7 +266,6 @@ fn guid(bytes: &[u8], out: &mut String) -> Option<()> {
 }
 
 fn sid(bytes: &[u8], out: &mut String) -> Option<()> {
-    use std::fmt::Write;
     let [revision, count, a, b, c, d, e, f, parts @ ..] = bytes else {
         return None;
     };
@@ -268,7 +273,9 @@ fn sid(bytes: &[u8], out: &mut String) -> Option<()> {
         return None;
     }
     let authority = u64::from_be_bytes([0, 0, *a, *b, *c, *d, *e, *f]);
-    write!(out, "S-{revision}-").ok()?;
+    out.push_str("S-");
+    push_number(out, u64::from(*revision), 10)?;
+    out.push('-');
     push_number(out, authority, 10)?;
     for part in parts.chunks_exact(4) {
         out.push('-');
