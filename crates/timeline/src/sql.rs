@@ -126,9 +126,17 @@ pub fn query_timeline(
     query(tables, sql)
 }
 
-/// polars' sentence without its own prefix.
+/// What polars says in our words: its own sentence about an unknown column lists all of them.
 fn plain(error: &polars::error::PolarsError) -> String {
-    format!("{error}.")
+    let text = error.to_string();
+    let quoted = |after: &str| text.split_once(after)?.1.split('"').next().map(str::to_owned);
+    let Some(name) = quoted("unable to find column \"") else {
+        return format!("{text}.");
+    };
+    match quoted("Did you mean \"") {
+        Some(near) => format!("There is no column `{name}`; did you mean `{near}`?"),
+        None => format!("There is no column `{name}`; `casetrace schema` lists those of the timeline."),
+    }
 }
 
 fn with_members(frame: LazyFrame, members: &[Member]) -> LazyFrame {

@@ -190,6 +190,20 @@ fn time_and_host_limits() {
 }
 
 #[test]
+fn an_unknown_column_of_a_query_is_told_in_one_sentence() {
+    let t = sample();
+    let told = |sql: &str| query_timeline(&t, Vec::new(), sql).unwrap_err().to_string();
+    assert_eq!(
+        told("SELECT knd FROM timeline"),
+        "There is no column `knd`; did you mean `kind`?"
+    );
+    assert_eq!(
+        told("SELECT something_else FROM timeline"),
+        "There is no column `something_else`; `casetrace schema` lists those of the timeline."
+    );
+}
+
+#[test]
 fn queries_see_three_tables_and_no_file() {
     let t = sample();
     let run = |sql: &str| query_timeline(&t, Vec::new(), sql);
