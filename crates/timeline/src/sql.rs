@@ -21,7 +21,7 @@ use sqlparser::dialect::GenericDialect;
 use sqlparser::parser::Parser;
 
 use crate::condition::rewrite_query;
-use crate::error::{SqlError, TimelineError};
+use crate::error::{SqlError, TimelineError, nearest};
 use crate::frame::Rows;
 use crate::members::{Member, MemberType, read_members};
 use crate::scan::member_column;
@@ -133,7 +133,8 @@ fn plain(error: &polars::error::PolarsError) -> String {
     let Some(name) = quoted("unable to find column \"") else {
         return format!("{text}.");
     };
-    match quoted("Did you mean \"") {
+    let known = || nearest(&name, ColumnId::all().map(ColumnId::name)).map(str::to_owned);
+    match quoted("Did you mean \"").or_else(known) {
         Some(near) => format!("There is no column `{name}`; did you mean `{near}`?"),
         None => format!("There is no column `{name}`; `casetrace schema` lists those of the timeline."),
     }

@@ -1,6 +1,6 @@
 //! Whole cases: one story told coherently in packets, traces, event logs and texts, packed as customers send it.
 //!
-//! A [`Case`] has a clock, an [`Identity`] and collected evidence. Functions of [`network`] and [`events`] add
+//! A [`Case`] has a clock, an [`Identity`](crate::identity::Identity) and collected evidence. Functions of [`network`] and [`events`] add
 //! evidence, those of [`pack`] turn it into files, [`demo`] holds the five demonstration bundles, [`all`] the
 //! labelled set. Times start at 2026-03-02T01:00:00Z, addresses are those reserved for documentation.
 
