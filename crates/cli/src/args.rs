@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 pub(crate) use casetrace_knowledge::Lang;
+use casetrace_pipeline::Mode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// What `--version` prints; `-V` keeps to the number.
@@ -74,6 +75,17 @@ pub(crate) enum Redact {
     Identity,
     /// Change nothing
     None,
+}
+
+impl Redact {
+    /// As the pipeline names it.
+    pub(crate) fn mode(self) -> Mode {
+        match self {
+            Self::Secrets => Mode::Secrets,
+            Self::Identity => Mode::Identity,
+            Self::None => Mode::None,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -227,7 +239,9 @@ pub(crate) enum Command {
     )]
     Rules(Rules),
     /// Render the report of a finished case folder again
-    #[command(after_help = "Example:\n  casetrace report upload.zip.casetrace --lang ja")]
+    #[command(
+        after_help = "Examples:\n  casetrace report upload.zip.casetrace --lang ja\n  casetrace report upload.zip.casetrace --redact identity -o to-send   a whole case without names"
+    )]
     Report(ReportArgs),
     /// What got better, worse or new between two captures of one computer
     #[command(
@@ -392,9 +406,15 @@ pub(crate) enum RulesCommand {
 pub(crate) struct ReportArgs {
     /// Finished case folder
     pub(crate) case: PathBuf,
-    /// File to write, .md or .html [default: the case's own two]
-    #[arg(short, long, value_name = "FILE")]
+    /// A report (.md or .html), or a folder for a whole case [default: the case's own report.md and report.html]
+    #[arg(short, long, value_name = "PATH")]
     pub(crate) output: Option<PathBuf>,
+    /// What to hide in every output
+    #[arg(long, value_enum, default_value_t = Redact::Secrets, help_heading = "Report")]
+    pub(crate) redact: Redact,
+    /// Write what was replaced by what to a new private file; it undoes --redact identity
+    #[arg(long, value_name = "FILE", help_heading = "Report")]
+    pub(crate) redaction_map: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) shape: Shape,
 }

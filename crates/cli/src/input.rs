@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use casetrace_pipeline::{Backend, Mode, RenderError, RunError, Secret, Settings, Templates};
+use casetrace_pipeline::{Backend, RenderError, RunError, Secret, Settings, Templates};
 use zeroize::Zeroizing;
 
-use crate::args::{EtlBackend, Reading, Redact, Shape};
+use crate::args::{EtlBackend, Reading, Shape};
 use crate::exit::Failure;
 
 /// Largest manifest or TMF file that is read.
@@ -16,11 +16,7 @@ const MAX_SCHEMA_FILE: u64 = 64 << 20;
 pub(crate) fn settings(reading: &Reading) -> Result<Settings, Failure> {
     let mut settings = Settings::new().map_err(Failure::Internal)?;
     let sources = &reading.sources;
-    settings.redact = match sources.redact {
-        Redact::Secrets => Mode::Secrets,
-        Redact::Identity => Mode::Identity,
-        Redact::None => Mode::None,
-    };
+    settings.redact = sources.redact.mode();
     if let Some(jobs) = reading.jobs {
         settings.jobs = jobs.clamp(1, 256);
     }

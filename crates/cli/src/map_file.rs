@@ -8,7 +8,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use crate::args::{Reading, Redact};
+use crate::args::Redact;
 use crate::exit::Failure;
 
 /// A map file that is still empty.
@@ -19,11 +19,9 @@ pub(crate) struct MapFile {
 }
 
 /// Opens the file that `--redaction-map` names.
-pub(crate) fn open(reading: &Reading) -> Result<Option<MapFile>, Failure> {
-    let Some(path) = &reading.redaction_map else {
-        return Ok(None);
-    };
-    if reading.sources.redact != Redact::Identity {
+pub(crate) fn open(path: Option<&Path>, redact: Redact) -> Result<Option<MapFile>, Failure> {
+    let Some(path) = path else { return Ok(None) };
+    if redact != Redact::Identity {
         return Err(Failure::Usage(
             "--redaction-map needs --redact identity: nothing else replaces names".to_owned(),
         ));
@@ -37,7 +35,7 @@ pub(crate) fn open(reading: &Reading) -> Result<Option<MapFile>, Failure> {
     })?;
     Ok(Some(MapFile {
         file,
-        path: path.clone(),
+        path: path.to_owned(),
     }))
 }
 

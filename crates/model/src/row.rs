@@ -176,6 +176,59 @@ macro_rules! column_value {
     };
 }
 
+macro_rules! set_column {
+    (text, $slot:expr, $v:expr) => {
+        $slot = text_of($v).map(Text::from)
+    };
+    (req_text, $slot:expr, $v:expr) => {
+        $slot = text_of($v).map_or_else(|| Text::new_static(""), Text::from)
+    };
+    (string, $slot:expr, $v:expr) => {
+        $slot = text_of($v).unwrap_or_default().to_owned()
+    };
+    (ts_source, $slot:expr, $v:expr) => {
+        $slot = text_of($v).and_then(TsSource::parse).unwrap_or(TsSource::None)
+    };
+    (source, $slot:expr, $v:expr) => {
+        $slot = text_of($v).and_then(Source::parse).unwrap_or(Source::Text)
+    };
+    (level, $slot:expr, $v:expr) => {
+        $slot = text_of($v).and_then(Level::parse)
+    };
+    (outcome, $slot:expr, $v:expr) => {
+        $slot = text_of($v).and_then(Outcome::parse)
+    };
+    (context, $slot:expr, $v:expr) => {
+        $slot = text_of($v).and_then(Context::parse)
+    };
+    (req_u64, $slot:expr, $v:expr) => {
+        $slot = number_of($v).unwrap_or(0)
+    };
+    (i64, $slot:expr, $v:expr) => {
+        $slot = match $v {
+            Value::I64(v) | Value::TimeNs(v) => Some(v),
+            _ => None,
+        }
+    };
+    ($num:ident, $slot:expr, $v:expr) => {
+        $slot = number_of($v).and_then(|v| $num::try_from(v).ok())
+    };
+}
+
+fn text_of(value: Value<'_>) -> Option<&str> {
+    match value {
+        Value::Str(text) => Some(text),
+        _ => None,
+    }
+}
+
+fn number_of(value: Value<'_>) -> Option<u64> {
+    match value {
+        Value::U64(number) => Some(number),
+        _ => None,
+    }
+}
+
 macro_rules! define_row {
     (ts, ts, $m0:literal, $e0:literal, $c0:literal; $($name:ident, $kind:ident, $meaning:literal, $example:literal, $ecs:literal;)*) => {
         /// One observed fact. Fields are the columns of the contract; unknown ones stay `None`.
@@ -200,6 +253,14 @@ macro_rules! define_row {
                     $(stringify!($name) => column_value!($kind, self.$name),)*
                     _ => return None,
                 })
+            }
+
+            /// The reverse of [`Self::value`]: a value that does not fit the column empties it. `ts` follows `ts_ns`.
+            pub fn set(&mut self, column: &str, value: Value<'_>) {
+                match column {
+                    $(stringify!($name) => set_column!($kind, self.$name, value),)*
+                    _ => {}
+                }
             }
         }
     };
@@ -284,6 +345,24 @@ mod tests {
         assert_eq!(row.value("dst_port"), Some(Value::U64(53)));
         assert_eq!(row.value("ts"), Some(Value::TimeNs(5)));
         assert_eq!(row.value("nothing"), None);
+    }
+
+    #[test]
+    fn a_row_is_made_again_of_its_values() {
+        let mut row = Row::new(Source::Evtx, "event", 7).at(5).message("it failed");
+        row.host = Some("PC1".into());
+        row.artifact = "a.zip!/b.evtx".into();
+        row.dst_port = Some(443);
+        row.keywords = Some(u64::MAX);
+        (row.level, row.outcome) = (Some(Level::Error), Some(Outcome::Failure));
+        row.context = Some(Context::System);
+        row.fields = "{}".to_owned();
+        let mut copy = Row::new(Source::Text, "", 0);
+        row.for_each(|name, value| copy.set(name, value));
+        assert_eq!(copy, row);
+        copy.set("dst_port", Value::U64(70_000));
+        copy.set("level", Value::Str("loud"));
+        assert_eq!((copy.dst_port, copy.level), (None, None));
     }
 
     #[test]

@@ -55,18 +55,21 @@ pub fn analyze(
     progress: &dyn Progress,
 ) -> Result<CaseResult, RunError> {
     let rows = read(inputs, settings, true, progress)?;
+    conclude(rows, pack, lang, &settings.templates, progress)
+}
+
+/// Judges rows and renders the report.
+pub(crate) fn conclude(
+    rows: CaseRows,
+    pack: &RulePack,
+    lang: Lang,
+    templates: &Templates,
+    progress: &dyn Progress,
+) -> Result<CaseResult, RunError> {
     progress.stage(Stage::Rules, 0);
     let judged = judge(pack, &rows.timeline, &rows.members, &rows.inputs, lang);
     progress.stage(Stage::Report, 0);
-    let report = render(
-        &rows.name,
-        &rows.inputs,
-        &rows.members,
-        &judged,
-        &rows.timeline,
-        lang,
-        &settings.templates,
-    )?;
+    let report = render(&rows, &judged, lang, templates)?;
     Ok(CaseResult {
         rows,
         findings: judged.findings,
@@ -92,29 +95,12 @@ pub(crate) fn put_texts(folder: &CaseFolder, result: &CaseResult) -> Result<(), 
         schema_version: SCHEMA_VERSION,
         name: result.rows.name.clone(),
         inputs: result.rows.inputs.clone(),
+        redaction: result.rows.redaction.as_str().to_owned(),
+        pseudonym_key: result.rows.pseudonym_key.clone(),
         outputs: folder.written(),
         members: result.rows.members.clone(),
     };
     folder.put_json(names::INVENTORY, &inventory)
-}
-
-/// Judges and renders a finished case again, without decoding: with other rules, templates or in another language.
-pub fn report_again(
-    folder: &Path,
-    pack: &RulePack,
-    lang: Lang,
-    templates: &Templates,
-) -> Result<(Findings, Rendered), RunError> {
-    let case = load(folder)?;
-    let Inventory {
-        name,
-        inputs,
-        members,
-        ..
-    } = case.inventory;
-    let judged = judge(pack, &case.timeline, &members, &inputs, lang);
-    let report = render(&name, &inputs, &members, &judged, &case.timeline, lang, templates)?;
-    Ok((judged.findings, report))
 }
 
 /// Compares two finished cases. Both are judged again with `pack`, so that a changed rule is no changed computer.
@@ -174,16 +160,9 @@ fn judge(
     pack.judge(timeline, &context)
 }
 
-fn render(
-    name: &str,
-    inputs: &[InputFile],
-    members: &[InventoryMember],
-    judged: &Judged,
-    timeline: &Timeline,
-    lang: Lang,
-    templates: &Templates,
-) -> Result<Rendered, RunError> {
-    let inputs: Vec<InputLine> = inputs
+fn render(rows: &CaseRows, judged: &Judged, lang: Lang, templates: &Templates) -> Result<Rendered, RunError> {
+    let inputs: Vec<InputLine> = rows
+        .inputs
         .iter()
         .map(|input| InputLine {
             path: input.path.clone(),
@@ -191,14 +170,14 @@ fn render(
             sha256: input.sha256.clone(),
         })
         .collect();
-    let sources: Vec<SourceLine> = members.iter().map(source_line).collect();
+    let sources: Vec<SourceLine> = rows.members.iter().map(source_line).collect();
     let input = casetrace_report::Input {
-        name,
+        name: &rows.name,
         inputs: &inputs,
         sources: &sources,
         findings: &judged.findings,
         attempts: &judged.attempts,
-        timeline,
+        timeline: &rows.timeline,
     };
     let report = Report::build(&input, lang);
     Ok(Rendered {

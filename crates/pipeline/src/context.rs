@@ -46,24 +46,14 @@ impl Gatherer {
             if row.kind != "config" && row.kind != "dsregcmd.section" {
                 continue;
             }
-            let Ok(fields) = serde_json::from_str::<Value>(&row.fields) else {
-                continue;
-            };
-            let text = |key: &str| fields.get(key).and_then(Value::as_str).unwrap_or_default();
-            match text("name") {
-                "computer_name" => self.host(text("value")),
-                "collection_stop" => self.stops.extend(row.ts_ns),
-                "timezone" => self.zones.push((text("value").to_owned(), artifact.to_owned())),
-                _ => {}
+            if let Some(config) = Config::read(&row.fields) {
+                self.hosts.extend(config.hosts());
+                match config.name() {
+                    "collection_stop" => self.stops.extend(row.ts_ns),
+                    "timezone" => self.zones.push((config.value().to_owned(), artifact.to_owned())),
+                    _ => {}
+                }
             }
-            self.host(text("Device Name"));
-        }
-    }
-
-    fn host(&mut self, name: &str) {
-        let short = name.split('.').next().unwrap_or(name).trim();
-        if !short.is_empty() && short != "NOT SET" {
-            self.hosts.insert(short.to_ascii_uppercase());
         }
     }
 
@@ -89,6 +79,37 @@ impl Gatherer {
             // Of several collections in one upload the first: ages are rather too small than too large.
             collected_ns: self.stops.first().copied(),
         }
+    }
+}
+
+/// The fields of a `config` or `dsregcmd.section` row.
+pub(crate) struct Config(Value);
+
+impl Config {
+    pub(crate) fn read(fields: &str) -> Option<Self> {
+        serde_json::from_str(fields).ok().map(Self)
+    }
+
+    fn text(&self, key: &str) -> &str {
+        self.0.get(key).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    fn name(&self) -> &str {
+        self.text("name")
+    }
+
+    fn value(&self) -> &str {
+        self.text("value")
+    }
+
+    /// Computer names it gives, upper case.
+    pub(crate) fn hosts(&self) -> impl Iterator<Item = String> + '_ {
+        let named = (self.name() == "computer_name").then(|| self.value());
+        let names = named.into_iter().chain([self.text("Device Name")]);
+        names.filter_map(|name| {
+            let short = name.split('.').next().unwrap_or(name).trim();
+            (!short.is_empty() && short != "NOT SET").then(|| short.to_ascii_uppercase())
+        })
     }
 }
 

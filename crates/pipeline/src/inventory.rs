@@ -1,6 +1,7 @@
 //! `inventory.json`: every member of the upload, also the ones nobody decodes.
 
 use casetrace_model::{Diagnostic, Inspection, Severity, time};
+use casetrace_redact::Mode;
 use casetrace_timeline::ClockOffset;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -166,6 +167,13 @@ pub struct Inventory {
     /// The inputs.
     #[serde(default)]
     pub inputs: Vec<InputFile>,
+    /// What was hidden while reading: `secrets`, `identity` or `none`; empty in cases of versions that did not say.
+    #[serde(default)]
+    pub redaction: String,
+    /// Key of the pseudonyms that this case gets when it is hidden later, hex. Not there once it is hidden: who has
+    /// the key can test guesses.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub pseudonym_key: Option<String>,
     /// The other files of the case folder as they were written, by name.
     #[serde(default)]
     pub outputs: Vec<OutputFile>,
@@ -182,4 +190,11 @@ pub struct OutputFile {
     pub size: u64,
     /// SHA-256, lower-case hex.
     pub sha256: String,
+}
+
+impl Inventory {
+    /// What was hidden, if the case says.
+    pub(crate) fn mode(&self) -> Option<Mode> {
+        Mode::parse(&self.redaction)
+    }
 }

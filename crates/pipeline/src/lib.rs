@@ -25,6 +25,7 @@
 #[doc = include_str!("../../../docs/library.md")]
 struct Library;
 
+mod again;
 mod analyze;
 mod context;
 mod dataset;
@@ -42,7 +43,8 @@ mod sink;
 mod stream;
 mod tables;
 
-pub use analyze::{CaseResult, Rendered, analyze, compare, report_again, write};
+pub use again::{Hider, analyze_again};
+pub use analyze::{CaseResult, Rendered, analyze, compare, write};
 pub use casetrace_bundle::Secret;
 pub use casetrace_redact::Mode;
 pub use casetrace_report::{Diff, RenderError, Templates, diff_html, diff_markdown};

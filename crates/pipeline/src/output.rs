@@ -182,7 +182,7 @@ pub fn note_outputs(folder: &CaseFolder) -> Result<(), RunError> {
     folder.put_json(names::INVENTORY, &inventory)
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -206,23 +206,23 @@ pub struct FinishedCase {
 
 /// Reads a case folder that [`CaseFolder`] wrote.
 pub fn load(folder: &Path) -> Result<FinishedCase, RunError> {
-    let path = folder.join(names::INVENTORY);
+    Ok(FinishedCase {
+        inventory: load_inventory(folder)?,
+        timeline: read_parquet(&folder.join(names::TIMELINE))?,
+    })
+}
+
+/// Reads a case folder's inventory.
+pub(crate) fn load_inventory(folder: &Path) -> Result<Inventory, RunError> {
     let wrong = |reason: String| RunError::Case {
         path: folder.to_owned(),
-        reason,
+        reason: format!("{}{reason}", names::INVENTORY),
     };
-    let text = fs::read_to_string(&path).map_err(|error| wrong(format!("{}: {error}", names::INVENTORY)))?;
-    let inventory: Inventory =
-        serde_json::from_str(&text).map_err(|error| wrong(format!("{}: {error}", names::INVENTORY)))?;
+    let text =
+        fs::read_to_string(folder.join(names::INVENTORY)).map_err(|error| wrong(format!(": {error}")))?;
+    let inventory: Inventory = serde_json::from_str(&text).map_err(|error| wrong(format!(": {error}")))?;
     if inventory.schema_version != SCHEMA_VERSION {
-        return Err(wrong(format!(
-            "{} has schema version {}",
-            names::INVENTORY,
-            inventory.schema_version
-        )));
+        return Err(wrong(format!(" has schema version {}", inventory.schema_version)));
     }
-    Ok(FinishedCase {
-        timeline: read_parquet(&folder.join(names::TIMELINE))?,
-        inventory,
-    })
+    Ok(inventory)
 }

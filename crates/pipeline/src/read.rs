@@ -13,12 +13,14 @@ use std::path::PathBuf;
 
 use casetrace_knowledge::Knowledge;
 use casetrace_model::Inspection;
+use casetrace_redact::Mode;
 use casetrace_timeline::{Spill, Timeline};
 use serde::{Deserialize, Serialize};
 
 use self::assemble::assemble;
-use self::hide::redactor;
-pub(crate) use self::hide::shown_path;
+pub(crate) use self::assemble::case_name;
+use self::hide::Hiding;
+pub(crate) use self::hide::{redactor, shown_path};
 use self::ingest::{ingest, leave_out, private_folder};
 use self::known::context;
 use self::routes::{routes, threads_per_member, work_list};
@@ -61,6 +63,10 @@ pub struct CaseRows {
     pub timeline: Timeline,
     /// What collected the upload, as far as it is known, alphabetically.
     pub collections: Vec<&'static str>,
+    /// What was hidden.
+    pub redaction: Mode,
+    /// Key of this case's pseudonyms, hex, as long as no name is hidden.
+    pub pseudonym_key: Option<String>,
     /// What was replaced by what, with [`Mode::Identity`]. It undoes the redaction: keep it out of everything handed on.
     pub pseudonyms: BTreeMap<String, String>,
 }
@@ -135,11 +141,11 @@ fn run(
     leave_out(&mut case, &settings.care);
     let routes = routes(&case, settings);
     let (context, known_texts) = context(&case, &routes, settings, progress);
-    let redactor = redactor(&case, &context, settings.redact);
+    let hiding = Hiding::of(&case, &context, settings.redact);
     let knowledge = Knowledge::builtin();
     let shared = Shared {
         knowledge,
-        redactor: &redactor,
+        redactor: &hiding.redactor,
         progress,
         max_diagnostics: settings.limits.max_diagnostics,
         spill: Spill::new(&settings.work_dir, TEXTS_IN_MEMORY),
@@ -174,5 +180,5 @@ fn run(
         None => decode_all(&case, &routes, &job, settings),
     };
     progress.stage(Stage::Timeline, 0);
-    Ok(assemble(case, &routes, results, &shared))
+    Ok(assemble(case, &routes, results, &shared, hiding.published_key()))
 }

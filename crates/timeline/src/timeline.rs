@@ -1,8 +1,9 @@
 //! The finished timeline: cells, rows by number, and derived timelines.
 
+use std::ops::Range;
 use std::sync::Arc;
 
-use casetrace_model::{COLUMNS, Text, Value};
+use casetrace_model::{COLUMNS, Row, Source, Text, Value};
 
 use crate::error::{TimelineError, nearest};
 use crate::store::{LongReader, Store};
@@ -110,6 +111,23 @@ impl Timeline {
             }),
             _ => None,
         }
+    }
+
+    /// Rows as decoders made them, one after the other in bounded memory.
+    pub fn rows(&self, rows: Range<u32>) -> impl Iterator<Item = Row> + '_ {
+        let columns: Vec<ColumnId> = ColumnId::all().skip(1).collect();
+        let mut long: Vec<_> = columns.iter().map(|c| self.long_reader(*c)).collect();
+        let end = rows.end.min(u32::try_from(self.len()).unwrap_or(u32::MAX));
+        (rows.start..end).map(move |number| {
+            let mut row = Row::new(Source::Text, "", 0);
+            for (column, reader) in columns.iter().zip(&mut long) {
+                match reader {
+                    Some(reader) => row.set(column.name(), Value::Str(reader.text(number))),
+                    None => row.set(column.name(), self.value(*column, number)),
+                }
+            }
+            row
+        })
     }
 
     /// One cell of a text column.

@@ -28,7 +28,7 @@ pub(crate) fn run(args: &Analyze, common: &Common, out: &mut dyn Write) -> Resul
         pack: &pack,
         folder: &folder,
     };
-    let map = map_file::open(&args.reading)?;
+    let map = map_file::open(args.reading.redaction_map.as_deref(), args.reading.sources.redact)?;
     let result = analyze_into(&job, common, out)?;
     if let Some(map) = map {
         map.write(&result.rows.pseudonyms)?;

@@ -4,10 +4,12 @@
 //! beginning to end. An input is written as it is decoded: sorted as a whole if it fits into one part, otherwise part by part,
 //! which is said on standard error.
 
+use std::collections::BTreeMap;
 use std::io::{BufWriter, Write};
 use std::ops::ControlFlow;
+use std::path::Path;
 
-use casetrace_pipeline::stream;
+use casetrace_pipeline::{Hider, stream};
 use casetrace_timeline::{
     ColumnId, Condition, Export, Filter, Naming, ParquetExport, TextFormat, Timeline, TimelineError, Written,
     read_parquet_parts,
@@ -15,8 +17,9 @@ use casetrace_timeline::{
 
 use crate::args::{self, Common, RowFormat, RowNaming, TimelineArgs};
 use crate::exit::{Failure, UNREADABLE};
+use crate::map_file::{self, MapFile};
 use crate::progress::Display;
-use crate::{input, map_file, output};
+use crate::{input, output};
 
 /// Reads or decodes, filters, writes.
 pub(crate) fn run(args: &TimelineArgs, common: &Common, out: &mut dyn Write) -> Result<(), Failure> {
@@ -104,12 +107,11 @@ fn parts(
     take: &mut (dyn FnMut(Timeline) -> Result<(), Failure> + Send),
 ) -> Result<(), Failure> {
     let finished = args.input.join("timeline.parquet");
+    let map = map_file::open(args.reading.redaction_map.as_deref(), args.reading.sources.redact)?;
     if finished.is_file() {
-        return read_parquet_parts::<Refused>(&finished, |part| take(part).map_err(Refused))
-            .map_err(|refused| refused.0);
+        return finished_parts(args, &finished, map, take);
     }
     let settings = input::settings(&args.reading)?;
-    let map = map_file::open(&args.reading)?;
     let display = Display::new(common.quiet, args.output.is_none());
     let mut failure = None;
     let mut hand_over = |part: Timeline| match take(part) {
@@ -145,6 +147,27 @@ fn parts(
         return Err(Failure::Code(UNREADABLE));
     }
     Ok(())
+}
+
+/// The rows of a finished case, hidden as asked for.
+fn finished_parts(
+    args: &TimelineArgs,
+    finished: &Path,
+    map: Option<MapFile>,
+    take: &mut dyn FnMut(Timeline) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let hider = Hider::new(&args.input, args.reading.sources.redact.mode()).map_err(input::failure)?;
+    let hidden = |part: Timeline| match &hider {
+        Some(hider) => hider.rows(&part),
+        None => part,
+    };
+    read_parquet_parts::<Refused>(finished, |part| take(hidden(part)).map_err(Refused))
+        .map_err(|refused| refused.0)?;
+    match (map, hider) {
+        (Some(map), Some(hider)) => map.write(&hider.pseudonyms()),
+        (Some(map), None) => map.write(&BTreeMap::new()),
+        _ => Ok(()),
+    }
 }
 
 /// A failure that can come from reading a timeline file.

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 pub(crate) mod confusion;
+pub(crate) mod search;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -13,7 +13,13 @@ use super::{CaseRows, InputFile};
 use crate::inventory::{InventoryMember, ReadOutcome};
 use crate::sink::Shared;
 
-pub(super) fn assemble(case: Case, routes: &[Fate], results: Results<'_>, shared: &Shared<'_>) -> CaseRows {
+pub(super) fn assemble(
+    case: Case,
+    routes: &[Fate],
+    results: Results<'_>,
+    shared: &Shared<'_>,
+    pseudonym_key: Option<String>,
+) -> CaseRows {
     let redactor = shared.redactor;
     let inputs = input_files(&case, redactor);
     let mut builder = TimelineBuilder::with_spill(&shared.spill);
@@ -45,6 +51,8 @@ pub(super) fn assemble(case: Case, routes: &[Fate], results: Results<'_>, shared
         members,
         inspections,
         timeline,
+        redaction: redactor.mode(),
+        pseudonym_key,
         pseudonyms: redactor.mapping(),
     }
 }
@@ -57,7 +65,7 @@ fn note_clocks(members: &mut [InventoryMember], timeline: &Timeline) {
 }
 
 /// The file or folder that was named first; inputs in a folder carry its name in front.
-fn case_name(inputs: &[InputFile]) -> &str {
+pub(crate) fn case_name(inputs: &[InputFile]) -> &str {
     inputs
         .first()
         .and_then(|input| input.path.split('/').next())
