@@ -1,6 +1,6 @@
 //! Measures the report of a large case: 5 million rows and 200 findings unless other numbers are given.
 //!
-//! `cargo run --release -p casetrace -p casetrace-report --example render_speed -- [ROWS] [FINDINGS]`
+//! `cargo run --release -p casetrace -p casetrace-report --example render_speed -- [ROWS] [FINDINGS] [FILE.html]`
 
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a measuring tool")]
 
@@ -119,4 +119,8 @@ fn main() {
         plain.len() >> 10,
         page.len() >> 10
     );
+    // For `reports/check/browser.py`.
+    if let Some(path) = std::env::args_os().nth(3) {
+        std::fs::write(path, page).unwrap();
+    }
 }

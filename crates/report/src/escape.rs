@@ -33,24 +33,39 @@ pub(crate) fn markdown(text: &str) -> String {
     break_links(out)
 }
 
-/// Text for a code span: shown as it is, so only the fence and line ends matter.
+/// Text for a code span, also in a table: shown as it is, so only the fence, line ends and bars matter.
 pub(crate) fn code(text: &str) -> String {
-    let clean: String = text
-        .chars()
-        .filter(|ch| *ch != '\r')
-        .map(|ch| match ch {
-            '\n' | '\t' => ' ',
-            '`' => '\'',
-            '|' => '\u{00a6}',
-            ch if is_invisible(ch) => '\u{fffd}',
-            ch => ch,
-        })
-        .collect();
+    command(&text.replace('|', "\u{00a6}"))
+}
+
+/// The same outside of tables, where a bar is a bar.
+pub(crate) fn command(text: &str) -> String {
+    let clean = visible(text).replace('`', "'");
     if clean.trim().is_empty() {
         String::new()
     } else {
         format!("`{}`", clean.trim())
     }
+}
+
+/// A rule's sentence, in which backticks enclose commands: `code` writes those, `plain` the rest. A backtick without a
+/// partner is text.
+pub(crate) fn with_commands(
+    text: &str,
+    plain: impl Fn(&str) -> String,
+    code: impl Fn(&str) -> String,
+) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, command, after)) = rest.split_once('`').and_then(|(before, from)| {
+        from.split_once('`')
+            .map(|(command, after)| (before, command, after))
+    }) {
+        out.push_str(&plain(before));
+        out.push_str(&code(command));
+        rest = after;
+    }
+    out + &plain(rest)
 }
 
 /// Lines for a fenced block: nothing in them can close the fence.
@@ -116,5 +131,9 @@ mod tests {
         assert_eq!(code("a`b\n|"), "`a'b ¦`");
         assert_eq!(code(" \n"), "");
         assert_eq!(shorten("äöü", 2), "ä…");
+        assert_eq!(
+            with_commands("run `a | <b> \\c`, then *x* `y", markdown, command),
+            "run `a | <b> \\c`, then \\*x\\* \\`y"
+        );
     }
 }

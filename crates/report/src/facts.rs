@@ -43,7 +43,7 @@ pub(crate) fn facts(columns: &Columns<'_>, labels: &Labels) -> Vec<Fact> {
     let span = found.collection_span().unwrap_or_else(|| span(columns));
     let lines = [
         ("fact_hosts", listed(&found.hosts)),
-        ("fact_os", listed(&found.os)),
+        ("fact_os", listed(&whole(&found.os))),
         ("fact_join", listed(&join)),
         ("fact_prt", listed(&prt)),
         ("fact_user", listed(&found.users)),
@@ -169,6 +169,12 @@ fn span(columns: &Columns<'_>) -> String {
 pub(crate) fn seconds(ts_ns: i64) -> String {
     let text = time::to_rfc3339(ts_ns);
     text.get(..19).unwrap_or(&text).replace('T', " ")
+}
+
+/// Without values that are a part of another one: `22631` beside `22631.4890`.
+fn whole(values: &BTreeSet<String>) -> BTreeSet<String> {
+    let in_other = |value: &String| values.iter().any(|o| o != value && o.contains(value.as_str()));
+    values.iter().filter(|value| !in_other(value)).cloned().collect()
 }
 
 fn listed(values: &BTreeSet<String>) -> String {

@@ -7,7 +7,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use minijinja::value::{Serde, Value};
-use minijinja::{AutoEscape, HtmlEscape, Output, State, context};
+use minijinja::{AutoEscape, Environment, HtmlEscape, Output, State, context};
 use serde::Serialize;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
@@ -65,7 +65,15 @@ fn render<M: Serialize>(
         script => Value::from_safe_string(script),
         ..Value::from(Serde(model))
     };
-    templates.render(name, AutoEscape::Html, print, |_| {}, model)
+    templates.render(name, AutoEscape::Html, print, filters, model)
+}
+
+fn filters(environment: &mut Environment<'_>) {
+    environment.add_filter("prose", |text: Option<String>| {
+        let plain = |text: &str| HtmlEscape(&escape::visible(text)).to_string();
+        let code = |text: &str| format!("<code>{}</code>", plain(text));
+        Value::from_safe_string(escape::with_commands(&text.unwrap_or_default(), plain, code))
+    });
 }
 
 fn print(out: &mut Output<'_>, _: &mut State<'_, '_>, value: &Value) -> Result<(), minijinja::Error> {

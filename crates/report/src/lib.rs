@@ -49,4 +49,6 @@ pub use render::{diff_markdown, markdown, render_markdown};
 pub use scale::{Gap, Segment, Tick};
 pub use story::{Story, StoryLane, StoryStep};
 pub use templates::{RenderError, Templates};
-pub use view::{Ask, CodeView, EvidenceView, FindingView, Input, InputLine, Report, SourceLine, StepGroup};
+pub use view::{
+    Ask, Cite, CodeView, EvidenceView, FindingView, Input, InputLine, Report, SourceLine, StepGroup,
+};

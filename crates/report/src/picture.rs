@@ -6,14 +6,14 @@
 use std::collections::BTreeMap;
 
 use casetrace_model::time;
-use casetrace_rules::{Finding, Role};
+use casetrace_rules::Finding;
 use casetrace_timeline::{ColumnId, Timeline};
 use serde::Serialize;
 
 use crate::escape::shorten;
 use crate::facts::seconds;
 use crate::scale::{Gap, Scale, Segment, Tick, WIDTH};
-use crate::view::MAX_EVIDENCE;
+use crate::view::{MAX_EVIDENCE, carrying};
 
 /// Sources with a lane.
 const MAX_LANES: usize = 8;
@@ -161,10 +161,7 @@ impl Picture {
 
 impl Track {
     fn of(finding: &Finding, number: usize, scale: &Scale) -> Self {
-        let marks: Vec<Mark> = finding
-            .evidence
-            .iter()
-            .filter(|item| item.role != Role::Refuting)
+        let marks: Vec<Mark> = carrying(finding)
             .take(MAX_EVIDENCE)
             .zip(1..)
             .filter_map(|(item, number)| {

@@ -44,6 +44,13 @@ fn filters(environment: &mut Environment<'_>) {
     environment.add_filter("code", |text: Option<String>| {
         Value::from_safe_string(escape::code(&text.unwrap_or_default()))
     });
+    environment.add_filter("prose", |text: Option<String>| {
+        Value::from_safe_string(escape::with_commands(
+            &text.unwrap_or_default(),
+            escape::markdown,
+            escape::command,
+        ))
+    });
     environment.add_filter("fenced", |text: Option<String>| {
         Value::from_safe_string(escape::fenced(&text.unwrap_or_default()))
     });

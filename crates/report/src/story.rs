@@ -94,6 +94,18 @@ pub struct StoryStep {
     pub x2: usize,
 }
 
+impl Story {
+    /// True if it has no step that `other` does not tell.
+    fn is_part_of(&self, other: &Self) -> bool {
+        let key = |s: &StoryStep| (s.clock.clone(), s.artifact.clone(), s.record);
+        self.more == 0
+            && self
+                .steps
+                .iter()
+                .all(|step| other.steps.iter().any(|s| key(s) == key(step)))
+    }
+}
+
 /// The rows of an attempt that its timeline still has.
 fn of_attempt(columns: &Columns<'_>, attempt: &Attempt) -> BTreeSet<u32> {
     let view = RowView::new(columns);
@@ -448,11 +460,12 @@ pub(crate) fn stories(
             by_rule.entry(cause).or_default().push(finding);
         }
     }
+    let mut told: Vec<Story> = Vec::new();
     findings
         .iter()
         .filter(|f| f.consequence_of.is_empty() && f.severity != casetrace_rules::Severity::Info)
         .take(most)
-        .filter_map(|finding| {
+        .for_each(|finding| {
             let also = by_rule
                 .get(finding.rule_id.as_str())
                 .map_or(&[][..], Vec::as_slice);
@@ -461,7 +474,8 @@ pub(crate) fn stories(
             if let Some(attempt) = attempt_of(attempts, finding) {
                 rows.extend(of_attempt(columns, attempt));
             }
-            tell(columns, &rows, finding, labels)
-        })
-        .collect()
+            let story = tell(columns, &rows, finding, labels);
+            told.extend(story.filter(|story| told.iter().all(|earlier| !story.is_part_of(earlier))));
+        });
+    told
 }

@@ -3,10 +3,15 @@
 //! Texts are plain; the renderer escapes them for its format. Lists are cut to what a reader can take in, with the
 //! number of what was left out beside them.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod cite;
+mod lists;
+mod steps;
+mod verdict;
+
+use std::collections::{BTreeMap, HashSet};
 
 use casetrace_knowledge::{Knowledge, Lang};
-use casetrace_rules::{Attempts, Audience, Confidence, Finding, Findings, QualityFinding, Severity, Status};
+use casetrace_rules::{Attempts, EvidenceItem, Finding, Findings, QualityFinding, Role, Status};
 use casetrace_timeline::Timeline;
 use serde::Serialize;
 
@@ -17,6 +22,7 @@ use crate::frame::Columns;
 use crate::labels::Labels;
 use crate::picture::Picture;
 use crate::story::{self, Story};
+pub use cite::Cite;
 
 /// Evidence lines shown of one finding.
 pub(crate) const MAX_EVIDENCE: usize = 12;
@@ -26,26 +32,11 @@ const MAX_BRIEF: usize = 200;
 /// Resolved findings and refuted candidates shown.
 const MAX_RESOLVED: usize = 30;
 const MAX_REFUTED: usize = 20;
-/// Steps for one audience, and things one step is about.
-const MAX_STEPS: usize = 20;
-const MAX_SUBJECTS: usize = 6;
-/// Things to collect, remarks on the data, codes, inputs.
-const MAX_ASKS: usize = 20;
-const MAX_QUALITY: usize = 40;
-const MAX_CODES: usize = 60;
-const MAX_INPUTS: usize = 50;
 /// Longest explanation, title or subject, and list of rules in a sentence.
 const MAX_PROSE: usize = 1200;
 const MAX_TITLE: usize = 200;
-const MAX_IDS: usize = 15;
-/// Longest sentence of a remark on the data.
-const MAX_REMARK: usize = 600;
 /// Longest path shown.
 const MAX_PATH: usize = 300;
-/// Stands for what a step is about.
-const SUBJECT: &str = "\u{0}";
-/// Source lines shown.
-const MAX_SOURCES: usize = 60;
 /// Stories told.
 const MAX_STORIES: usize = 2;
 /// Longest summary of a record.
@@ -103,6 +94,8 @@ pub struct Report {
     pub name: String,
     /// Two or three sentences that answer the question.
     pub verdict: Vec<String>,
+    /// The records that the verdict rests on.
+    pub verdict_cites: Vec<Cite>,
     /// The case in a few lines.
     pub facts: Vec<Fact>,
     /// The timeline picture.
@@ -182,6 +175,10 @@ pub struct FindingView {
     pub evidence: Vec<EvidenceView>,
     /// Records not shown.
     pub more_evidence: u64,
+    /// Those of `evidence` that an earlier finding shows in the same words (`above` is set in them).
+    pub repeated: Vec<Cite>,
+    /// True if all of `evidence` is repeated.
+    pub all_repeated: bool,
     /// Records that speak against it.
     pub refuting: Vec<EvidenceView>,
 }
@@ -201,6 +198,8 @@ pub struct EvidenceView {
     pub record: String,
     /// One line.
     pub summary: String,
+    /// True if an earlier finding shows it, too, and explains this one.
+    pub above: bool,
 }
 
 /// Steps for one audience.
@@ -245,40 +244,39 @@ impl Report {
         let (endpoints, more_endpoints) = endpoints::endpoints(&columns, knowledge, &labels);
         let all = &input.findings.findings;
         let of = |status: Status| all.iter().filter(move |f| f.status == status);
-        let (sources, sources_note) = sources(input.sources, &labels);
+        let (sources, sources_note) = lists::sources(input.sources, &labels);
         let active: Vec<&Finding> = of(Status::Active).collect();
+        let verdict = verdict::verdict(all, &labels);
+        let asks = steps::asks(all);
+        let mut findings = first(of(Status::Active), MAX_FINDINGS);
+        mark_repeated(&mut findings);
         Self {
             name: input.name.to_owned(),
-            verdict: verdict(all, &labels),
+            verdict: verdict.sentences,
+            verdict_cites: verdict.cites,
             facts: facts::facts(&columns, &labels),
             picture: Picture::build(input.timeline, of(Status::Active)),
             stories: story::stories(&columns, &active, input.attempts, &labels, MAX_STORIES),
-            findings: first(of(Status::Active), MAX_FINDINGS),
+            findings,
             brief: first(of(Status::Active).skip(MAX_FINDINGS), MAX_BRIEF),
             more_findings: active.len().saturating_sub(MAX_FINDINGS + MAX_BRIEF),
             resolved: first(of(Status::Resolved), MAX_RESOLVED),
             more_resolved: of(Status::Resolved).count().saturating_sub(MAX_RESOLVED),
             refuted: first(of(Status::Refuted), MAX_REFUTED),
             more_refuted: of(Status::Refuted).count().saturating_sub(MAX_REFUTED),
-            steps: steps(all, &labels),
-            asks: asks(all),
+            steps: steps::steps(all, &labels),
             endpoints,
             more_endpoints,
-            more_quality: input.findings.data_quality.len().saturating_sub(MAX_QUALITY),
-            quality: input
-                .findings
-                .data_quality
-                .iter()
-                .take(MAX_QUALITY)
-                .map(quality)
-                .collect(),
-            codes: codes(all, knowledge, lang),
+            more_quality: lists::more_quality(&input.findings.data_quality),
+            quality: lists::quality(&input.findings.data_quality, &asks),
+            asks,
+            codes: lists::codes(all, knowledge, lang),
             sources,
             sources_note,
             tool_version: input.findings.tool_version.clone(),
             rules_version: input.findings.rules_version.clone(),
-            more_inputs: input.inputs.len().saturating_sub(MAX_INPUTS),
-            inputs: input.inputs.iter().take(MAX_INPUTS).map(input_line).collect(),
+            more_inputs: lists::more_inputs(input.inputs),
+            inputs: lists::inputs(input.inputs),
             t: labels.all().clone(),
         }
     }
@@ -288,103 +286,13 @@ fn first<'a>(findings: impl Iterator<Item = &'a Finding>, most: usize) -> Vec<Fi
     findings.take(most).map(FindingView::of).collect()
 }
 
-fn input_line(input: &InputLine) -> InputLine {
-    InputLine {
-        path: shorten(&input.path, MAX_PATH),
-        ..input.clone()
-    }
-}
-
-fn quality(remark: &QualityFinding) -> QualityFinding {
-    QualityFinding {
-        title: shorten(&remark.title, MAX_TITLE),
-        summary: shorten(&remark.summary, MAX_REMARK),
-        what_is_lost: shorten(&remark.what_is_lost, MAX_REMARK),
-        ask_customer: remark
-            .ask_customer
-            .iter()
-            .take(3)
-            .map(|ask| shorten(ask, MAX_REMARK))
-            .collect(),
-        ..remark.clone()
-    }
-}
-
-fn verdict(all: &[Finding], labels: &Labels) -> Vec<String> {
-    let active: Vec<&Finding> = all.iter().filter(|f| f.status == Status::Active).collect();
-    let weighty = |f: &&&Finding| f.confidence <= Confidence::Likely && f.severity != Severity::Info;
-    let Some(first) = active
-        .iter()
-        .find(weighty)
-        .or_else(|| active.iter().find(|f| f.severity != Severity::Info))
-    else {
-        let any = active.is_empty() && all.iter().all(|f| f.status != Status::Resolved);
-        return vec![labels.get(if any { "healthy" } else { "no_cause" }).to_owned()];
-    };
-    let confidence = labels.get(match first.confidence {
-        Confidence::Proved => "verdict_proved",
-        Confidence::Likely => "verdict_likely",
-        Confidence::Possible => "verdict_possible",
-    });
-    let subject = first
-        .subject
-        .as_deref()
-        .filter(|s| !first.title.contains(s))
-        .map(|s| format!(" ({s})"))
-        .unwrap_or_default();
-    let title = shorten(&format!("{}{subject}", first.title), MAX_TITLE);
-    let mut sentences = vec![
-        labels
-            .get("verdict_first")
-            .replace("{confidence}", confidence)
-            .replace("{title}", &title),
-        shorten(&first.explanation, MAX_PROSE),
-    ];
-    let ids = |wanted: &dyn Fn(&Finding) -> bool| {
-        let set: BTreeSet<&str> = active
-            .iter()
-            .filter(|f| {
-                !std::ptr::eq(**f, *first)
-                    && f.severity != Severity::Info
-                    && f.confidence <= Confidence::Likely
-                    && wanted(f)
-            })
-            .map(|f| f.rule_id.as_str())
-            .collect();
-        let shown: Vec<&str> = set.iter().take(MAX_IDS).copied().collect();
-        let rest = if set.len() > MAX_IDS { ", …" } else { "" };
-        (set.len(), shown.join(", ") + rest)
-    };
-    for (key, (n, list)) in [
-        (
-            "verdict_consequences",
-            ids(&|f| f.consequence_of.contains(&first.rule_id)),
-        ),
-        (
-            "verdict_others",
-            ids(&|f| f.consequence_of.is_empty() && f.rule_id != first.rule_id),
-        ),
-    ] {
-        if n > 0 {
-            sentences.push(
-                labels
-                    .get(key)
-                    .replace("{n}", &n.to_string())
-                    .replace("{ids}", &list),
-            );
-        }
-    }
-    sentences
-}
-
 impl FindingView {
     fn of(finding: &Finding) -> Self {
-        let (refuting, carrying): (Vec<_>, Vec<_>) = finding
-            .evidence
-            .iter()
+        let evidence: Vec<EvidenceView> = carrying(finding)
+            .take(MAX_EVIDENCE)
             .map(EvidenceView::of)
-            .partition(|e| e.role == "refuting");
-        let shown = carrying.len().min(MAX_EVIDENCE) as u64;
+            .collect();
+        let refuting = finding.evidence.iter().filter(|e| e.role == Role::Refuting);
         Self {
             rule_id: finding.rule_id.clone(),
             title: shorten(&finding.title, MAX_TITLE),
@@ -398,15 +306,17 @@ impl FindingView {
             last_ts: finding.last_ts.as_deref().map(to_second),
             consequence_of: finding.consequence_of.clone(),
             explanation: shorten(&finding.explanation, MAX_PROSE),
-            more_evidence: finding.count.saturating_sub(shown),
-            evidence: carrying.into_iter().take(MAX_EVIDENCE).collect(),
-            refuting: refuting.into_iter().take(3).collect(),
+            more_evidence: finding.count.saturating_sub(evidence.len() as u64),
+            evidence,
+            repeated: Vec::new(),
+            all_repeated: false,
+            refuting: refuting.take(3).map(EvidenceView::of).collect(),
         }
     }
 }
 
 impl EvidenceView {
-    fn of(item: &casetrace_rules::EvidenceItem) -> Self {
+    fn of(item: &EvidenceItem) -> Self {
         Self {
             role: item.role.as_str().to_owned(),
             ts: item
@@ -422,136 +332,47 @@ impl EvidenceView {
                 item.record.to_string()
             },
             summary: shorten(&item.summary, MAX_SUMMARY),
+            above: false,
         }
+    }
+}
+
+/// What speaks for a finding, the strongest first. A record that is evidence in two roles is shown in the stronger one.
+pub(crate) fn carrying(finding: &Finding) -> impl Iterator<Item = &EvidenceItem> {
+    let items = &finding.evidence;
+    let same = |a: &EvidenceItem, b: &EvidenceItem| {
+        a.record != 0 && (&a.artifact, a.record, &a.summary) == (&b.artifact, b.record, &b.summary)
+    };
+    let for_it = |item: &&EvidenceItem| item.role != Role::Refuting;
+    items
+        .iter()
+        .enumerate()
+        .filter(move |(at, item)| {
+            for_it(item)
+                && !items
+                    .iter()
+                    .take(*at)
+                    .any(|other| for_it(&other) && same(item, other))
+        })
+        .map(|(_, item)| item)
+}
+
+/// Marks the evidence of findings that others explain where the reader has seen it already.
+fn mark_repeated(findings: &mut [FindingView]) {
+    let mut seen: HashSet<(String, String, String)> = HashSet::new();
+    for finding in findings {
+        let key = |e: &EvidenceView| (e.artifact.clone(), e.record.clone(), e.summary.clone());
+        if !finding.consequence_of.is_empty() {
+            for item in &mut finding.evidence {
+                item.above = seen.contains(&key(item));
+            }
+        }
+        finding.repeated = cite::all(finding.evidence.iter().filter(|e| e.above));
+        finding.all_repeated = finding.evidence.iter().all(|e| e.above);
+        seen.extend(finding.evidence.iter().map(key));
     }
 }
 
 fn to_second(ts: &str) -> String {
     ts.get(..19).unwrap_or(ts).replace('T', " ")
-}
-
-/// Steps of active findings that nothing else explains come first. Steps that differ only in what they are about are one
-/// step about all of it.
-fn steps(all: &[Finding], labels: &Labels) -> Vec<StepGroup> {
-    struct Step<'a> {
-        order: u8,
-        pattern: String,
-        text: &'a str,
-        subjects: Vec<&'a str>,
-    }
-    let mut steps: Vec<Step<'_>> = Vec::new();
-    let mut known: HashMap<(u8, String), usize> = HashMap::new();
-    let weighty = all.iter().filter(|f| {
-        f.status == Status::Active && f.consequence_of.is_empty() && f.severity != Severity::Info
-    });
-    for (finding, step) in weighty.flat_map(|f| f.next_steps_for.iter().map(move |step| (f, step))) {
-        let subject = finding.subject.as_deref().filter(|s| !s.is_empty());
-        let pattern = subject.map_or_else(|| step.text.clone(), |s| step.text.replace(s, SUBJECT));
-        let order = match step.to {
-            Some(Audience::Network) => 0,
-            Some(Audience::Identity) => 1,
-            Some(Audience::Customer) => 2,
-            None => 3,
-        };
-        let subject = subject.filter(|_| pattern.contains(SUBJECT));
-        let place = *known.entry((order, pattern.clone())).or_insert(steps.len());
-        if let Some(same) = steps.get_mut(place) {
-            same.subjects
-                .extend(subject.filter(|s| !same.subjects.contains(s)));
-        } else {
-            steps.push(Step {
-                order,
-                pattern,
-                text: &step.text,
-                subjects: Vec::from_iter(subject),
-            });
-        }
-    }
-    let words = |step: &Step<'_>| match step.subjects.len() {
-        0 | 1 => step.text.to_owned(),
-        n => {
-            let shown = step.subjects.iter().take(MAX_SUBJECTS).copied();
-            let mut list = shown.collect::<Vec<_>>().join(", ");
-            if n > MAX_SUBJECTS {
-                list.push_str(&format!(" (+{})", n - MAX_SUBJECTS));
-            }
-            step.pattern.replace(SUBJECT, &list)
-        }
-    };
-    ["network_team", "identity", "customer", "anyone"]
-        .into_iter()
-        .zip(0..)
-        .map(|(key, order)| {
-            let own = steps.iter().filter(|step| step.order == order);
-            let texts: Vec<String> = own.map(words).collect();
-            StepGroup {
-                label: labels.get(key).to_owned(),
-                more: texts.len().saturating_sub(MAX_STEPS),
-                steps: texts
-                    .iter()
-                    .take(MAX_STEPS)
-                    .map(|text| shorten(text, MAX_PROSE))
-                    .collect(),
-            }
-        })
-        .filter(|group| !group.steps.is_empty())
-        .collect()
-}
-
-fn asks(all: &[Finding]) -> Vec<Ask> {
-    let mut asks: Vec<Ask> = Vec::new();
-    for finding in all.iter().filter(|f| f.status == Status::Active) {
-        for text in &finding.ask_customer {
-            let full = asks.len() >= MAX_ASKS;
-            match asks.iter_mut().find(|ask| ask.text == shorten(text, MAX_PROSE)) {
-                Some(ask) if ask.ids.contains(&finding.rule_id) => {}
-                Some(ask) => ask.ids.push(finding.rule_id.clone()),
-                None if full => {}
-                None => asks.push(Ask {
-                    text: shorten(text, MAX_PROSE),
-                    ids: vec![finding.rule_id.clone()],
-                }),
-            }
-        }
-    }
-    asks
-}
-
-fn codes(all: &[Finding], knowledge: &Knowledge, lang: Lang) -> Vec<CodeView> {
-    let codes: BTreeSet<&str> = all
-        .iter()
-        .filter(|f| f.status != Status::Refuted)
-        .flat_map(|f| &f.codes)
-        .map(String::as_str)
-        .collect();
-    codes
-        .into_iter()
-        .take(MAX_CODES)
-        .filter_map(|code| {
-            let entry = knowledge.explain(code).into_iter().next()?;
-            Some(CodeView {
-                code: code.to_owned(),
-                symbol: entry.symbol.to_string(),
-                meaning: entry.meaning.get(lang).to_owned(),
-                action: entry.action.get(lang).to_owned(),
-            })
-        })
-        .collect()
-}
-
-/// Members with rows or trouble; the silent rest is counted.
-fn sources(all: &[SourceLine], labels: &Labels) -> (Vec<SourceLine>, String) {
-    let telling = |s: &&SourceLine| s.rows > 0 || !matches!(s.outcome.as_str(), "ok" | "skipped" | "empty");
-    let line = |source: &SourceLine| SourceLine {
-        path: shorten(&source.path, MAX_PATH),
-        ..source.clone()
-    };
-    let shown: Vec<SourceLine> = all.iter().filter(telling).take(MAX_SOURCES).map(line).collect();
-    let rest = all.len() - shown.len();
-    let note = if rest == 0 {
-        String::new()
-    } else {
-        format!("{}: +{rest} (inventory.json)", labels.get("members"))
-    };
-    (shown, note)
 }

@@ -51,7 +51,7 @@ impl Key {
                 Value::Str(text) => Some(text.to_owned()),
                 Value::U64(number) => Some(number.to_string()),
                 Value::I64(number) => Some(number.to_string()),
-                Value::TimeNs(ns) => Some(to_rfc3339(ns)),
+                Value::TimeNs(ns) => Some(plain_time(ns)),
             },
             Self::Member(name) => {
                 let fields = timeline.text(ColumnId::of("fields")?, row)?;
@@ -166,6 +166,14 @@ fn plain(value: &str) -> String {
     plain_to(value, MAX_CHARS)
 }
 
+/// A time in a sentence: `2026-03-02 01:02:11 UTC`, to the millisecond if it has any.
+pub(crate) fn plain_time(ts_ns: i64) -> String {
+    let text = to_rfc3339(ts_ns);
+    let whole = text.get(20..23).is_none_or(|millis| millis == "000");
+    let shown = text.get(..if whole { 19 } else { 23 }).unwrap_or(&text);
+    format!("{} UTC", shown.replace('T', " "))
+}
+
 /// The same with another limit.
 pub(crate) fn plain_to(value: &str, limit: usize) -> String {
     // Cut first: values can be long.
@@ -191,6 +199,15 @@ fn is_harmful(c: char) -> bool {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
+
+    #[test]
+    fn times_are_as_people_write_them() {
+        assert_eq!(plain_time(1_772_414_171_000_000_000), "2026-03-02 01:16:11 UTC");
+        assert_eq!(
+            plain_time(1_772_414_171_123_456_700),
+            "2026-03-02 01:16:11.123 UTC"
+        );
+    }
 
     #[test]
     fn placeholders_options_and_braces() {

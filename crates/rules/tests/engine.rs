@@ -456,7 +456,7 @@ says = "status {http_status}"
     // Values are data: braces in them stay, line breaks and direction marks go, nothing is escaped yet.
     assert_eq!(
         f.explanation,
-        "20 times from 2026-01-01T10:00:00.000000001Z: **no** {subject} <b>."
+        "20 times from 2026-01-01 10:00:00 UTC: **no** {subject} <b>."
     );
     assert_eq!(
         (f.count, f.context, f.status, f.rank),

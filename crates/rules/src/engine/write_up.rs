@@ -10,7 +10,7 @@ use crate::engine::judge::Verdict;
 use crate::engine::scope::comparable;
 use crate::findings::{EvidenceItem, Finding, NextStep};
 use crate::rule::{About, Evidence, Phrase, Rule};
-use crate::template::{Key, plain_to};
+use crate::template::{Key, plain_time, plain_to};
 use crate::words::{Confidence, Lang, Role, Whose};
 
 /// Rows listed of one evidence: the first ones and the last ones.
@@ -129,8 +129,8 @@ impl<'a> Facts<'a> {
         match name {
             "subject" => return self.subject.clone(),
             "count" => return Some(self.rows.len().to_string()),
-            "first_ts" => return self.span.map(|s| to_rfc3339(s.0)),
-            "last_ts" => return self.span.map(|s| to_rfc3339(s.1)),
+            "first_ts" => return self.span.map(|s| plain_time(s.0)),
+            "last_ts" => return self.span.map(|s| plain_time(s.1)),
             _ => {}
         }
         let key = Key::parse(name)?;
@@ -270,7 +270,7 @@ fn absence_item(
     lang: Lang,
 ) -> EvidenceItem {
     let watching = item(timeline, evidence, before, lang);
-    let time = |row| timeline.ts_ns(row).map(to_rfc3339).unwrap_or_default();
+    let time = |row| timeline.ts_ns(row).map(plain_time).unwrap_or_default();
     let what = match &evidence.says {
         Some(phrase) => phrase.get(lang).render(&|hole| facts.lookup(hole)),
         None => format!("not seen: {}", evidence.id),

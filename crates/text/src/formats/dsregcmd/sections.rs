@@ -114,8 +114,34 @@ fn emit_state(section: &Section, fields: &[&Field], facts: &Facts, out: &mut Out
         all.add(code);
     }
     push_codes(&mut json, &all);
+    row.message = told(name, fields, out);
     row.fields = json.finish();
     out.row(row);
+}
+
+/// Fields that a section's line says.
+const TOLD_FIELDS: usize = 4;
+const TOLD_CHARS: usize = 60;
+
+/// The section and what it says first: `SSO State: AzureAdPrt NO, EnterprisePrt NO`.
+fn told(name: &str, fields: &[&Field], out: &Output<'_>) -> String {
+    let said: Vec<String> = fields
+        .iter()
+        .filter(|field| !field.value.trim().is_empty())
+        .take(TOLD_FIELDS)
+        .map(|field| {
+            let value = out.value(&field.value);
+            let mut short: String = value.chars().take(TOLD_CHARS).collect();
+            if short.len() < value.len() {
+                short.push('…');
+            }
+            format!("{} {short}", field.name)
+        })
+        .collect();
+    match said.is_empty() {
+        true => name.to_owned(),
+        false => format!("{name}: {}", said.join(", ")),
+    }
 }
 
 /// Adds a field; a label that repeats in its section is numbered by its line.
