@@ -1,5 +1,7 @@
 //! Walks the `fields` object and changes text values in place; everything else stays byte for byte.
 
+use std::borrow::Cow;
+
 /// Rebuilds `json` with every text value replaced by what `change` gives for it (with the nearest member name, empty
 /// at top level). `None` if nothing changed.
 pub(crate) fn map_strings(
@@ -25,7 +27,8 @@ pub(crate) fn map_strings(
             .get(at..)
             .is_some_and(|rest| rest.trim_ascii_start().first() == Some(&b':'));
         if is_key {
-            key = text;
+            key.clear();
+            key.push_str(&text);
             continue;
         }
         if let Some(changed) = change(&key, &text) {
@@ -51,9 +54,9 @@ fn end_of_string(bytes: &[u8], start: usize) -> Option<usize> {
     }
 }
 
-fn unescape(text: &str) -> String {
+fn unescape(text: &str) -> Cow<'_, str> {
     if !text.contains('\\') {
-        return text.to_owned();
+        return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len());
     let mut chars = text.chars();
@@ -78,7 +81,7 @@ fn unescape(text: &str) -> String {
             None => {}
         }
     }
-    out
+    Cow::Owned(out)
 }
 
 /// Surrogates come as two escapes.

@@ -26,10 +26,15 @@ mod cache;
 mod encoded;
 mod identity;
 mod json;
+mod known;
+mod mode;
 mod prefilter;
 mod pseudonym;
+mod quiet;
 mod redactor;
+mod rows;
 mod secrets;
 mod tables;
 
-pub use redactor::{Identity, Mode, Redactor};
+pub use mode::{Identity, Mode};
+pub use redactor::Redactor;

@@ -128,6 +128,12 @@ pub(crate) fn may_name_identity(text: &str) -> bool {
     text.contains([':', '=']) && NAMES.as_ref().is_none_or(|names| names.is_match(text))
 }
 
+/// True if something might show as an identity by its form: each form has a joint.
+pub(crate) fn may_hold_form(text: &str) -> bool {
+    text.bytes()
+        .any(|b| matches!(b, b'.' | b':' | b'-' | b'@' | b'\\' | b'/'))
+}
+
 /// `scheme://user:password@host`.
 fn has_user_info(text: &str) -> bool {
     text.contains("://") && text.contains('@')

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
-use crate::redactor::Identity;
+use crate::mode::Identity;
 
 /// How far a secret name reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +34,29 @@ pub(crate) fn squash(name: &str) -> String {
         .collect()
 }
 
+/// Calls `look` with the name as [`squash`] makes it, without memory of its own for names in ASCII.
+fn squashed<T>(name: &str, look: impl Fn(&str) -> T) -> T {
+    let mut short = [0; MAX_NAME];
+    if !name.is_ascii() || name.len() > MAX_NAME {
+        return look(&squash(name));
+    }
+    let mut len = 0;
+    let kept = name.bytes().filter(|b| !matches!(b, b'-' | b'_' | b' '));
+    for (slot, byte) in short.iter_mut().zip(kept) {
+        *slot = byte.to_ascii_lowercase();
+        len += 1;
+    }
+    look(
+        short
+            .get(..len)
+            .and_then(|name| std::str::from_utf8(name).ok())
+            .unwrap_or_default(),
+    )
+}
+
+/// Longer names name nothing.
+const MAX_NAME: usize = 48;
+
 /// Secret names as spelled in the table.
 pub(crate) static SECRET_SPELLINGS: LazyLock<Vec<(&'static str, Reach)>> = LazyLock::new(|| {
     rows(include_str!("../../../pipelines/redact/secret_names.tsv"))
@@ -50,21 +73,44 @@ pub(crate) static SECRET_SPELLINGS: LazyLock<Vec<(&'static str, Reach)>> = LazyL
         .collect()
 });
 
-static SECRETS: LazyLock<HashMap<String, Reach>> = LazyLock::new(|| {
-    SECRET_SPELLINGS
-        .iter()
-        .map(|(name, reach)| (squash(name), *reach))
-        .collect()
+/// By name without joints: how far it reaches, and where joints may stand.
+static SECRETS: LazyLock<HashMap<String, (Reach, Vec<usize>)>> = LazyLock::new(|| {
+    let entry = |(name, reach): &(&'static str, Reach)| (squash(name), (*reach, joints(name)));
+    SECRET_SPELLINGS.iter().map(entry).collect()
 });
 
-/// Whether a name announces a secret. XML prefixes (`o:Password`) do not count.
+/// Places of joints, counted in the name without them.
+fn joints(name: &str) -> Vec<usize> {
+    let mut kept = 0;
+    let mut places = Vec::new();
+    for c in name.chars() {
+        match c {
+            '-' | '_' | ' ' => places.push(kept),
+            _ => kept += 1,
+        }
+    }
+    places
+}
+
+/// Whether a name announces a secret. XML prefixes (`o:Password`) do not count. Joints count where the table has them:
+/// `access-token` and `accesstoken`, but not `acc-esstoken`, as a literal search has to find the same names.
 pub(crate) fn secret(name: &str) -> Option<Reach> {
-    if name.len() > 48 {
+    if name.len() > MAX_NAME {
         return None;
     }
-    SECRETS
-        .get(&squash(name.rsplit(':').next().unwrap_or(name)))
-        .copied()
+    let name = name.rsplit(':').next().unwrap_or(name);
+    squashed(name, |short| {
+        let (reach, places) = SECRETS.get(short)?;
+        let end = short.chars().count();
+        let fits = |place: usize| {
+            place == 0 || places.contains(&place) || (place == end && *reach != Reach::Parameter)
+        };
+        let written = joints(name);
+        let single = written
+            .windows(2)
+            .all(|pair| pair.first() != pair.last() || pair.first().is_some_and(|at| [0, end].contains(at)));
+        (single && written.into_iter().all(fits)).then_some(*reach)
+    })
 }
 
 /// Identity fields as spelled in the table.
@@ -83,9 +129,10 @@ static IDENTITIES: LazyLock<HashMap<String, Identity>> = LazyLock::new(|| {
 
 /// What the value of a field names.
 pub(crate) fn identity(name: &str) -> Option<Identity> {
-    (name.len() <= 48)
-        .then(|| IDENTITIES.get(&squash(name)).copied())
-        .flatten()
+    if name.len() > MAX_NAME {
+        return None;
+    }
+    squashed(name, |name| IDENTITIES.get(name).copied())
 }
 
 /// What stays.
@@ -150,6 +197,29 @@ impl WellKnown {
     }
 }
 
+/// Endings by which a dotted word is a host name and not a file or a namespace.
+static HOST_ENDINGS: LazyLock<HashSet<&'static str>> = LazyLock::new(|| endings("host"));
+
+/// Second-level endings that belong to the registry (`co.jp`).
+static REGISTRIES: LazyLock<HashSet<&'static str>> = LazyLock::new(|| endings("registry"));
+
+fn endings(wanted: &str) -> HashSet<&'static str> {
+    rows(include_str!("../../../pipelines/redact/host_endings.tsv"))
+        .filter(|(kind, _)| *kind == wanted)
+        .map(|(_, ending)| ending)
+        .collect()
+}
+
+/// True for a label, in any case, with which host names end.
+pub(crate) fn is_host_ending(label: &str) -> bool {
+    squashed(label, |label| HOST_ENDINGS.contains(label))
+}
+
+/// True for a lower-case label that registries put before a country's.
+pub(crate) fn is_registry(label: &str) -> bool {
+    REGISTRIES.contains(label)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -158,6 +228,10 @@ mod tests {
     fn tables_are_whole_and_names_match_in_any_dress() {
         assert_eq!(secret("Access-Token"), Some(Reach::Value));
         assert_eq!(secret("o:Password"), Some(Reach::Value));
+        assert_eq!(secret("Pass Word"), Some(Reach::Value));
+        assert_eq!(secret("--password"), Some(Reach::Value));
+        assert_eq!(secret("acc-esstoken"), None);
+        assert_eq!(secret("access__token"), None);
         assert_eq!(secret("AzureAdPrt"), None);
         assert_eq!(identity("Target User Name"), Some(Identity::User));
         assert_eq!(WELL_KNOWN.kept_labels("login.microsoftonline.com"), Some(3));
