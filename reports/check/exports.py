@@ -1,23 +1,27 @@
 #!/usr/bin/env python3
 """Reads every export of one case with the tools that people open them with, and compares what they see.
 
-    exports.py CASETRACE CASE
+    exports.py CASETRACE CASE... [--venv DIR]
 
 Parquet: pyarrow and DuckDB (types, UTC, equal rows). CSV: DuckDB's sniffer and Python's csv. JSON lines: DuckDB. Excel: a
 byte order mark, CR LF and no cell that is a formula. Timesketch: what its importer asks of JSON lines. log2timeline: its
-17 columns in their order. Readers that are not installed are named and left out:
-pip install pyarrow duckdb
+17 columns in their order. Readers that are not installed are named and left out; with --venv they are installed into a
+virtual environment of that name (once), if PyPI can be reached.
 """
 
+import argparse
 import csv
 import datetime
 import io
 import json
+import os
 import pathlib
 import subprocess
 import sys
 import tempfile
+import venv
 
+READERS = ["pyarrow==21.0.0", "duckdb==1.3.2", "polars==1.32.0"]
 L2T = "date,time,timezone,MACB,source,sourcetype,type,user,host,short,desc,version,filename,inode,notes,format,extra"
 
 
@@ -71,6 +75,28 @@ def duckdb_reads(parquet_path, csv_path, jsonl_path, rows):
     return "parquet, csv and jsonl agree"
 
 
+def polars_reads(parquet_path, rows):
+    try:
+        import polars
+    except ImportError:
+        return "skipped, no polars"
+    frame = polars.read_parquet(parquet_path)
+    assert frame.height == len(rows), (frame.height, len(rows))
+    assert str(frame.schema["ts"]) == "Datetime(time_unit='us', time_zone='UTC')", frame.schema["ts"]
+    for name in ("message", "fields", "dst_port", "keywords"):
+        assert frame[name].to_list() == [row[name] for row in rows], name
+    return f"{frame.height} rows"
+
+
+def plain_csv(path, rows):
+    """What Python's own reader makes of the CSV is what JSON lines say; nothing is changed for a spreadsheet's sake."""
+    table = list(csv.DictReader(path.open(newline="", encoding="utf-8")))
+    assert len(table) == len(rows), (len(table), len(rows))
+    for name in ("kind", "message", "artifact", "user", "http_status", "ts"):
+        assert [line[name] for line in table] == ["" if row[name] is None else str(row[name]) for row in rows], name
+    return f"{len(table)} rows"
+
+
 def excel(path, rows):
     data = path.read_bytes()
     assert data.startswith(b"\xef\xbb\xbf") and data.endswith(b"\r\n")
@@ -112,19 +138,51 @@ def ecs(path, rows):
     return f"{len(events[0])} fields"
 
 
-def main():
-    tool, case = sys.argv[1:3]
+def check(tool, case):
     with tempfile.TemporaryDirectory() as work:
         folder = pathlib.Path(work)
         make = lambda kind, *more: export(tool, case, folder, kind, *more)
-        jsonl, parquet_path = make("jsonl"), make("parquet")
+        jsonl, parquet_path, csv_path = make("jsonl"), make("parquet"), make("csv")
         rows = [json.loads(line) for line in jsonl.read_text("utf-8").splitlines()]
-        print("pyarrow:", parquet(parquet_path, rows))
-        print("duckdb:", duckdb_reads(parquet_path, make("csv"), jsonl, rows))
-        print("excel:", excel(make("excel"), rows))
-        print("timesketch:", timesketch(make("timesketch"), rows))
-        print("l2tcsv:", l2tcsv(make("l2tcsv"), rows))
-        print("ecs:", ecs(make("jsonl", "--naming", "ecs"), rows))
+        results = {
+            "csv": plain_csv(csv_path, rows),
+            "pyarrow": parquet(parquet_path, rows),
+            "polars": polars_reads(parquet_path, rows),
+            "duckdb": duckdb_reads(parquet_path, csv_path, jsonl, rows),
+            "excel": excel(make("excel"), rows),
+            "timesketch": timesketch(make("timesketch"), rows),
+            "l2tcsv": l2tcsv(make("l2tcsv"), rows),
+            "ecs": ecs(make("jsonl", "--naming", "ecs"), rows),
+        }
+    print(f"{case}: " + "; ".join(f"{name}: {said}" for name, said in results.items()))
+
+
+def install(folder):
+    """The readers' Python; None if they can't be installed here."""
+    python = folder / "bin" / "python"
+    done = folder / ("readers-" + "-".join(READERS).replace("==", "-"))
+    if not done.exists():
+        try:
+            venv.create(folder, with_pip=True)
+            subprocess.run([python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--retries", "1",
+                            "--timeout", "15", *READERS], check=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            print(f"skipped: no readers from PyPI here ({error})")
+            return None
+        done.touch()
+    return python
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("tool")
+    parser.add_argument("cases", nargs="+")
+    parser.add_argument("--venv", type=pathlib.Path)
+    arguments = parser.parse_args()
+    if arguments.venv and (python := install(arguments.venv)):
+        os.execv(python, [str(python), __file__, arguments.tool, *arguments.cases])
+    for case in arguments.cases:
+        check(arguments.tool, case)
 
 
 if __name__ == "__main__":
