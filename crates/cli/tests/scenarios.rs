@@ -20,8 +20,14 @@ use casetrace_synth::scenario::all::{from_the_table, scenarios};
 
 use common::confusion::Confusion;
 
-/// Where the findings of a bundle differ from its label; counts them too.
-fn judge(bundle: &Bundle, pack: &RulePack, confusion: &Mutex<Confusion>) -> Vec<String> {
+/// Bytes a page may have, whatever the case.
+const MAX_PAGE: usize = 3_000_000;
+
+/// The largest page so far, and whose it is.
+type Largest = Mutex<(usize, &'static str)>;
+
+/// Where the findings of a bundle differ from its label, or its page is too large; counts both.
+fn judge(bundle: &Bundle, pack: &RulePack, confusion: &Mutex<Confusion>, largest: &Largest) -> Vec<String> {
     let work = tempfile::tempdir().unwrap();
     let mut inputs: Vec<PathBuf> = Vec::new();
     let upload = work.path().join("upload");
@@ -44,7 +50,14 @@ fn judge(bundle: &Bundle, pack: &RulePack, confusion: &Mutex<Confusion>) -> Vec<
     let expected = serde_json::from_str(&bundle.expected.json()).unwrap();
     let findings = serde_json::to_value(&result.findings).unwrap();
     confusion.lock().unwrap().count(&expected, &findings);
-    common::differences(&expected, &findings)
+    let mut wrong = common::differences(&expected, &findings);
+    let page = result.report.html.len();
+    let mut largest = largest.lock().unwrap();
+    *largest = (*largest).max((page, bundle.name));
+    if page > MAX_PAGE {
+        wrong.push(format!("report.html has {page} bytes"));
+    }
+    wrong
 }
 
 #[test]
@@ -63,12 +76,12 @@ fn compare(bundles: &[Bundle]) {
     assert!(loaded.errors.is_empty(), "{:?}", loaded.errors);
     let next = AtomicUsize::new(0);
     let wrong = Mutex::new(Vec::new());
-    let confusion = Mutex::new(Confusion::default());
+    let (confusion, largest) = (Mutex::new(Confusion::default()), Mutex::new((0, "")));
     std::thread::scope(|scope| {
         for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
             scope.spawn(|| {
                 while let Some(bundle) = bundles.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let differences = judge(bundle, &loaded.pack, &confusion);
+                    let differences = judge(bundle, &loaded.pack, &confusion, &largest);
                     if !differences.is_empty() {
                         wrong.lock().unwrap().push((bundle.name, differences));
                     }
@@ -85,6 +98,8 @@ fn compare(bundles: &[Bundle]) {
         wrong.len()
     );
     println!("{}", confusion.into_inner().unwrap());
+    let (page, name) = largest.into_inner().unwrap();
+    println!("largest report.html: {page} bytes ({name})");
     for (name, differences) in &wrong {
         println!("  {name}: {}", differences.join("; "));
     }

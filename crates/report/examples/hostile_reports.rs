@@ -38,7 +38,13 @@ fn main() {
     for (number, text) in TEXTS.into_iter().enumerate() {
         let folder = folder.join(format!("hostile-{number:02}"));
         fs::create_dir_all(&folder).unwrap();
-        let report = common::report(text, &common::timeline(40, text), Lang::En);
+        let mut findings = common::findings(text);
+        // What nothing explains is told as a story.
+        findings
+            .findings
+            .iter_mut()
+            .for_each(|f| f.consequence_of.clear());
+        let report = common::report_of(text, &findings, &common::timeline(40, text), Lang::En);
         let templates = Templates::builtin();
         fs::write(folder.join("report.md"), markdown(&report, &templates).unwrap()).unwrap();
         fs::write(folder.join("report.html"), html(&report, &templates).unwrap()).unwrap();

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use regex::{Captures, Regex};
 
 use super::{account, address, guid, host, local_part, value};
@@ -212,15 +213,7 @@ fn form(naming: &Naming, found: &Captures<'_>) -> Option<String> {
 /// Version numbers look like addresses; the word before tells.
 fn in_text_address(naming: &Naming, found: &str, before: &str) -> Option<String> {
     let new = address(naming, found).flatten()?;
-    let tail: String = before
-        .chars()
-        .rev()
-        .take(10)
-        .collect::<Vec<_>>()
-        .into_iter()
-        .rev()
-        .collect::<String>()
-        .to_lowercase();
+    let tail = tail(before, 10).to_lowercase();
     let version = tail
         .trim_end_matches([' ', ':', '=', '"', '\''])
         .ends_with("version")
@@ -243,42 +236,63 @@ fn dotted(naming: &Naming, found: &str) -> Option<String> {
 
 /// True if what stands before a GUID says that it is a tenant, device or directory object.
 fn names_an_object(before: &str) -> bool {
-    let tail: String = before
-        .chars()
+    // The last word decides, so the nearest is looked for first.
+    let tail = tail(before, 48);
+    let Some(words) = GUID_WORDS.as_ref() else {
+        return false;
+    };
+    let found = words
+        .find_overlapping_iter(tail)
+        .max_by_key(|hit| (hit.start(), hit.pattern().as_usize()));
+    found.is_some_and(|hit| hit.pattern().as_usize() < OBJECT_WORDS.len())
+}
+
+/// Words in front of GUIDs that name somebody or something.
+const OBJECT_WORDS: &[&str] = &[
+    "tenant",
+    "tid",
+    "device",
+    "oid",
+    "objectid",
+    "object id",
+    "microsoftonline.com/",
+    "sts.windows.net/",
+    "login.windows.net/",
+    "/devices/",
+    "/users/",
+    "deviceid",
+    "joininfo",
+];
+
+/// Words in front of GUIDs that are about one exchange or a product.
+const OTHER_WORDS: &[&str] = &[
+    "correlation",
+    "request",
+    "trace",
+    "activity",
+    "client_id",
+    "clientid",
+    "appid",
+    "app_id",
+    "resource",
+    "session",
+];
+
+static GUID_WORDS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+    AhoCorasick::builder()
+        .ascii_case_insensitive(true)
+        .kind(Some(AhoCorasickKind::DFA))
+        .build(OBJECT_WORDS.iter().chain(OTHER_WORDS))
+        .ok()
+});
+
+/// The last `chars` characters.
+fn tail(text: &str, chars: usize) -> &str {
+    let from = text
+        .char_indices()
         .rev()
-        .take(48)
-        .collect::<Vec<_>>()
-        .into_iter()
-        .rev()
-        .collect::<String>()
-        .to_lowercase();
-    let last = |words: &[&str]| words.iter().filter_map(|w| tail.rfind(w)).max();
-    let object = last(&[
-        "tenant",
-        "tid",
-        "device",
-        "oid",
-        "objectid",
-        "object id",
-        "microsoftonline.com/",
-        "sts.windows.net/",
-        "login.windows.net/",
-        "/devices/",
-        "/users/",
-        "deviceid",
-        "joininfo",
-    ]);
-    let other = last(&[
-        "correlation",
-        "request",
-        "trace",
-        "activity",
-        "client_id",
-        "clientid",
-        "appid",
-        "app_id",
-        "resource",
-        "session",
-    ]);
-    object.is_some() && object > other
+        .take(chars)
+        .last()
+        .map_or(text.len(), |(at, _)| at);
+    text.get(from..).unwrap_or_default()
 }

@@ -66,6 +66,10 @@ pub(crate) fn findings(text: &str) -> Findings {
 }
 
 pub(crate) fn report(text: &str, timeline: &Timeline, lang: Lang) -> Report {
+    report_of(text, &findings(text), timeline, lang)
+}
+
+pub(crate) fn report_of(text: &str, findings: &Findings, timeline: &Timeline, lang: Lang) -> Report {
     let inputs = [InputLine {
         path: text.to_owned(),
         size: 7,
@@ -82,7 +86,7 @@ pub(crate) fn report(text: &str, timeline: &Timeline, lang: Lang) -> Report {
         name: text,
         inputs: &inputs,
         sources: &sources,
-        findings: &findings(text),
+        findings,
         attempts: &casetrace_rules::Attempts::default(),
         timeline,
     };
