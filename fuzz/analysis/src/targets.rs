@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use casetrace_knowledge::Lang;
-use casetrace_pipeline::{names, report_again, write};
+use casetrace_pipeline::{Mode, analyze_again, names, write};
 use casetrace_report::{Input, Report, Templates, html, markdown};
 use casetrace_rules::{Context, RulePack, import_sigma};
 use casetrace_timeline::{TimelineBuilder, query_timeline};
@@ -117,9 +117,10 @@ pub(crate) fn finished_case(data: &[u8]) {
     };
     let whole = fs::read(case.join(damaged)).expect("it was written");
     put(&case.join(damaged), data);
-    let result = report_again(&case, &RULES.pack, Lang::En, &Templates::builtin());
+    let results = [Mode::None, Mode::Identity]
+        .map(|mode| analyze_again(&case, &RULES.pack, Lang::En, &Templates::builtin(), mode));
     put(&case.join(damaged), &whole);
-    if let Err(error) = result {
+    for error in results.into_iter().filter_map(Result::err) {
         assert!(!error.to_string().is_empty());
     }
 }
