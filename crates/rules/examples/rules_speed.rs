@@ -1,13 +1,20 @@
 //! How long the built-in pack takes over a large timeline, and how much memory.
 //!
 //! `cargo run --release -p casetrace-rules --example rules_speed -- 5000000`
+//!
+//! Rows are generated, or those of a `timeline.parquet` if a path is given instead of a number.
 #![expect(clippy::print_stdout, reason = "it is what the example is for")]
 
+use std::path::Path;
 use std::time::Instant;
 
 use casetrace_model::{JsonObject, Outcome, Row, Source, Text};
 use casetrace_rules::{Context, RulePack};
-use casetrace_timeline::TimelineBuilder;
+use casetrace_timeline::{Timeline, TimelineBuilder, TimelineError, read_parquet};
+
+// What the program has, too.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const KINDS: &[&str] = &[
     "tcp.connect",
@@ -101,11 +108,8 @@ fn peak_mib() -> u64 {
         / 1024
 }
 
-fn main() {
-    let rows: u64 = std::env::args()
-        .nth(1)
-        .and_then(|n| n.parse().ok())
-        .unwrap_or(500_000);
+/// Rows that no decoder saw, in the proportions of a trace with event logs.
+fn generated(rows: u64) -> Timeline {
     let start = Instant::now();
     let mut builder = TimelineBuilder::new();
     for n in 0..rows {
@@ -115,6 +119,27 @@ fn main() {
     let start = Instant::now();
     let timeline = builder.finish();
     println!("sorted in {:.2?}, peak {} MiB", start.elapsed(), peak_mib());
+    timeline
+}
+
+fn read(path: &str) -> Result<Timeline, TimelineError> {
+    let start = Instant::now();
+    let timeline = read_parquet(Path::new(path))?;
+    println!(
+        "{} rows read in {:.2?}, peak {} MiB",
+        timeline.len(),
+        start.elapsed(),
+        peak_mib()
+    );
+    Ok(timeline)
+}
+
+fn main() -> Result<(), TimelineError> {
+    let of = std::env::args().nth(1).unwrap_or_else(|| "500000".to_owned());
+    let timeline = match of.parse() {
+        Ok(rows) => generated(rows),
+        Err(_) => read(&of)?,
+    };
     let start = Instant::now();
     let pack = RulePack::builtin().pack;
     println!(
@@ -131,4 +156,14 @@ fn main() {
         start.elapsed(),
         peak_mib()
     );
+    let start = Instant::now();
+    let judged = pack.judge(&timeline, &Context::default());
+    println!(
+        "{} findings and {} attempts in {:.2?}, peak {} MiB",
+        judged.findings.findings.len(),
+        judged.attempts.attempts.len(),
+        start.elapsed(),
+        peak_mib()
+    );
+    Ok(())
 }
