@@ -49,7 +49,7 @@ pub use parquet::{
 pub use scan::Scan;
 pub use sql::{TABLES, query, query_timeline};
 pub use store::Spill;
-pub use timeline::{ColumnId, LongCells, Timeline};
+pub use timeline::{Cells, ColumnId, LongCells, Timeline};
 pub use write::{Export, Naming, TextFormat, Written};
 
 pub use casetrace_model::{COLUMNS, Column, ColumnType};

@@ -1,10 +1,10 @@
 //! Access to members of the JSON object in `fields`, for the rows that need it.
 
-use std::borrow::Cow;
-use std::fmt;
+mod find;
 
 use casetrace_model::time::from_rfc3339;
-use serde_json::Value;
+
+pub(crate) use find::Finder;
 
 /// How a member is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -57,125 +57,10 @@ impl Member {
 ///
 /// An exact member wins over a path; lists and objects come as JSON text.
 pub fn read_members<S: AsRef<str>>(fields: &str, names: &[S]) -> Vec<Option<String>> {
-    let mut found = vec![None; names.len()];
-    find_members(fields, names, &mut found);
-    found.into_iter().map(|hit| hit.map(|(_, text)| text)).collect()
-}
-
-/// A found member, and whether its name was met as a whole and not as a path.
-pub(crate) type Found = Option<(bool, String)>;
-
-/// The same into slots that the caller keeps and empties; true if there was any.
-pub(crate) fn find_members<S: AsRef<str>>(fields: &str, names: &[S], found: &mut [Found]) -> bool {
-    if fields.len() <= 2 || names.is_empty() {
-        return false;
-    }
-    let mut any = false;
-    let mut reader = serde_json::Deserializer::from_str(fields);
-    let any_found = &mut any;
-    let wanted = Wanted {
-        names,
-        found,
-        any_found,
-    };
-    // Damaged JSON keeps what was read before the damage.
-    let _ = serde::de::Deserializer::deserialize_map(&mut reader, wanted);
-    any
-}
-
-/// A key, borrowed where it has no escapes.
-struct Key<'de>(Cow<'de, str>);
-
-impl<'de> serde::Deserialize<'de> for Key<'de> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(KeyVisitor)
-    }
-}
-
-struct KeyVisitor;
-
-impl<'de> serde::de::Visitor<'de> for KeyVisitor {
-    type Value = Key<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a key")
-    }
-
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Key<'de>, E> {
-        Ok(Key(Cow::Borrowed(text)))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Key<'de>, E> {
-        Ok(Key(Cow::Owned(text.to_owned())))
-    }
-}
-
-struct Wanted<'a, S> {
-    names: &'a [S],
-    found: &'a mut [Found],
-    any_found: &'a mut bool,
-}
-
-impl<'de, S: AsRef<str>> serde::de::Visitor<'de> for Wanted<'_, S> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON object")
-    }
-
-    fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(Key(key)) = map.next_key()? {
-            let concerns = |name: &S| path_below(name.as_ref(), &key).is_some();
-            if !self.names.iter().any(concerns) {
-                map.next_value::<serde::de::IgnoredAny>()?;
-                continue;
-            }
-            let value: Value = map.next_value()?;
-            for (name, slot) in self.names.iter().zip(self.found.iter_mut()) {
-                let Some(path) = path_below(name.as_ref(), &key) else {
-                    continue;
-                };
-                let exact = path.is_empty();
-                if (exact || slot.as_ref().is_none_or(|(was_exact, _)| !was_exact))
-                    && let Some(text) = walk(&value, path).and_then(text_of)
-                {
-                    *slot = Some((exact, text));
-                    *self.any_found = true;
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-/// What of `name` lies below `key`: `""` if they are equal.
-fn path_below<'a>(name: &'a str, key: &str) -> Option<&'a str> {
-    let rest = name.strip_prefix(key)?;
-    if rest.is_empty() {
-        Some(rest)
-    } else {
-        rest.strip_prefix('.')
-    }
-}
-
-fn walk<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
-    if path.is_empty() {
-        return Some(value);
-    }
-    let object = value.as_object()?;
-    if let Some(exact) = object.get(path) {
-        return Some(exact);
-    }
-    let (head, tail) = path.split_once('.')?;
-    walk(object.get(head)?, tail)
-}
-
-fn text_of(value: &Value) -> Option<String> {
-    match value {
-        Value::Null => None,
-        Value::String(text) => Some(text.clone()),
-        other => Some(other.to_string()),
-    }
+    let mut finder = Finder::new(names.iter().map(S::as_ref).collect());
+    finder.find(fields, |_| true);
+    let value = |name| finder.value(fields, name).map(ToOwned::to_owned);
+    (0..names.len()).map(value).collect()
 }
 
 /// A number in decimal or `0x` notation.

@@ -2,26 +2,33 @@
 //!
 //! Rows are grouped once by kind, provider and event id. For each group a condition is decided by partial evaluation:
 //! most are never true there and cost nothing, many are always true. The others are evaluated on frames with the columns
-//! they read, first without members of `fields` and there once for rows that agree in all of them ([`cheap`]); members
-//! are parsed last, once a row for all conditions ([`costly`]).
+//! they read, once for rows that agree in all of them; first without members of `fields` ([`cheap`]), which are read
+//! last and only of the rows that are left, once a row for all conditions ([`costly`]).
 
 mod cheap;
 mod costly;
+mod masks;
+mod numbers;
+mod sets;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use polars::prelude::{
-    BooleanChunked, DataFrame, Expr, Float64Chunked, Int64Chunked, IntoColumn, IntoLazy, NewChunkedArray,
-    PlHashMap, PlSmallStr, PolarsResult, StringChunked,
-};
+use polars::prelude::PlHashMap;
 use rayon::prelude::*;
 
 use crate::condition::{Condition, Known};
 use crate::error::SqlError;
-use crate::members::{Member, MemberType, number, time};
 use crate::timeline::{ColumnId, Timeline};
+use cheap::Tested;
+use costly::Left;
+use masks::Mask;
+pub(crate) use masks::member_column;
+
+/// Rows that one thread tests at a time.
+const TASK_ROWS: usize = if cfg!(test) { 150 } else { 128 << 10 };
 
 /// A timeline with its rows grouped.
 #[derive(Debug)]
@@ -37,9 +44,6 @@ struct Group<'a> {
 }
 
 type Hits = (usize, Result<Vec<u32>, SqlError>);
-
-/// Conditions whose cheap part holds for these rows (ascending), and that also read members.
-type Survivors = Vec<(usize, Vec<u32>)>;
 
 /// A condition that has to be tested, and whether its cheap part is known to hold.
 type Open = (usize, bool);
@@ -87,32 +91,21 @@ impl<'c, 'k> Candidates<'c, 'k> {
 impl<'a> Scan<'a> {
     /// Groups the rows.
     pub fn new(timeline: &'a Timeline) -> Self {
-        let mut place: PlHashMap<(u32, u32, Option<u64>), usize> = PlHashMap::default();
+        let starts: Vec<u32> = (0..timeline.len() as u32).step_by(TASK_ROWS).collect();
+        let parts: Vec<Vec<(Key, Vec<u32>)>> =
+            starts.par_iter().map(|start| grouped(timeline, *start)).collect();
+        let mut place: PlHashMap<Key, usize> = PlHashMap::default();
         let mut groups: Vec<Group<'a>> = Vec::new();
-        let columns = [
-            ColumnId::of("kind"),
-            ColumnId::of("provider"),
-            ColumnId::of("event_id"),
-        ];
-        let [Some(kind), Some(provider), Some(event_id)] = columns else {
-            return Self { timeline, groups };
-        };
-        for row in 0..timeline.len() as u32 {
-            let code = |column| timeline.code(column, row).unwrap_or(0);
-            let id = timeline.number(event_id, row);
-            let at = *place.entry((code(kind), code(provider), id)).or_insert_with(|| {
+        for (key, rows) in parts.into_iter().flatten() {
+            let at = *place.entry(key).or_insert_with(|| {
                 groups.push(Group {
-                    known: Known {
-                        kind: timeline.text(kind, row).unwrap_or(""),
-                        provider: Some(timeline.text(provider, row)),
-                        event_id: Some(id.and_then(|id| u32::try_from(id).ok())),
-                    },
+                    known: known(timeline, key, rows.first().copied().unwrap_or(0)),
                     rows: Vec::new(),
                 });
                 groups.len() - 1
             });
             if let Some(group) = groups.get_mut(at) {
-                group.rows.push(row);
+                group.rows.extend(rows);
             }
         }
         Self { timeline, groups }
@@ -128,7 +121,7 @@ impl<'a> Scan<'a> {
         let mut out: Vec<Result<Vec<u32>, SqlError>> = conditions.iter().map(|_| Ok(Vec::new())).collect();
         let mut candidates = Candidates::new(conditions);
         // Groups that leave the same conditions open are tested together.
-        let mut open_rows: BTreeMap<Vec<Open>, Vec<u32>> = BTreeMap::new();
+        let mut alike: BTreeMap<Vec<Open>, Vec<&[u32]>> = BTreeMap::new();
         for group in &self.groups {
             let mut open = Vec::new();
             for i in candidates.of(&group.known) {
@@ -142,24 +135,37 @@ impl<'a> Scan<'a> {
                 }
             }
             if !open.is_empty() {
-                open_rows.entry(open).or_default().extend(&group.rows);
+                alike.entry(open).or_default().push(&group.rows);
             }
         }
-        open_rows
-            .par_iter_mut()
-            .for_each(|(_, rows)| rows.sort_unstable());
-        let groups: Vec<(&[Open], &[u32])> = open_rows
-            .iter()
-            .map(|(open, rows)| (open.as_slice(), rows.as_slice()))
+        let open_rows: Vec<(Vec<Open>, Vec<u32>)> = alike
+            .into_par_iter()
+            .map(|(open, rows)| (open, rows.concat()))
             .collect();
-        let tested: Vec<(Vec<Hits>, Survivors)> =
-            side_by_side(&groups, |(open, rows)| vec![self.cheap(conditions, rows, open)]);
-        let (found, survivors): (Vec<Vec<Hits>>, Vec<Survivors>) = tested.into_iter().unzip();
-        let costly = self.costly(conditions, &survivors);
-        for (i, hits) in found.into_iter().flatten().chain(costly) {
+        let mut left: Vec<Left> = open_rows.iter().map(|_| Left::new()).collect();
+        let tasks: Vec<(usize, &[Open], &[u32])> = open_rows
+            .iter()
+            .enumerate()
+            .flat_map(|(group, (open, rows))| {
+                rows.chunks(TASK_ROWS)
+                    .map(move |rows| (group, open.as_slice(), rows))
+            })
+            .collect();
+        let tested = side_by_side(tasks, |(group, open, rows)| {
+            (group, self.cheap(conditions, rows, open))
+        });
+        for (group, Tested { hits, left: more }) in tested {
+            hits.into_iter().for_each(|(i, hits)| merge(&mut out, i, hits));
+            if let Some(left) = left.get_mut(group) {
+                left.extend(more);
+            }
+        }
+        drop(open_rows);
+        for (i, hits) in self.costly(conditions, &left) {
             merge(&mut out, i, hits);
         }
-        out.par_iter_mut().flatten().for_each(|rows| rows.sort_unstable());
+        // They come in runs, which this sort merges.
+        out.par_iter_mut().flatten().for_each(|rows| rows.sort());
         out
     }
 
@@ -177,25 +183,72 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// Works on one task a thread. Threads of their own: a worker of a pool that waits for polars would take up the next
-/// task meanwhile, and the one after, each with its frame.
-fn side_by_side<T: Sync, R: Send>(tasks: &[T], work: impl Fn(&T) -> Vec<R> + Sync) -> Vec<R> {
-    let next = AtomicUsize::new(0);
-    let found = Mutex::new(Vec::new());
+/// Codes of kind and provider, and the event id.
+type Key = (u32, u32, Option<u64>);
+
+fn columns() -> Option<[ColumnId; 3]> {
+    Some([
+        ColumnId::of("kind")?,
+        ColumnId::of("provider")?,
+        ColumnId::of("event_id")?,
+    ])
+}
+
+/// The rows of one task by what is known of them, in the order of first rows.
+fn grouped(timeline: &Timeline, start: u32) -> Vec<(Key, Vec<u32>)> {
+    let Some([kind, provider, event_id]) = columns() else {
+        return Vec::new();
+    };
+    let mut place: PlHashMap<Key, usize> = PlHashMap::default();
+    let mut groups: Vec<(Key, Vec<u32>)> = Vec::new();
+    let mut last = usize::MAX;
+    let end = start.saturating_add(TASK_ROWS as u32).min(timeline.len() as u32);
+    for row in start..end {
+        let code = |column| timeline.code(column, row).unwrap_or(0);
+        let key = (code(kind), code(provider), timeline.number(event_id, row));
+        if groups.get(last).is_none_or(|(known, _)| *known != key) {
+            last = *place.entry(key).or_insert_with(|| {
+                groups.push((key, Vec::new()));
+                groups.len() - 1
+            });
+        }
+        if let Some((_, rows)) = groups.get_mut(last) {
+            rows.push(row);
+        }
+    }
+    groups
+}
+
+/// What is known of all rows that have the key of this one.
+fn known(timeline: &Timeline, key: Key, row: u32) -> Known<'_> {
+    let text = |name| ColumnId::of(name).and_then(|column| timeline.text(column, row));
+    Known {
+        kind: text("kind").unwrap_or(""),
+        provider: Some(text("provider")),
+        event_id: Some(key.2.and_then(|id| u32::try_from(id).ok())),
+    }
+}
+
+/// Works on one task a thread; results are in the order of tasks. Threads of their own: a worker of a pool that waits for
+/// polars would take up the next task meanwhile, and the one after, each with its frame.
+fn side_by_side<T: Send, R: Send>(tasks: Vec<T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
+    let threads = rayon::current_num_threads().clamp(1, tasks.len().max(1));
+    let tasks = Mutex::new(tasks.into_iter().enumerate());
+    let next = || tasks.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let done = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
-        for _ in 0..rayon::current_num_threads().clamp(1, tasks.len().max(1)) {
+        for _ in 0..threads {
             scope.spawn(|| {
-                while let Some(task) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let results = work(task);
-                    found
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .extend(results);
+                while let Some((number, task)) = next() {
+                    let result = (number, work(task));
+                    done.lock().unwrap_or_else(PoisonError::into_inner).push(result);
                 }
             });
         }
     });
-    found.into_inner().unwrap_or_else(PoisonError::into_inner)
+    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    done.sort_by_key(|(number, _)| *number);
+    done.into_iter().map(|(_, result)| result).collect()
 }
 
 fn merge(out: &mut [Result<Vec<u32>, SqlError>], i: usize, hits: Result<Vec<u32>, SqlError>) {
@@ -207,72 +260,15 @@ fn merge(out: &mut [Result<Vec<u32>, SqlError>], i: usize, hits: Result<Vec<u32>
     }
 }
 
-/// The mask of each expression over a frame. One bad expression does not take the others with it.
-fn evaluate(frame: &DataFrame, exprs: &[(usize, Expr)]) -> Vec<(usize, Result<BooleanChunked, SqlError>)> {
-    let all = masks(frame, exprs.iter().map(|(_, e)| e.clone()).collect());
-    let one = |expr: &Expr| {
-        masks(frame, vec![expr.clone()])
-            .map_err(|e| SqlError::new(format!("{e}.")))?
-            .pop()
-            .ok_or_else(|| SqlError::new("The condition gives no result."))
-    };
-    let results: Vec<Result<BooleanChunked, SqlError>> = match all {
-        Ok(masks) => masks.into_iter().map(Ok).collect(),
-        Err(_) => exprs.iter().map(|(_, e)| one(e)).collect(),
-    };
-    exprs.iter().map(|(i, _)| *i).zip(results).collect()
-}
-
 /// What becomes of each expression if not even its frame can be made.
-fn all_failed(exprs: &[(usize, Expr)], error: &impl std::fmt::Display) -> Vec<Hits> {
-    let failed = |i: &usize| (*i, Err(SqlError::new(error.to_string())));
-    exprs.iter().map(|(i, _)| failed(i)).collect()
-}
-
-/// Evaluates boolean expressions.
-pub(crate) fn masks(frame: &DataFrame, exprs: Vec<Expr>) -> PolarsResult<Vec<BooleanChunked>> {
-    let named = exprs
-        .into_iter()
-        .enumerate()
-        .map(|(i, e)| e.alias(PlSmallStr::from_string(i.to_string())))
-        .collect::<Vec<_>>();
-    let result = frame.clone().lazy().select(named).collect()?;
-    result
-        .columns()
-        .iter()
-        .map(|column| Ok(column.as_materialized_series().bool()?.clone()))
+fn all_failed(exprs: usize, error: &impl std::fmt::Display) -> Vec<Mask> {
+    (0..exprs)
+        .map(|_| Err(SqlError::new(error.to_string())))
         .collect()
 }
 
-/// Rows whose mask is true; a constant condition has a mask of one.
-pub(crate) fn chosen(rows: &[u32], mask: &BooleanChunked) -> Vec<u32> {
-    if mask.len() == 1 && rows.len() > 1 {
-        return if mask.get(0) == Some(true) {
-            rows.to_vec()
-        } else {
-            Vec::new()
-        };
-    }
-    rows.iter()
-        .zip(mask.iter())
-        .filter(|(_, hit)| *hit == Some(true))
-        .map(|(row, _)| *row)
-        .collect()
-}
-
-/// A polars column of one member's values.
-pub(crate) fn member_column<'v>(
-    member: &Member,
-    values: impl Iterator<Item = Option<&'v str>>,
-) -> polars::prelude::Column {
-    let name = PlSmallStr::from_string(member.column());
-    match member.ty {
-        MemberType::Text => StringChunked::from_iter_options(name, values).into_column(),
-        MemberType::Number => {
-            Float64Chunked::from_iter_options(name, values.map(|v| v.and_then(number))).into_column()
-        }
-        MemberType::Time => {
-            Int64Chunked::from_iter_options(name, values.map(|v| v.and_then(time))).into_column()
-        }
-    }
+/// Rows whose mask is true.
+fn chosen(rows: &[u32], mask: &[bool]) -> Vec<u32> {
+    let hit = rows.iter().zip(mask).filter(|(_, hit)| **hit);
+    hit.map(|(row, _)| *row).collect()
 }

@@ -225,6 +225,37 @@ impl LongCells<'_> {
     }
 }
 
+/// Texts of many rows in bounded memory: unlike [`Timeline::text`], it forgets blocks of `message` and `fields` again.
+#[derive(Debug)]
+pub struct Cells<'a> {
+    timeline: &'a Timeline,
+    long: Vec<(ColumnId, LongCells<'a>)>,
+}
+
+impl<'a> Cells<'a> {
+    /// Nothing is unpacked yet.
+    pub fn new(timeline: &'a Timeline) -> Self {
+        let long = ColumnId::all().filter_map(|column| Some((column, timeline.long_reader(column)?)));
+        Self {
+            timeline,
+            long: long.collect(),
+        }
+    }
+
+    /// The timeline they are of.
+    pub fn timeline(&self) -> &'a Timeline {
+        self.timeline
+    }
+
+    /// One cell of a text column.
+    pub fn text(&mut self, column: ColumnId, row: u32) -> Option<&str> {
+        match self.long.iter_mut().find(|(long, _)| *long == column) {
+            Some((_, cells)) => ((row as usize) < self.timeline.len()).then(|| cells.text(row)),
+            None => self.timeline.text(column, row),
+        }
+    }
+}
+
 fn partition_point(len: usize, before: impl Fn(u32) -> bool) -> u32 {
     let (mut low, mut high) = (0, len as u32);
     while low < high {

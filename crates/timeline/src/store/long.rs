@@ -3,8 +3,9 @@
 //! These two columns are nine tenths of a timeline's bytes and pack to a tenth. Blocks may also lie in an unnamed temporary
 //! file ([`Spill`]), so that a case of any size fits into memory.
 
-use std::io;
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
+use std::{fmt, io};
 
 use super::spill::Spill;
 
@@ -39,21 +40,46 @@ impl Plain {
 
     fn pack(&self) -> io::Result<Vec<u8>> {
         let mut raw = Vec::with_capacity(self.ends.len() * 4 + self.text.len());
+        raw.extend_from_slice(self.text.as_bytes());
         self.ends
             .iter()
             .for_each(|end| raw.extend_from_slice(&end.to_le_bytes()));
-        raw.extend_from_slice(self.text.as_bytes());
         zstd::bulk::compress(&raw, LEVEL)
     }
 
-    fn unpack(packed: &[u8], rows: usize, bytes: usize) -> io::Result<Self> {
-        let raw = zstd::bulk::decompress(packed, rows * 4 + bytes)?;
-        let (ends, text) = raw.split_at_checked(rows * 4).unwrap_or_default();
-        let ends = ends.chunks_exact(4);
-        Ok(Self {
-            ends: ends.map(|e| e.try_into().map_or(0, u32::from_le_bytes)).collect(),
-            text: String::from_utf8(text.to_vec()).map_err(io::Error::other)?,
-        })
+    /// Unpacks into the memory of this one.
+    fn refill(mut self, packed: &[u8], block: &Block, zstd: &mut Zstd) -> io::Result<Self> {
+        let mut raw = std::mem::take(&mut self.text).into_bytes();
+        raw.clear();
+        raw.reserve(block.bytes + block.rows * 4);
+        zstd.unpack(packed, &mut raw)?;
+        let ends = raw.get(block.bytes..).unwrap_or_default().chunks_exact(4);
+        self.ends.clear();
+        self.ends
+            .extend(ends.map(|e| e.try_into().map_or(0, u32::from_le_bytes)));
+        raw.truncate(block.bytes);
+        self.text = String::from_utf8(raw).map_err(io::Error::other)?;
+        Ok(self)
+    }
+}
+
+/// What unpacking needs, kept from block to block.
+#[derive(Default)]
+struct Zstd(Option<zstd::bulk::Decompressor<'static>>);
+
+impl Zstd {
+    fn unpack(&mut self, packed: &[u8], into: &mut Vec<u8>) -> io::Result<usize> {
+        let zstd = match &mut self.0 {
+            Some(zstd) => zstd,
+            none => none.insert(zstd::bulk::Decompressor::new()?),
+        };
+        zstd.decompress_to_buffer(packed, into)
+    }
+}
+
+impl fmt::Debug for Zstd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Zstd")
     }
 }
 
@@ -77,12 +103,12 @@ struct Block {
 }
 
 impl Block {
-    fn unpack(&self) -> Plain {
+    fn unpack(&self, spare: Plain, zstd: &mut Zstd) -> Plain {
         let plain = match &self.packed {
-            Packed::Memory(bytes) => Plain::unpack(bytes, self.rows, self.bytes),
+            Packed::Memory(bytes) => spare.refill(bytes, self, zstd),
             Packed::File { spill, offset, len } => spill
                 .read(*offset, *len)
-                .and_then(|bytes| Plain::unpack(&bytes, self.rows, self.bytes)),
+                .and_then(|bytes| spare.refill(&bytes, self, zstd)),
         };
         plain.unwrap_or_else(|error| self.lost(&error))
     }
@@ -188,7 +214,10 @@ impl LongStore {
             .place_of(row)
             .and_then(|(block, at)| Some((self.blocks.get(block)?, at)))
         {
-            Some((block, at)) => block.plain.get_or_init(|| Box::new(block.unpack())).get(at),
+            Some((block, at)) => {
+                let unpack = || Box::new(block.unpack(Plain::default(), &mut Zstd::default()));
+                block.plain.get_or_init(unpack).get(at)
+            }
             None => self.open.get(row.saturating_sub(self.packed_rows)),
         }
     }
@@ -230,7 +259,15 @@ const KEPT: usize = 32;
 pub(crate) struct LongReader<'a> {
     store: &'a LongStore,
     /// Last used first.
-    kept: Vec<(usize, Plain)>,
+    kept: Vec<Kept>,
+    zstd: Zstd,
+}
+
+/// An unpacked block and its rows.
+#[derive(Debug)]
+struct Kept {
+    rows: Range<usize>,
+    plain: Plain,
 }
 
 impl<'a> LongReader<'a> {
@@ -238,29 +275,39 @@ impl<'a> LongReader<'a> {
         Self {
             store,
             kept: Vec::new(),
+            zstd: Zstd::default(),
         }
     }
 
     /// The text of one row.
     pub(crate) fn text(&mut self, row: usize) -> &str {
-        let Some((number, at)) = self.store.place_of(row) else {
-            return self.store.text(row);
-        };
-        let Some(block) = self.store.blocks.get(number) else {
-            return "";
-        };
-        if let Some(plain) = block.plain.get() {
-            return plain.get(at);
-        }
-        match self.kept.iter().position(|(kept, _)| *kept == number) {
+        match self.kept.iter().position(|kept| kept.rows.contains(&row)) {
             Some(0) => {}
             Some(place) => self.kept[..=place].rotate_right(1),
             None => {
-                self.kept.truncate(KEPT - 1);
-                self.kept.insert(0, (number, block.unpack()));
+                let Some((number, at)) = self.store.place_of(row) else {
+                    return self.store.text(row);
+                };
+                let Some(block) = self.store.blocks.get(number) else {
+                    return "";
+                };
+                if let Some(plain) = block.plain.get() {
+                    return plain.get(at);
+                }
+                let spare = match self.kept.len() < KEPT {
+                    true => None,
+                    false => self.kept.pop(),
+                };
+                let spare = spare.map(|kept| kept.plain).unwrap_or_default();
+                let kept = Kept {
+                    rows: row - at..row - at + block.rows,
+                    plain: block.unpack(spare, &mut self.zstd),
+                };
+                self.kept.insert(0, kept);
             }
         }
-        self.kept.first().map_or("", |(_, plain)| plain.get(at))
+        let kept = self.kept.first();
+        kept.map_or("", |kept| kept.plain.get(row - kept.rows.start))
     }
 }
 
