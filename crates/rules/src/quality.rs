@@ -1,10 +1,11 @@
 //! Data-quality rules: over the timeline, or over the inventory.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use casetrace_timeline::polars::prelude::{Column, DataFrame, IntoLazy};
-use casetrace_timeline::{ColumnId, Condition, Timeline};
+use casetrace_timeline::polars::prelude::{Column, DataFrame, IntoLazy, PlHashMap};
+use casetrace_timeline::{Cells, ColumnId, Condition, Timeline};
 
+use crate::engine::groups::Interner;
 use crate::engine::hits::linked;
 use crate::engine::{Context, Matches};
 use crate::file::{From, Per};
@@ -219,34 +220,94 @@ fn inventory_rows(frame: Option<&DataFrame>, condition: &Condition) -> Vec<u32> 
     frame.and_then(evaluate).unwrap_or_default()
 }
 
+/// Numbers cells, equal for all spellings of one computer or user.
+struct Ids<'a> {
+    table: Table<'a>,
+    cells: Cells<'a>,
+    interner: Interner,
+}
+
+impl Ids<'_> {
+    fn of(&mut self, column: &Cell<'_>, row: u32) -> u32 {
+        match column {
+            Cell::Timeline(key) => self.interner.of(&mut self.cells, key, row),
+            Cell::Inventory(name) => {
+                let text = self.table.cell(row, name);
+                text.map_or(0, |text| self.interner.intern(&text))
+            }
+        }
+    }
+}
+
+/// A column of the table.
+enum Cell<'a> {
+    Timeline(Key),
+    Inventory(&'a str),
+}
+
+impl<'a> Cell<'a> {
+    fn of(table: Table<'_>, column: &'a str) -> Option<Self> {
+        match table.from {
+            From::Timeline => Key::parse(column).map(Self::Timeline),
+            From::Inventory => Some(Self::Inventory(column)),
+        }
+    }
+}
+
 /// Splits rows into entries and drops those that are too few.
 fn groups(rule: &QualityRule, table: Table<'_>, rows: Vec<u32>) -> Vec<Vec<u32>> {
-    let mut split: BTreeMap<Vec<String>, Vec<u32>> = BTreeMap::new();
+    let mut ids = Ids {
+        table,
+        cells: Cells::new(table.timeline),
+        interner: Interner::default(),
+    };
+    let by_artifact = rule.per == Per::Artifact && rule.same.is_empty();
+    let artifact = if table.from == From::Timeline {
+        "artifact"
+    } else {
+        "path"
+    };
+    let same: Vec<&str> = match by_artifact {
+        true => vec![artifact],
+        false => rule.same.iter().map(String::as_str).collect(),
+    };
+    let same: Vec<Cell<'_>> = same
+        .into_iter()
+        .filter_map(|name| Cell::of(table, name))
+        .collect();
+    let mut split: PlHashMap<Vec<u32>, Vec<u32>> = PlHashMap::default();
+    let mut key = Vec::new();
     for row in rows {
-        let mut key: Vec<String> = rule
-            .same
-            .iter()
-            .map(|c| table.cell(row, c).unwrap_or_default())
-            .collect();
+        key.clear();
+        key.extend(same.iter().map(|column| ids.of(column, row)));
         // Rows that lack the value that must be equal are equal to nothing.
-        if !rule.same.is_empty() && key.iter().all(String::is_empty) {
+        if !rule.same.is_empty() && key.iter().all(|id| *id == 0) {
             continue;
         }
-        if rule.per == Per::Artifact && rule.same.is_empty() {
-            key.push(table.artifact(row));
+        match split.get_mut(&key) {
+            Some(rows) => rows.push(row),
+            None => {
+                split.insert(key.clone(), vec![row]);
+            }
         }
-        split.entry(key).or_default().push(row);
     }
+    let distinct = rule.min_distinct.as_ref();
+    let distinct = distinct.and_then(|(column, count)| Some((Cell::of(table, column)?, *count)));
     split.retain(|_, rows| {
-        let distinct = |column: &str| {
-            rows.iter()
-                .filter_map(|r| table.cell(*r, column))
-                .collect::<BTreeSet<_>>()
-                .len()
-        };
-        rows.len() >= rule.min_count && rule.min_distinct.as_ref().is_none_or(|(c, n)| distinct(c) >= *n)
+        let mut seen = BTreeSet::new();
+        rows.len() >= rule.min_count
+            && distinct.as_ref().is_none_or(|(column, count)| {
+                seen.extend(rows.iter().map(|row| ids.of(column, *row)).filter(|id| *id > 0));
+                seen.len() >= *count
+            })
     });
-    split.into_values().collect()
+    let mut split: Vec<(Vec<u32>, Vec<u32>)> = split.into_iter().collect();
+    let names = |key: &[u32]| -> Vec<String> {
+        let name = |id: &u32| ids.interner.name(*id).unwrap_or_default().to_owned();
+        key.iter().map(name).collect()
+    };
+    split.sort_by_cached_key(|(key, _)| names(key));
+    split.into_iter().map(|(_, rows)| rows).collect()
 }
 
 fn entry(rule: &QualityRule, table: Table<'_>, rows: &[u32], context: &Context<'_>) -> QualityFinding {

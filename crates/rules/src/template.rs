@@ -3,7 +3,7 @@
 //! Values come from the case and are hostile until shown otherwise: control and direction characters become blanks, long
 //! values are cut. Texts have no markup, so a value can't add any; writers escape the whole text for their format.
 
-use casetrace_timeline::{ColumnId, Timeline, read_members};
+use casetrace_timeline::{Cells, ColumnId, Timeline, read_members};
 
 use casetrace_model::Value;
 use casetrace_model::time::to_rfc3339;
@@ -34,8 +34,8 @@ impl Key {
     }
 
     /// The value of a row in the form that is the same for all spellings of one computer or user.
-    pub(crate) fn comparable(&self, timeline: &Timeline, row: u32) -> Option<String> {
-        let value = self.value(timeline, row)?;
+    pub(crate) fn comparable(&self, cells: &mut Cells<'_>, row: u32) -> Option<String> {
+        let value = self.value_of(cells, row)?;
         Some(match self {
             Self::Column(column) => comparable(column.name(), &value).into_owned(),
             Self::Member(_) => value,
@@ -53,15 +53,22 @@ impl Key {
                 Value::I64(number) => Some(number.to_string()),
                 Value::TimeNs(ns) => Some(plain_time(ns)),
             },
-            Self::Member(name) => {
-                let fields = timeline.text(ColumnId::of("fields")?, row)?;
-                read_members(fields, &[name])
-                    .pop()
-                    .flatten()
-                    .filter(|v| !v.is_empty())
-            }
+            Self::Member(name) => member(timeline.text(ColumnId::of("fields")?, row)?, name),
         }
     }
+
+    /// The same for one of many rows.
+    pub(crate) fn value_of(&self, cells: &mut Cells<'_>, row: u32) -> Option<String> {
+        match self {
+            Self::Column(_) => self.value(cells.timeline(), row),
+            Self::Member(name) => member(cells.text(ColumnId::of("fields")?, row)?, name),
+        }
+    }
+}
+
+fn member(fields: &str, name: &str) -> Option<String> {
+    let found = read_members(fields, &[name]).pop().flatten();
+    found.filter(|v| !v.is_empty())
 }
 
 #[derive(Debug, Clone, PartialEq)]

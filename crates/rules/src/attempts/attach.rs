@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
-use casetrace_timeline::{ColumnId, Timeline};
+use casetrace_timeline::{Cells, ColumnId, Timeline};
 use rayon::prelude::*;
 
 use crate::attempts::group::ids;
@@ -143,6 +143,7 @@ impl Finder<'_> {
 
     /// Rows with an id of the attempt, at its time or without a time.
     fn by_id(&self, drafts: &[Draft], claims: &mut HashMap<u32, Claim>) {
+        let mut cells = Cells::new(self.timeline);
         for name in ["correlation_id", "activity_id"] {
             let Some(column) = ColumnId::of(name) else {
                 continue;
@@ -156,7 +157,7 @@ impl Finder<'_> {
                 .collect();
             let mut wanted: HashMap<u32, Vec<usize>> = HashMap::new();
             for (number, draft) in drafts.iter().enumerate() {
-                let of_draft = draft.seeds.iter().flat_map(|(s, _)| ids(self.timeline, s.row));
+                let of_draft = draft.seeds.iter().flat_map(|(s, _)| ids(&mut cells, s.row));
                 for code in of_draft.filter_map(|id| known.get(id.as_str()).copied()) {
                     let list = wanted.entry(code).or_default();
                     if list.last() != Some(&number) {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use casetrace_timeline::{ColumnId, Timeline, read_members};
+use casetrace_timeline::{Cells, ColumnId, Timeline, read_members};
 
 use crate::attempts::{AttemptKind, AttemptRole, Draft, Seed};
 use crate::engine::scope::{comparable, compatible};
@@ -50,7 +50,8 @@ impl Joined {
 
 /// Rows of each attempt. `seeds` are in row order, which is time order.
 pub(crate) fn drafts(timeline: &Timeline, kinds: &[AttemptKind], seeds: Vec<Seed>) -> Vec<Draft> {
-    let ids: Vec<Vec<String>> = seeds.iter().map(|s| ids(timeline, s.row)).collect();
+    let mut cells = Cells::new(timeline);
+    let ids: Vec<Vec<String>> = seeds.iter().map(|s| ids(&mut cells, s.row)).collect();
     let mut joined = Joined::new(seeds.len());
     let tied = join_by_id(timeline, &seeds, &ids, &mut joined);
     for kind in 0..kinds.len() {
@@ -76,14 +77,16 @@ pub(crate) fn drafts(timeline: &Timeline, kinds: &[AttemptKind], seeds: Vec<Seed
 }
 
 /// Ids that name a request or an attempt: own columns, and further ones the decoder found.
-pub(crate) fn ids(timeline: &Timeline, row: u32) -> Vec<String> {
+pub(crate) fn ids(cells: &mut Cells<'_>, row: u32) -> Vec<String> {
+    let timeline = cells.timeline();
     let text = |name: &str| ColumnId::of(name).and_then(|c| timeline.text(c, row));
     let mut found: Vec<String> = ["correlation_id", "activity_id"]
         .iter()
         .filter_map(|name| text(name))
         .map(ToOwned::to_owned)
         .collect();
-    let more = text("fields").and_then(|fields| read_members(fields, &["ids"]).pop().flatten());
+    let fields = ColumnId::of("fields").and_then(|column| cells.text(column, row));
+    let more = fields.and_then(|fields| read_members(fields, &["ids"]).pop().flatten());
     if let Some(list) = more.and_then(|list| serde_json::from_str::<Vec<String>>(&list).ok()) {
         found.extend(list.into_iter().take(MAX_IDS));
     }

@@ -1,9 +1,10 @@
 //! From the rows of an attempt to its description.
 
+use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use casetrace_model::time::to_rfc3339;
-use casetrace_timeline::{ColumnId, Timeline};
+use casetrace_timeline::{Cells, ColumnId, Timeline};
 
 use crate::attempts::group::ids;
 use crate::attempts::{
@@ -36,6 +37,7 @@ pub(crate) fn attempts(
     let writer = Writer {
         pack,
         timeline,
+        cells: RefCell::new(Cells::new(timeline)),
         findings,
         cited: cited(findings),
         lang,
@@ -80,6 +82,8 @@ fn cited(findings: &[Finding]) -> Cited<'_> {
 struct Writer<'a> {
     pack: &'a RulePack,
     timeline: &'a Timeline,
+    /// For long texts, of which the rows of all attempts would fill the memory.
+    cells: RefCell<Cells<'a>>,
     findings: &'a [Finding],
     cited: Cited<'a>,
     lang: Lang,
@@ -264,7 +268,7 @@ impl Writer<'_> {
         let all = rows.iter().flat_map(|row| {
             let activity = activity(*row);
             let correlation = self.text("correlation_id", *row);
-            ids(self.timeline, *row)
+            ids(&mut self.cells.borrow_mut(), *row)
                 .into_iter()
                 .filter(move |id| Some(id.as_str()) != activity || Some(id.as_str()) == correlation)
         });
@@ -341,8 +345,14 @@ impl Writer<'_> {
             server_name: text("server_name"),
             outcome: text("outcome"),
             error_code: text("error_code"),
-            message: plain_to(self.text("message", row).unwrap_or_default(), MESSAGE_CHARS),
+            message: self.message(row),
         }
+    }
+
+    fn message(&self, row: u32) -> String {
+        let mut cells = self.cells.borrow_mut();
+        let text = ColumnId::of("message").and_then(|column| cells.text(column, row));
+        plain_to(text.unwrap_or_default(), MESSAGE_CHARS)
     }
 
     fn summary(&self, attempt: &Attempt, span: Option<(i64, i64)>) -> String {

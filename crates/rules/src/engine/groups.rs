@@ -4,10 +4,9 @@
 //! narrow a group down. `(PC1, ?)` and `(?, login.example)` become one group `(PC1, login.example)`, and a row of `(PC2, ?)`
 //! then starts its own.
 
-use std::collections::HashMap;
-
 use casetrace_model::Value;
-use casetrace_timeline::{ColumnId, Timeline};
+use casetrace_timeline::polars::prelude::PlHashMap;
+use casetrace_timeline::{Cells, ColumnId, Timeline};
 
 use crate::engine::scope::{comparable, compatible};
 use crate::rule::{About, Evidence, Rule};
@@ -44,17 +43,17 @@ impl Group {
     }
 }
 
-/// Turns values into small numbers; 0 is unknown.
+/// Turns values into small numbers, equal for all spellings of one computer or user; 0 is unknown.
 #[derive(Default)]
-struct Interner {
-    texts: HashMap<String, u32>,
+pub(crate) struct Interner {
+    texts: PlHashMap<String, u32>,
     names: Vec<String>,
     /// Dictionary codes seen before.
-    codes: HashMap<(ColumnId, u32), u32>,
+    codes: PlHashMap<(ColumnId, u32), u32>,
 }
 
 impl Interner {
-    fn intern(&mut self, text: &str) -> u32 {
+    pub(crate) fn intern(&mut self, text: &str) -> u32 {
         if let Some(id) = self.texts.get(text) {
             return *id;
         }
@@ -64,10 +63,11 @@ impl Interner {
         id
     }
 
-    fn of(&mut self, timeline: &Timeline, key: &Key, row: u32) -> u32 {
+    pub(crate) fn of(&mut self, cells: &mut Cells<'_>, key: &Key, row: u32) -> u32 {
         let Key::Column(column) = key else {
-            return key.value(timeline, row).map_or(0, |text| self.intern(&text));
+            return key.value_of(cells, row).map_or(0, |text| self.intern(&text));
         };
+        let timeline = cells.timeline();
         match timeline.code(*column, row) {
             Some(0) => 0,
             Some(code) => match self.codes.get(&(*column, code)) {
@@ -81,34 +81,57 @@ impl Interner {
             },
             None => match timeline.value(*column, row) {
                 Value::Null => 0,
-                _ => key.value(timeline, row).map_or(0, |text| self.intern(&text)),
+                _ => key.value_of(cells, row).map_or(0, |text| self.intern(&text)),
             },
         }
     }
 
-    fn name(&self, id: u32) -> Option<&str> {
+    pub(crate) fn name(&self, id: u32) -> Option<&str> {
         self.names.get((id as usize).checked_sub(1)?).map(String::as_str)
     }
 }
 
-type Keyed = HashMap<Vec<u32>, Vec<Vec<u32>>>;
+/// Keys with the rows that have them, by evidence number.
+#[derive(Default)]
+struct Keyed {
+    list: Vec<(Vec<u32>, Vec<Vec<u32>>)>,
+    places: PlHashMap<Vec<u32>, usize>,
+    /// The place of the last key; neighbours often have the same.
+    last: usize,
+}
+
+impl Keyed {
+    fn push(&mut self, key: &[u32], row: u32, evidence: usize, of: usize) {
+        if self.list.get(self.last).is_none_or(|(last, _)| last != key) {
+            self.last = match self.places.get(key) {
+                Some(place) => *place,
+                None => {
+                    self.places.insert(key.to_vec(), self.list.len());
+                    self.list.push((key.to_vec(), vec![Vec::new(); of]));
+                    self.list.len() - 1
+                }
+            };
+        }
+        let slots = self.list.get_mut(self.last).map(|(_, slots)| slots);
+        if let Some(slot) = slots.and_then(|slots| slots.get_mut(evidence)) {
+            slot.push(row);
+        }
+    }
+}
 
 /// Groups the rows of a rule's evidence. Also says whether keys were left out.
 pub(crate) fn group(timeline: &Timeline, rule: &Rule, hits: &[Vec<u32>]) -> (Vec<Group>, bool) {
     let mut interner = Interner::default();
-    let mut keyed = Keyed::new();
+    let mut cells = Cells::new(timeline);
+    let mut keyed = Keyed::default();
+    let mut key = Vec::new();
     for (i, (evidence, rows)) in rule.evidence.iter().zip(hits).enumerate() {
         for row in rows {
-            let key = key_of(timeline, rule, evidence, &mut interner, *row);
-            let slots = keyed
-                .entry(key)
-                .or_insert_with(|| vec![Vec::new(); rule.evidence.len()]);
-            if let Some(slot) = slots.get_mut(i) {
-                slot.push(*row);
-            }
+            key_of(&mut cells, rule, evidence, &mut interner, *row, &mut key);
+            keyed.push(&key, *row, i, rule.evidence.len());
         }
     }
-    let mut keys: Vec<(Vec<u32>, Vec<Vec<u32>>)> = keyed.into_iter().collect();
+    let mut keys = keyed.list;
     keys.sort_by_key(|(key, slots)| {
         let unknown = key.iter().filter(|part| **part == 0).count();
         (unknown, slots.iter().flatten().min().copied(), key.clone())
@@ -119,23 +142,21 @@ pub(crate) fn group(timeline: &Timeline, rule: &Rule, hits: &[Vec<u32>]) -> (Vec
 }
 
 fn key_of(
-    timeline: &Timeline,
+    cells: &mut Cells<'_>,
     rule: &Rule,
     evidence: &Evidence,
     interner: &mut Interner,
     row: u32,
-) -> Vec<u32> {
-    let about = match (&evidence.about, &rule.about) {
-        (About::Key(key), _) | (About::Rule, Some(key)) => interner.of(timeline, key, row),
+    into: &mut Vec<u32>,
+) {
+    into.clear();
+    into.push(match (&evidence.about, &rule.about) {
+        (About::Key(key), _) | (About::Rule, Some(key)) => interner.of(cells, key, row),
         (About::Any, _) | (About::Rule, None) => 0,
-    };
-    let mut key = vec![about];
-    key.extend(
-        rule.scope
-            .iter()
-            .map(|column| interner.of(timeline, &Key::Column(*column), row)),
-    );
-    key
+    });
+    for column in &rule.scope {
+        into.push(interner.of(cells, &Key::Column(*column), row));
+    }
 }
 
 fn makes_findings(role: Role) -> bool {

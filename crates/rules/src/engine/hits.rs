@@ -1,43 +1,77 @@
 //! Rows of each evidence, after looking for companion rows.
 
-use std::collections::HashMap;
-
 use casetrace_model::Value;
-use casetrace_timeline::{ColumnId, Timeline};
+use casetrace_timeline::polars::prelude::PlHashMap;
+use casetrace_timeline::{Cells, ColumnId, Timeline};
 
 use crate::engine::scope::{comparable, compatible};
 use crate::rule::{Direction, Link};
 use crate::template::Key;
 
-/// One part of a companion key. Codes are equal for equal texts of one column.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Part {
-    Number(u64),
-    Text(String),
+/// Numbers the companion keys of rows.
+struct Keys<'a> {
+    cells: Cells<'a>,
+    by: &'a [Key],
+    texts: PlHashMap<String, u64>,
+    /// Spellings of computers and users by column and code.
+    spellings: PlHashMap<(ColumnId, u32), u64>,
+    /// From the number of the parts in front, and a part, to the number of both.
+    numbers: PlHashMap<(u32, u64), u32>,
 }
 
-/// The key of a row, or `None` if a part is unknown.
-fn key(timeline: &Timeline, by: &[Key], row: u32) -> Option<Vec<Part>> {
-    by.iter()
-        .map(|key| match key {
-            // Spellings of one computer or user are equal here too.
-            Key::Column(column) if matches!(column.name(), "host" | "user") => {
-                let text = timeline.text(*column, row)?;
-                Some(Part::Text(comparable(column.name(), text).into_owned()))
-            }
-            Key::Column(column) => match timeline.code(*column, row) {
-                Some(0) => None,
-                Some(code) => Some(Part::Number(u64::from(code))),
-                None => match timeline.value(*column, row) {
-                    Value::U64(number) => Some(Part::Number(number)),
-                    Value::I64(number) | Value::TimeNs(number) => Some(Part::Number(number as u64)),
-                    Value::Str(text) => Some(Part::Text(text.to_owned())),
-                    Value::Null => None,
-                },
-            },
-            member => member.value(timeline, row).map(Part::Text),
+impl<'a> Keys<'a> {
+    fn new(timeline: &'a Timeline, by: &'a [Key]) -> Self {
+        Self {
+            cells: Cells::new(timeline),
+            by,
+            texts: PlHashMap::default(),
+            spellings: PlHashMap::default(),
+            numbers: PlHashMap::default(),
+        }
+    }
+
+    /// Equal for rows with equal keys; `None` if a part is unknown.
+    fn of(&mut self, row: u32) -> Option<u32> {
+        self.by.iter().try_fold(0, |number, key| {
+            let part = self.part(key, row)?;
+            let next = self.numbers.len() as u32 + 1;
+            Some(*self.numbers.entry((number, part)).or_insert(next))
         })
-        .collect()
+    }
+
+    /// Numbers of one key are never compared with those of another.
+    fn part(&mut self, key: &Key, row: u32) -> Option<u64> {
+        let timeline = self.cells.timeline();
+        let Key::Column(column) = key else {
+            let text = key.value_of(&mut self.cells, row)?;
+            return Some(self.text(text));
+        };
+        match timeline.code(*column, row) {
+            Some(0) => None,
+            // Spellings of one computer or user are equal here too.
+            Some(code) if matches!(column.name(), "host" | "user") => {
+                if let Some(known) = self.spellings.get(&(*column, code)) {
+                    return Some(*known);
+                }
+                let text = comparable(column.name(), timeline.text(*column, row)?);
+                let number = self.text(text.into_owned());
+                self.spellings.insert((*column, code), number);
+                Some(number)
+            }
+            Some(code) => Some(u64::from(code)),
+            None => match timeline.value(*column, row) {
+                Value::U64(number) => Some(number),
+                Value::I64(number) | Value::TimeNs(number) => Some(number as u64),
+                Value::Str(text) => Some(self.text(text.to_owned())),
+                Value::Null => None,
+            },
+        }
+    }
+
+    fn text(&mut self, text: String) -> u64 {
+        let next = self.texts.len() as u64;
+        *self.texts.entry(text).or_insert(next)
+    }
 }
 
 /// Keeps the rows that have (or lack) their companion. Both lists are ascending, which is time order.
@@ -51,14 +85,11 @@ pub(crate) fn linked(
     if companions.is_empty() {
         return if link.negated { rows } else { Vec::new() };
     }
-    let keys: Vec<Option<Vec<Part>>> = rows.iter().map(|r| key(timeline, &link.by, *r)).collect();
-    let mut places: HashMap<&[Part], Vec<u32>> = keys
-        .iter()
-        .flatten()
-        .map(|k| (k.as_slice(), Vec::new()))
-        .collect();
+    let mut numbers = Keys::new(timeline, &link.by);
+    let keys: Vec<Option<u32>> = rows.iter().map(|row| numbers.of(*row)).collect();
+    let mut places: PlHashMap<u32, Vec<u32>> = keys.iter().flatten().map(|key| (*key, Vec::new())).collect();
     for companion in companions {
-        if let Some(list) = key(timeline, &link.by, *companion).and_then(|k| places.get_mut(k.as_slice())) {
+        if let Some(list) = numbers.of(*companion).and_then(|key| places.get_mut(&key)) {
             list.push(*companion);
         }
     }
@@ -69,8 +100,7 @@ pub(crate) fn linked(
     };
     let keep = rows.iter().zip(&keys).map(|(row, key)| {
         let list = key
-            .as_ref()
-            .and_then(|k| places.get(k.as_slice()))
+            .and_then(|key| places.get(&key))
             .map(Vec::as_slice)
             .unwrap_or_default();
         search.has_companion(*row, list) != link.negated

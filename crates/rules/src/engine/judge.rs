@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use casetrace_model::Text;
-use casetrace_timeline::{ColumnId, Timeline, read_members};
+use casetrace_timeline::{Cells, ColumnId, Timeline, read_members};
 
 use crate::engine::groups::{Group, scope_fits};
 use crate::rule::{Evidence, Matcher, Rule};
@@ -153,8 +153,9 @@ impl Judge<'_> {
             return true;
         };
         let mut seen = HashSet::new();
+        let mut cells = Cells::new(self.timeline);
         for row in rows {
-            seen.extend(key.comparable(self.timeline, *row));
+            seen.extend(key.comparable(&mut cells, *row));
             if seen.len() >= *count {
                 return true;
             }

@@ -18,6 +18,8 @@ pub(crate) fn comparable<'a>(column: &str, text: &'a str) -> Cow<'a, str> {
             let bare = text.rsplit_once('\\').map_or(text, |(_, name)| name);
             bare.split_once('@').map_or(bare, |(name, _)| name)
         }
+        // Two files may differ in case only.
+        "artifact" => return Cow::Borrowed(text),
         _ => text,
     };
     match core.chars().any(char::is_uppercase) {
