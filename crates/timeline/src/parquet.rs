@@ -140,7 +140,7 @@ pub fn read_parquet(path: &Path) -> Result<Timeline, TimelineError> {
     Ok(builder.finish_sorted())
 }
 
-/// Hands the rows of a timeline file to `take` in order, [`GROUP_ROWS`] at a time; no more are in memory.
+/// Hands the rows of a timeline file to `take` in order, a row group at a time; no more are in memory.
 ///
 /// Errors: those of the file, and what `take` gives, which ends the reading.
 pub fn read_parquet_parts<E: From<TimelineError>>(
