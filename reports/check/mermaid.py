@@ -36,10 +36,14 @@ def diagrams(path):
     return re.findall(r"^```mermaid\n(.*?)^```$", path.read_text("utf-8"), re.M | re.S)
 
 
-def plain(text):
-    """Text with the character codes that Mermaid turns back; layout may add or take blanks."""
-    text = re.sub(r"#(\d+);", lambda code: chr(int(code[1])), text)
+def tight(text):
+    """Text without blanks, of which layout may add or take some."""
     return re.sub(r"\s+", "", text)
+
+
+def plain(text):
+    """What a line stands for: with the characters whose codes Mermaid turns back."""
+    return tight(re.sub(r"#(\d+);", lambda code: chr(int(code[1])), text))
 
 
 def expected(text):
@@ -64,10 +68,10 @@ def draw(browser, text, number):
         wrong.append(f"{got['scripts']} active elements")
     for kind, drawn in (("note", got["notes"]), ("message", got["messages"])):
         # A long note is drawn in several lines.
-        if "".join(map(plain, drawn)) != "".join(want[kind]):
+        if "".join(map(tight, drawn)) != "".join(want[kind]):
             wrong.append(f"{kind}s differ: {drawn} for {want[kind]}")
     # Each participant is drawn at the top and at the bottom.
-    if sorted("".join(sorted(map(plain, got["parties"])))) != sorted("".join(want["party"] * 2)):
+    if sorted("".join(sorted(map(tight, got["parties"])))) != sorted("".join(want["party"] * 2)):
         wrong.append(f"participants differ: {got['parties']} for {want['party']}")
     return wrong
 

@@ -51,7 +51,9 @@ fn text(plain: &str) -> String {
             && !plain
                 .get(at + 3..)
                 .is_some_and(|rest| rest.starts_with(char::is_alphanumeric));
-        if !closes && (ch.is_alphanumeric() || " .,:/-_()=?+'\"!…–·‹›".contains(ch)) {
+        // `wrap:` at the beginning of a name would be taken for an instruction.
+        let instructs = ch == ':' && plain[..at].to_ascii_lowercase().ends_with("wrap");
+        if !closes && !instructs && (ch.is_alphanumeric() || " .,:/-_()=?+'\"!…–·‹›".contains(ch)) {
             out.push(ch);
         } else {
             let _ = write!(out, "#{};", u32::from(ch));
@@ -89,6 +91,7 @@ mod tests {
             assert_eq!(safe.matches('#').count(), safe.matches(';').count(), "{safe}");
         }
         assert_eq!(text("The end."), "The #101;nd.");
+        assert_eq!(text("NoWrap: a"), "NoWrap#58; a");
         assert_eq!(
             text("GET https://a.b/c?d=1 vendor"),
             "GET https://a.b/c?d=1 vendor"
