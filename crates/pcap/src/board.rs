@@ -174,3 +174,62 @@ impl Board {
         self.work.notify_all();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::batch::Span;
+    use crate::unit::Unit;
+
+    fn submit(board: &Board, shards: &[u8]) {
+        let mut batch = Batch::default();
+        for shard in shards {
+            batch.push(&Unit::end(*shard, 0), Span::Joined(0, 0));
+        }
+        board.submit(&Arc::new(batch));
+    }
+
+    #[test]
+    fn a_lane_has_one_worker_and_batches_end_in_order() {
+        let board = Board::default();
+        submit(&board, &[0, 1]);
+        submit(&board, &[0, 2]);
+        let (first, second) = (board.claim().unwrap(), board.claim().unwrap());
+        assert_eq!((first.lane, second.lane), (0, 1));
+        // Lane 0 is busy with the first batch, so only lane 2 can go on to the second.
+        let third = board.claim().unwrap();
+        assert_eq!(third.lane, 2);
+        assert!(board.claim().is_none());
+        drop((second, third));
+        assert!(!board.retire());
+        drop(first);
+        assert!(board.retire() && !board.retire());
+        let last = board.wait_for_task().unwrap();
+        assert_eq!((last.lane, last.batch().map(|b| b.shares[0].len())), (0, Some(1)));
+        drop(last);
+        board.wait_for_news();
+        assert!(board.retire());
+        board.close();
+        assert!(board.wait_for_task().is_none());
+    }
+
+    #[test]
+    fn nobody_waits_for_a_worker_that_panicked() {
+        let board = Board::default();
+        submit(&board, &[3]);
+        let worker = std::panic::AssertUnwindSafe(|| {
+            let _task = board.claim();
+            panic!("on purpose");
+        });
+        assert!(std::panic::catch_unwind(worker).is_err());
+        assert!(board.retire());
+    }
+
+    #[test]
+    fn batches_without_packets_are_done_at_once() {
+        let board = Board::default();
+        submit(&board, &[]);
+        assert!(board.claim().is_none() && board.retire());
+    }
+}
