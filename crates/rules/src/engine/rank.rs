@@ -65,9 +65,23 @@ fn explains(rules: &[Rule], cause: &Finding, effect: &Finding) -> bool {
         && cause.status != Status::Refuted
         && effect.status != Status::Refuted
         && (cause.status == Status::Active || effect.status == Status::Resolved)
-        && cause.confidence <= Confidence::Likely
+        && weighs(rules, cause, effect)
         && share_host(cause, effect)
         && share_time(cause, effect)
+}
+
+/// What is not proved explains nothing that is, unless its rule can't be surer.
+fn weighs(rules: &[Rule], cause: &Finding, effect: &Finding) -> bool {
+    let capped = || {
+        rules
+            .iter()
+            .any(|rule| rule.id == cause.rule_id && cause.confidence <= rule.at_most)
+    };
+    match cause.confidence {
+        Confidence::Proved => true,
+        Confidence::Likely => effect.confidence >= Confidence::Likely || capped(),
+        _ => false,
+    }
 }
 
 fn share_host(a: &Finding, b: &Finding) -> bool {

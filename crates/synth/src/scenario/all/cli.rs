@@ -59,10 +59,9 @@ fn proxy_wants_password() -> Bundle {
         .with(|case| {
             case.via_proxy(case.at(200), LOGIN, AZ, &Gate::Denied(2), &Handshake::Modern);
         })
-        .root("PXY-01")
-        .also("CLI-04", Proved)
+        .root("CLI-04")
         .from("az-login-debug.txt", "text", "cli.error")
-        .absent(&["TLS-01", "CLI-02", "CLI-01", "DNS-01"])
+        .absent(&["PXY-01", "TLS-01", "CLI-02", "CLI-01", "DNS-01"])
         .capture_and("az-login-debug.txt", Encoding::Utf8.encode(&text))
 }
 

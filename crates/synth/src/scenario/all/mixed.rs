@@ -60,8 +60,10 @@ fn name_and_token() -> Bundle {
     })
     .root("DNS-01")
     .from("Authlogs/Nettrace.etl", "etl", "dns.response")
-    .allow(&["PRT-01", "PRT-05", "PIN-01", "DISC-03", "DISC-07", "JOIN-09"])
-    .absent(&["PRT-03", "TLS-01", "DISC-01"])
+    .also("PRT-05", Proved)
+    .also("PIN-01", Proved)
+    .allow(&["PRT-01", "DISC-03", "DISC-07"])
+    .absent(&["PRT-03", "TLS-01", "DISC-01", "JOIN-09"])
     .authlogs()
 }
 
@@ -153,8 +155,8 @@ fn three_independent() -> Bundle {
     .also("AUTH-09", Likely)
     .also("JOIN-05", Proved)
     .also("PRT-04", Proved)
-    .allow(&["PRT-01", "PIN-01", "JOIN-01", "JOIN-04", "AUTH-07", "PRT-14"])
-    .absent(&["DNS-01", "PXY-01", "TLS-01", "PRT-03"])
+    .allow(&["PRT-01", "PIN-01", "AUTH-07", "PRT-14"])
+    .absent(&["DNS-01", "PXY-01", "TLS-01", "PRT-03", "JOIN-01", "JOIN-04"])
     .authlogs()
 }
 

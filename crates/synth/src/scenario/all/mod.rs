@@ -26,6 +26,10 @@ use super::Bundle;
 /// Bundles whose labels were written from the rule table alone, before anybody looked at the rule files: families that no
 /// other bundle covers, and recordings whose clocks differ. Judged apart, because they measure the rules: when first compared
 /// (2026-11-22), 14 of the 22 bundles of `table` and `clocks` and 12 of the 22 of the other two were judged as labelled.
+/// A second reading of labels against the table alone (38 bundles, 2026-11-22) found ten to be wrong or too lax; labels and rules
+/// follow it: a tool's 407 is no proof about SYSTEM, what packets alone say raises no rule about a join or a token,
+/// the code of a missing tenant doesn't prove what the service connection point holds, and what is only likely
+/// leads nothing that is proved unless its rule can give no more.
 pub fn from_the_table() -> Vec<Bundle> {
     let mut bundles = table::bundles();
     bundles.extend(table_client::bundles());

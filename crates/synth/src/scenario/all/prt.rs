@@ -151,8 +151,7 @@ fn device_disabled() -> Bundle {
     })
     .root("JOIN-05")
     .also("PRT-06", Proved)
-    .allow(&["TLS-05"])
-    .absent(&["PRT-03"])
+    .absent(&["PRT-03", "TLS-05"])
     .authlogs()
 }
 
@@ -242,7 +241,7 @@ fn stale_but_refreshed() -> Bundle {
         case.logs.extend(events);
     })
     .resolved("PRT-05")
-    .allow(&["DNS-01"])
+    .resolved("DNS-01")
     .absent(&["PRT-01", "PRT-03"])
     .authlogs()
 }

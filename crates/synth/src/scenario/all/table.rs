@@ -91,7 +91,7 @@ fn computer_object() -> Bundle {
             case.log(udr_304(t, 0x801c_001d, "", "sync", "discover", &tenant));
         }
     })
-    .also("PRE-08", Likely)
+    .first("PRE-08", Likely)
     .allow(&["DISC-01", "PRT-01", "PIN-01", "DISC-06"])
     .absent(&["DISC-04", "DNS-01", "TLS-01", "JOIN-01"])
     .authlogs()
@@ -376,6 +376,7 @@ fn sign_in_refused() -> Bundle {
     let t = story.case.at(202);
     let rows = [0, 40, 80].map(|s| {
         SignIn::new(t.plus_s(s), &story.case.id, &guid_for(&format!("refused {s}")))
+            .application("Windows Sign In")
             .failed(53003, "Access has been blocked by Conditional Access policies.")
     });
     story
@@ -492,8 +493,8 @@ fn hello_token_forbidden() -> Bundle {
     })
     .root("PXY-03")
     .also("PIN-04", Proved)
-    .allow(&["PIN-01", "PRT-11"])
-    .absent(&["TLS-01", "DNS-01", "PXY-01", "PRT-03"])
+    .allow(&["PIN-01"])
+    .absent(&["TLS-01", "DNS-01", "PXY-01", "PRT-03", "PRT-11"])
     .authlogs()
 }
 

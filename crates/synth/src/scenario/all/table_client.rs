@@ -59,10 +59,10 @@ fn request_never_arrived() -> Bundle {
             }
         })
         .beside("InteractiveSignIns.csv", export(&rows))
-        .first("PRT-05", Possible)
+        .root("CLI-14")
         .also("SIG-01", Likely)
         .allow(&["NET-02", "FW-01", "PXY-05"])
-        .absent(&["CLI-01", "CLI-05", "TLS-01", "DNS-01", "CLI-06"])
+        .absent(&["CLI-01", "CLI-05", "TLS-01", "DNS-01", "CLI-06", "PRT-05"])
         .capture_and("az-login-debug.txt", Encoding::Utf8.encode(&log.text()))
 }
 
@@ -218,7 +218,7 @@ fn cut_tool_with_a_hint() -> Bundle {
     story
         .beside("az-login-debug.txt", Encoding::Utf8.encode(&text))
         .first("TLS-03", Likely)
-        .allow(&["CLI-03"])
+        .also("CLI-03", Likely)
         .absent(&["TLS-01", "TLS-02", "CLI-01", "CLI-02"])
         .only_files()
 }

@@ -62,8 +62,8 @@ fn tenant_in_the_join() -> Bundle {
         case.works(t, DRS, DSREGCMD);
         case.log(udr_204(t.plus_s(1), 0x801c_003a, &activity, 400, response));
     })
-    .root("DISC-02")
-    .also("JOIN-04", Proved)
+    .root("JOIN-04")
+    .also("DISC-02", Likely)
     .absent(&["PRT-04", "DISC-01", "DISC-04", "TLS-01", "DNS-01"])
     .authlogs()
 }
@@ -104,9 +104,8 @@ fn network_in_the_join() -> Bundle {
             case.log(udr_204(t.plus_s(21), code::TIMEOUT, &activity, 0, ""));
         }
     })
-    .first("DISC-04", Likely)
-    .also("JOIN-09", Proved)
-    .allow(&["NET-02", "FW-01", "PXY-05"])
+    .root("JOIN-09")
+    .allow(&["DISC-04", "NET-02", "FW-01", "PXY-05"])
     .absent(&["DNS-01", "TLS-01", "TLS-03", "DISC-01", "JOIN-01"])
     .authlogs()
 }
