@@ -1,6 +1,6 @@
 //! Azure CLI, Az PowerShell, Microsoft Graph PowerShell.
 
-use super::story::{Likely, Proved, Story};
+use super::story::{Likely, Story};
 use crate::scenario::Bundle;
 use crate::scenario::network::{Block, Gate, Handshake};
 use crate::scenario::world::{self, AZ, PWSH};
