@@ -2,11 +2,10 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use casetrace_fuzz::sweep::{Reader, Tally};
+use casetrace_fuzz::sweep::{Reader, Tally, folder, limits};
 use casetrace_knowledge::Lang;
-use casetrace_model::Limits;
 use casetrace_pipeline::{RunError, Settings, Silent, analyze, write};
 
 use crate::case::{RULES, settings};
@@ -18,15 +17,9 @@ pub(crate) struct Whole {
 }
 
 impl Whole {
-    /// In memory where the system has such a folder: thousands of uploads are written.
-    ///
     /// Errors: what the file system says.
     pub(crate) fn new() -> io::Result<Self> {
-        let mut builder = tempfile::Builder::new();
-        builder.prefix("casetrace-analysis");
-        let folder = builder
-            .tempdir_in(Path::new("/dev/shm"))
-            .or_else(|_| builder.tempdir())?;
+        let folder = folder()?;
         let mut settings = settings().map_err(io::Error::other)?;
         settings.work_dir = folder.path().to_owned();
         settings.limits = limits();
@@ -58,14 +51,4 @@ impl Reader for Whole {
 #[expect(clippy::needless_pass_by_value, reason = "used as a map_err function")]
 fn failed(error: RunError) -> io::Error {
     io::Error::other(error.to_string())
-}
-
-/// A few kilobytes of zip may hold gigabytes; the sweep looks for other things.
-fn limits() -> Limits {
-    Limits {
-        max_members: 20_000,
-        max_member_bytes: 256 << 20,
-        max_total_bytes: 512 << 20,
-        ..Limits::default()
-    }
 }

@@ -14,7 +14,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-pub use upload::Desk;
+pub use upload::{Desk, folder, limits};
 
 use crate::mutate::Dice;
 use crate::process;

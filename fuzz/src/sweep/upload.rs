@@ -22,15 +22,9 @@ pub struct Desk {
 }
 
 impl Desk {
-    /// In memory where the system has such a folder: thousands of uploads are written.
-    ///
     /// Errors: what the file system says.
     pub fn new() -> io::Result<Self> {
-        let mut builder = tempfile::Builder::new();
-        builder.prefix("casetrace-sweep");
-        let folder = builder
-            .tempdir_in(Path::new("/dev/shm"))
-            .or_else(|_| builder.tempdir())?;
+        let folder = folder()?;
         Ok(Self {
             folder,
             redactor: Redactor::new(Mode::Secrets, b""),
@@ -69,8 +63,19 @@ impl Reader for Desk {
     }
 }
 
+/// A temporary folder, in memory where the system has such a place: thousands of uploads are written.
+///
+/// Errors: what the file system says.
+pub fn folder() -> io::Result<tempfile::TempDir> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix("casetrace-sweep");
+    builder
+        .tempdir_in(Path::new("/dev/shm"))
+        .or_else(|_| builder.tempdir())
+}
+
 /// A few kilobytes of zip may hold gigabytes; the sweep looks for other things.
-fn limits() -> Limits {
+pub fn limits() -> Limits {
     Limits {
         max_members: 20_000,
         max_member_bytes: 256 << 20,
