@@ -2,6 +2,7 @@
 
 use casetrace_model::{Row, Source, Text, TsSource};
 
+use crate::http::inflate::Inflater;
 use crate::net::addr::Addr;
 use crate::tls::cert::CertificateCache;
 use crate::tls::offer::OfferCache;
@@ -37,6 +38,8 @@ pub(crate) struct Emit {
 pub(crate) struct Memo {
     pub(crate) certificates: CertificateCache,
     pub(crate) offers: OfferCache,
+    /// No result, but a decompressor and its buffers.
+    pub(crate) inflater: Inflater,
 }
 
 impl Emit {

@@ -6,10 +6,12 @@
 use std::borrow::Cow;
 use std::io::Read;
 
+use super::inflate::Inflater;
+
 /// Bytes of a body that are kept as sent.
 const MAX_SAMPLE: usize = 8 << 10;
 /// Bytes of the sample after decompression.
-const MAX_INFLATED: u64 = 32 << 10;
+pub(super) const MAX_INFLATED: usize = 32 << 10;
 /// A chunk-size line, extensions included.
 const MAX_LINE: usize = 1024;
 
@@ -178,11 +180,11 @@ impl Sample {
     }
 
     /// The sample with its content encoding undone, as far as it goes.
-    pub(crate) fn decoded(&self, encoding: Option<&str>) -> Cow<'_, [u8]> {
+    pub(crate) fn decoded<'a>(&'a self, encoding: Option<&str>, inflater: &'a mut Inflater) -> Cow<'a, [u8]> {
         let encoding = encoding.unwrap_or("").trim();
         let is = |name: &str| encoding.eq_ignore_ascii_case(name);
         match () {
-            () if is("gzip") || is("x-gzip") => inflate(flate2::read::MultiGzDecoder::new(self.raw())).into(),
+            () if is("gzip") || is("x-gzip") => inflater.gzip(self.raw()).into(),
             () if is("deflate") => {
                 // Sent with the zlib frame by the book, without it by habit.
                 let zlib = inflate(flate2::read::ZlibDecoder::new(self.raw()));
@@ -200,7 +202,7 @@ impl Sample {
 /// What comes out before the cut end of the input makes the decoder fail.
 fn inflate(reader: impl Read) -> Vec<u8> {
     let mut out = Vec::new();
-    let mut reader = reader.take(MAX_INFLATED);
+    let mut reader = reader.take(MAX_INFLATED as u64);
     let mut piece = [0_u8; 2048];
     while let Ok(n @ 1..) = reader.read(&mut piece) {
         out.extend_from_slice(piece.get(..n).unwrap_or_default());

@@ -6,6 +6,7 @@
 pub(crate) mod auth;
 pub(crate) mod body;
 pub(crate) mod head;
+pub(crate) mod inflate;
 pub(crate) mod rows;
 mod side;
 

@@ -7,6 +7,7 @@ use casetrace_model::{JsonObject, Outcome, Row, Text, code, normalise_guid};
 use super::auth;
 use super::body::{Sample, kind_of};
 use super::head::Head;
+use super::inflate::Inflater;
 use crate::emit::{Cx, Seen, host_name};
 use crate::mask;
 
@@ -235,7 +236,7 @@ fn shown(value: &[u8]) -> Cow<'_, str> {
 }
 
 pub(crate) fn response(
-    cx: &Cx<'_>,
+    cx: &mut Cx<'_>,
     head: &Head,
     request: Option<&Request>,
     sample: &Sample,
@@ -268,11 +269,18 @@ pub(crate) fn response(
     row.message = format!("{} {} to {method} {about}", head.status, head.reason)
         .trim_end()
         .to_owned();
-    response_fields(&mut row, head, request, sample, seen);
+    response_fields(&mut row, head, request, sample, seen, &mut cx.out.memo.inflater);
     row
 }
 
-fn response_fields(row: &mut Row, head: &Head, request: Option<&Request>, sample: &Sample, seen: Seen) {
+fn response_fields(
+    row: &mut Row,
+    head: &Head,
+    request: Option<&Request>,
+    sample: &Sample,
+    seen: Seen,
+    inflater: &mut Inflater,
+) {
     let mut fields = JsonObject::with_capacity(head.size() + head.size() / 4 + 768)
         .str("version", head.version)
         .str("reason", &head.reason);
@@ -302,12 +310,18 @@ fn response_fields(row: &mut Row, head: &Head, request: Option<&Request>, sample
     if let Some(offset) = date_offset_ms(head, seen) {
         fields.push_num("server_date_offset_ms", offset);
     }
-    body_fields(row, &mut fields, head, sample);
+    body_fields(row, &mut fields, head, sample, inflater);
     row.fields = fields.finish();
 }
 
-fn body_fields(row: &mut Row, fields: &mut JsonObject, head: &Head, sample: &Sample) {
-    let bytes = sample.decoded(head.field("content-encoding"));
+fn body_fields(
+    row: &mut Row,
+    fields: &mut JsonObject,
+    head: &Head,
+    sample: &Sample,
+    inflater: &mut Inflater,
+) {
+    let bytes = sample.decoded(head.field("content-encoding"), inflater);
     let encoded = head
         .field("content-encoding")
         .is_some_and(|e| !e.eq_ignore_ascii_case("identity"));
