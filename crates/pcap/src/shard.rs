@@ -41,6 +41,9 @@ pub(crate) struct Shard {
     index: HashTable<u32>,
     keyed: Keyed,
     slots: Vec<Option<Box<Flow>>>,
+    /// When the connection in each slot will have been silent for too long. Beside and not in the connections: a tick
+    /// looks at all of them, and would fetch each from memory.
+    deadlines: Vec<i64>,
     free: Vec<u32>,
     hand: usize,
     waiting_bytes: usize,
@@ -63,6 +66,7 @@ impl Shard {
             index: HashTable::new(),
             keyed: Keyed::default(),
             slots: Vec::new(),
+            deadlines: Vec::new(),
             free: Vec::new(),
             hand: 0,
             waiting_bytes: 0,
@@ -121,12 +125,14 @@ impl Shard {
         let at = self.slot_of(out, unit, hint, &arrival);
         let Self {
             slots,
+            deadlines,
             waiting_bytes,
             max_waiting_bytes,
             evicted,
             ..
         } = self;
-        let Some(Some(flow)) = slots.get_mut(at as usize) else {
+        let at = at as usize;
+        let (Some(Some(flow)), Some(due)) = (slots.get_mut(at), deadlines.get_mut(at)) else {
             return;
         };
         arrival.from_client = flow.info.client == unit.src;
@@ -141,6 +147,7 @@ impl Shard {
             given_up: evicted,
         };
         flow.segment(&mut shared, &arrival);
+        *due = deadline(flow);
     }
 
     /// The slot of the segment's connection, a new one if need be.
@@ -195,6 +202,7 @@ impl Shard {
             Some(at) => at,
             None => {
                 self.slots.push(None);
+                self.deadlines.push(i64::MAX);
                 (self.slots.len() - 1) as u32
             }
         };
@@ -222,6 +230,9 @@ impl Shard {
             entry.remove();
         }
         self.free.push(at);
+        if let Some(due) = self.deadlines.get_mut(at as usize) {
+            *due = i64::MAX;
+        }
         let Self {
             waiting_bytes,
             max_waiting_bytes,
@@ -296,19 +307,9 @@ impl Shard {
         }
         self.work = 0;
         self.udp.expire(out, now_ns);
-        for at in 0..self.slots.len() as u32 {
-            let expired = self.flow(at).is_some_and(|flow| {
-                let limit = if flow.is_over() {
-                    CLOSED_NS
-                } else if flow.is_half_open() {
-                    HALF_OPEN_NS
-                } else {
-                    OPEN_NS
-                };
-                now_ns - flow.last_ns > limit
-            });
-            if expired {
-                self.finish_slot(out, at, now_ns);
+        for at in 0..self.slots.len() {
+            if self.deadlines.get(at).is_some_and(|due| now_ns > *due) {
+                self.finish_slot(out, at as u32, now_ns);
             }
         }
     }
@@ -343,6 +344,18 @@ impl Shard {
         open.sort_unstable();
         open.into_iter().map(|(_, at)| at).collect()
     }
+}
+
+/// The last moment at which a connection that stays silent is still worth keeping.
+fn deadline(flow: &Flow) -> i64 {
+    let patience = if flow.is_over() {
+        CLOSED_NS
+    } else if flow.is_half_open() {
+        HALF_OPEN_NS
+    } else {
+        OPEN_NS
+    };
+    flow.last_ns + patience
 }
 
 fn unreachable_row(
