@@ -9,7 +9,7 @@ use crate::emit::Emit;
 use crate::finisher::Finisher;
 use crate::router::Router;
 use crate::shard::{SHARDS, Shard};
-use crate::unit::What;
+use crate::unit::{Unit, What};
 
 /// How packets are decoded.
 #[derive(Debug, Clone, Copy)]
@@ -97,24 +97,37 @@ impl Analyzer {
         let Self {
             router, shards, emit, ..
         } = self;
-        router.route(packet, |unit, payload| {
-            if let What::Tick = unit.what {
-                for shard in shards.iter_mut() {
-                    shard.unit(emit, unit, None, payload);
-                }
-            } else if let Some(shard) = shards.get_mut(usize::from(unit.shard)) {
-                shard.unit(emit, unit, None, payload);
-            }
-        });
-        if !self.emit.rows.is_empty() {
-            let processes = &self.processes;
-            let finisher = self.finisher.get_or_insert_with(|| {
-                let mut finisher = Finisher::new(sink);
-                finisher.processes.clone_from(processes);
-                finisher
-            });
-            finisher.drain(&mut self.emit, sink);
+        router.route(packet, |unit, payload| work(shards, emit, unit, None, payload));
+        self.drain(sink);
+    }
+
+    /// Opens a packet and counts it, to be worked on later.
+    pub(crate) fn open(&mut self, packet: &Packet<'_>, take: impl FnMut(&Unit, &[u8])) {
+        self.router.route(packet, take);
+    }
+
+    /// Where the unit's connection is; good as a hint to [`Self::unit`].
+    pub(crate) fn locate(&self, unit: &Unit) -> Option<u32> {
+        self.shards.get(usize::from(unit.shard))?.locate(unit)
+    }
+
+    /// Works on a packet that was opened before.
+    pub(crate) fn unit(&mut self, unit: &Unit, slot: Option<u32>, payload: &[u8]) {
+        work(&mut self.shards, &mut self.emit, unit, slot, payload);
+    }
+
+    /// Hands over the rows that are ready.
+    pub(crate) fn drain(&mut self, sink: &mut dyn Sink) {
+        if self.emit.rows.is_empty() {
+            return;
         }
+        let processes = &self.processes;
+        let finisher = self.finisher.get_or_insert_with(|| {
+            let mut finisher = Finisher::new(sink);
+            finisher.processes.clone_from(processes);
+            finisher
+        });
+        finisher.drain(&mut self.emit, sink);
     }
 
     /// Writes everything that is still open and sums up.
@@ -140,5 +153,15 @@ impl Analyzer {
         }
         let evicted = self.shards.iter().map(|s| s.evicted).sum();
         finisher.finish(&self.router, evicted, sink)
+    }
+}
+
+fn work(shards: &mut [Shard], emit: &mut Emit, unit: &Unit, slot: Option<u32>, payload: &[u8]) {
+    if let What::Tick = unit.what {
+        for shard in shards {
+            shard.unit(emit, unit, None, payload);
+        }
+    } else if let Some(shard) = shards.get_mut(usize::from(unit.shard)) {
+        shard.unit(emit, unit, slot, payload);
     }
 }

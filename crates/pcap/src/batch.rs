@@ -96,14 +96,7 @@ impl PacketSink for Collector<'_> {
             buffer,
         } = self;
         router.route(packet, |unit, payload| {
-            let at = (payload.as_ptr() as usize).wrapping_sub(buffer.0);
-            let span = if at.checked_add(payload.len()).is_some_and(|end| end <= buffer.1) {
-                Span::Read(at as u32, payload.len() as u32)
-            } else {
-                let start = batch.joined.len();
-                batch.joined.extend_from_slice(payload);
-                Span::Joined(start as u32, payload.len() as u32)
-            };
+            let span = span_of(payload, *buffer, &mut batch.joined);
             batch.push(unit, span);
         });
     }
@@ -111,9 +104,27 @@ impl PacketSink for Collector<'_> {
 
 impl Batch {
     pub(crate) fn payload(&self, span: Span) -> &[u8] {
-        let (from, at, len) = match span {
-            Span::Read(at, len) => (&self.data, at, len),
-            Span::Joined(at, len) => (&self.joined, at, len),
+        span.of(&self.data, &self.joined)
+    }
+}
+
+/// Where a payload lies: in the buffer (address and length), or among the joined datagrams, which it is added to.
+pub(crate) fn span_of(payload: &[u8], buffer: (usize, usize), joined: &mut Vec<u8>) -> Span {
+    let at = (payload.as_ptr() as usize).wrapping_sub(buffer.0);
+    if at.checked_add(payload.len()).is_some_and(|end| end <= buffer.1) {
+        return Span::Read(at as u32, payload.len() as u32);
+    }
+    let start = joined.len();
+    joined.extend_from_slice(payload);
+    Span::Joined(start as u32, payload.len() as u32)
+}
+
+impl Span {
+    /// The bytes, given both places they can lie in.
+    pub(crate) fn of<'a>(self, read: &'a [u8], joined: &'a [u8]) -> &'a [u8] {
+        let (from, at, len) = match self {
+            Self::Read(at, len) => (read, at, len),
+            Self::Joined(at, len) => (joined, at, len),
         };
         from.get(at as usize..at as usize + len as usize)
             .unwrap_or_default()

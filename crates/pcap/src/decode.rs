@@ -4,6 +4,7 @@ use std::io::Read;
 
 use casetrace_model::{Diagnostic, Inspection, Packet, PacketSink, Sink};
 
+use crate::ahead::Ahead;
 use crate::analyzer::{Analyzer, Options};
 use crate::batch::Collector;
 use crate::file::{Capture, FileSink};
@@ -57,14 +58,18 @@ fn on_this_thread(
     remarks: &mut Remarks,
 ) -> Inspection {
     let mut analyzer = Analyzer::new(options);
+    let mut ahead = Ahead::default();
     while reader.fill(capture.wants(), sink) {
         let eof = reader.eof;
         let mut feed = Feed {
             analyzer: &mut analyzer,
+            ahead: &mut ahead,
+            buffer: reader.bytes(),
             sink,
             remarks,
         };
         let used = capture.parse(reader.bytes(), reader.base, eof, &mut feed);
+        feed.run();
         reader.consume(used);
         sink.progress(reader.base);
         if eof {
@@ -145,21 +150,36 @@ impl Remarks {
     }
 }
 
-/// Hands packets of the file to the analyzer.
+/// Hands packets of the file to the analyzer, a few at a time.
 struct Feed<'a> {
     analyzer: &'a mut Analyzer,
+    ahead: &'a mut Ahead,
+    buffer: &'a [u8],
     sink: &'a mut dyn Sink,
     remarks: &'a mut Remarks,
 }
 
+impl Feed<'_> {
+    fn run(&mut self) {
+        self.ahead.run(self.analyzer, self.buffer, self.sink);
+    }
+}
+
 impl PacketSink for Feed<'_> {
     fn packet(&mut self, packet: &Packet<'_>) {
-        self.analyzer.packet(packet, self.sink);
+        let (ahead, buffer) = (&mut *self.ahead, self.buffer);
+        self.analyzer
+            .open(packet, |unit, payload| ahead.push(unit, payload, buffer));
+        if self.ahead.is_full() {
+            self.run();
+        }
     }
 }
 
 impl FileSink for Feed<'_> {
     fn remark(&mut self, diagnostic: Diagnostic) {
+        // Behind the rows of all packets in front of the damage.
+        self.run();
         self.remarks.add(diagnostic, self.sink);
     }
 }

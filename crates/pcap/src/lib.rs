@@ -16,6 +16,7 @@
 //! assert_eq!((inspection.records, out.rows.len(), out.diagnostics.len()), (0, 0, 0));
 //! ```
 
+mod ahead;
 mod analyzer;
 mod app;
 mod batch;

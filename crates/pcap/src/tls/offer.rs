@@ -1,7 +1,10 @@
 //! What a client program offers in its hellos, worked out once: lists of names, JA3 and JA4.
 //!
-//! A program sends the same versions, ciphers, groups and extensions with every hello (browsers that shuffle their
-//! extensions miss the cache, and cost what they cost without it). Limits: 256 offers, those of ordinary size only.
+//! A program sends the same versions, ciphers, groups and extensions with every hello. Browsers send their extensions
+//! in another order each time, and other GREASE values: only what shows them (JA3, the list of extensions) is worked out
+//! again then. Limits: 256 offers, those of ordinary size only.
+
+use std::cell::LazyCell;
 
 use casetrace_model::{JsonObject, Text};
 
@@ -38,91 +41,142 @@ pub(crate) struct OfferCache {
     sets: Vec<[Place; WAYS]>,
 }
 
-type Place = Option<Box<(Key, Offer)>>;
+type Place = Option<Box<Known>>;
 
-/// Everything an [`Offer`] depends on.
-#[derive(Debug, PartialEq, Eq)]
-struct Key {
+/// An offer and what it was made of.
+#[derive(Debug)]
+struct Known {
     transport: char,
     /// The hello without what differs from one to the next.
     hello: ClientHello,
+    /// Its extensions in ascending order, GREASE left out.
+    extensions: Vec<u16>,
+    /// With the lists up to the ciphers only.
+    offer: Offer,
 }
 
 impl OfferCache {
     /// What `hello` offers; `transport` is JA4's letter for TCP or QUIC.
     pub(crate) fn get(&mut self, hello: &ClientHello, transport: char) -> Offer {
         let at = set_of(hello, transport);
+        let extensions = LazyCell::new(|| ascending(&hello.extensions));
         if let Some(set) = self.sets.get_mut(at) {
-            let wanted =
-                |known: &(Key, Offer)| known.0.transport == transport && same_offer(&known.0.hello, hello);
+            let wanted = |known: &Known| {
+                known.transport == transport
+                    && same_program(&known.hello, hello)
+                    && (same_words(&known.hello.extensions, &hello.extensions)
+                        || known.extensions == *extensions)
+            };
             if let Some(place) = set.iter().position(|place| place.as_deref().is_some_and(wanted))
                 && let Some(known) = &set[place]
             {
-                let offer = known.1.copy();
+                let offer = known.offer_of(hello);
                 set[..=place].rotate_right(1);
                 return offer;
             }
         }
-        let offer = Offer::of(hello, transport);
+        let known = Known {
+            transport,
+            hello: ClientHello {
+                server_name: None,
+                session_id: Vec::new(),
+                ..hello.clone()
+            },
+            extensions: extensions.clone(),
+            offer: Offer::of(hello, transport),
+        };
+        let offer = known.offer_of(hello);
         if offer.fields.len() <= MAX_KEPT {
             self.sets.resize_with(SETS, Default::default);
             if let Some(set) = self.sets.get_mut(at) {
-                let hello = ClientHello {
-                    server_name: None,
-                    session_id: Vec::new(),
-                    ..hello.clone()
-                };
                 set.rotate_right(1);
-                set[0] = Some(Box::new((Key { transport, hello }, offer.clone())));
+                set[0] = Some(Box::new(known));
             }
         }
         offer
     }
 }
 
-/// Equal but for server name, session and ticket, which an [`Offer`] does not show.
-fn same_offer(a: &ClientHello, b: &ClientHello) -> bool {
+impl Known {
+    /// The offer of a hello of the same program, with what may differ.
+    fn offer_of(&self, hello: &ClientHello) -> Offer {
+        let known = &self.offer;
+        let mut fields = known.fields.copy_with_room(ROOM + 6 * hello.extensions.len());
+        own_fields(&mut fields, hello);
+        Offer {
+            version: known.version.clone(),
+            alpn: known.alpn.clone(),
+            ja3: if same_words(&self.hello.extensions, &hello.extensions) {
+                known.ja3.clone()
+            } else {
+                Text::from(ja::ja3(hello))
+            },
+            ja4: known.ja4.clone(),
+            fields,
+        }
+    }
+}
+
+/// Equal but for GREASE and what differs between hellos of one program. Extensions are looked at elsewhere.
+fn same_program(a: &ClientHello, b: &ClientHello) -> bool {
     a.version == b.version
-        && a.ciphers == b.ciphers
-        && a.extensions == b.extensions
+        && same_words(&a.ciphers, &b.ciphers)
         && a.alpn == b.alpn
-        && a.versions == b.versions
-        && a.groups == b.groups
-        && a.key_shares == b.key_shares
+        && same_words(&a.versions, &b.versions)
+        && same_words(&a.groups, &b.groups)
+        && same_words(&a.key_shares, &b.key_shares)
         && a.point_formats == b.point_formats
         && a.signature_algorithms == b.signature_algorithms
-        && a.ech == b.ech
-        && a.cut == b.cut
+}
+
+/// Equal if every GREASE value counts as the same.
+fn same_words(a: &[u16], b: &[u16]) -> bool {
+    let same = |(a, b): (&u16, &u16)| a == b || is_grease(*a) && is_grease(*b);
+    a.len() == b.len() && a.iter().zip(b).all(same)
+}
+
+fn ascending(extensions: &[u16]) -> Vec<u16> {
+    let mut plain: Vec<u16> = extensions.iter().copied().filter(|v| !is_grease(*v)).collect();
+    plain.sort_unstable();
+    plain
 }
 
 /// Needs no protection against chosen collisions: offers in one group only push each other out.
 fn set_of(hello: &ClientHello, transport: char) -> usize {
-    let lists = [&hello.ciphers, &hello.extensions, &hello.groups, &hello.versions];
-    let words = lists.into_iter().flatten().map(|word| u64::from(*word));
-    let mixed = words.fold(u64::from(transport), |sum, word| {
-        (sum.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-    });
-    (mixed >> 56) as usize % SETS
+    let plain = |list: &[u16]| {
+        list.iter()
+            .copied()
+            .filter(|v| !is_grease(*v))
+            .map(u64::from)
+            .fold(0_u64, mix)
+    };
+    let extensions = hello.extensions.iter().filter(|v| !is_grease(**v));
+    // A sum, which does not depend on their order.
+    let extensions = extensions
+        .map(|v| mix(0, u64::from(*v)))
+        .fold(0, u64::wrapping_add);
+    let parts = [
+        plain(&hello.ciphers),
+        plain(&hello.groups),
+        plain(&hello.versions),
+        extensions,
+    ];
+    (parts.into_iter().fold(u64::from(transport), mix) >> 56) as usize % SETS
+}
+
+fn mix(sum: u64, word: u64) -> u64 {
+    (sum.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 impl Offer {
-    fn copy(&self) -> Self {
-        Self {
-            version: self.version.clone(),
-            alpn: self.alpn.clone(),
-            ja3: self.ja3.clone(),
-            ja4: self.ja4.clone(),
-            fields: self.fields.copy_with_room(ROOM),
-        }
-    }
-
+    /// With the lists up to the ciphers only.
     fn of(hello: &ClientHello, transport: char) -> Self {
         Self {
             version: names::tls_version(hello.highest_version()),
             alpn: protocols(hello.alpn.iter().map(Vec::as_slice)),
             ja3: Text::from(ja::ja3(hello)),
             ja4: Text::from(ja::ja4(hello, transport)),
-            fields: fields(hello),
+            fields: program_fields(hello),
         }
     }
 }
@@ -139,7 +193,8 @@ pub(crate) fn protocols<'a>(names: impl Iterator<Item = &'a [u8]>) -> Option<Tex
     (!out.is_empty()).then(|| Text::from(out))
 }
 
-fn fields(hello: &ClientHello) -> JsonObject {
+/// What all hellos of a program share.
+fn program_fields(hello: &ClientHello) -> JsonObject {
     let mut fields = JsonObject::with_capacity(1792);
     let offered = if hello.versions.is_empty() {
         std::slice::from_ref(&hello.version)
@@ -153,12 +208,16 @@ fn fields(hello: &ClientHello) -> JsonObject {
         push_names(&mut fields, "key_shares", &hello.key_shares, group);
     }
     push_names(&mut fields, "ciphers", &hello.ciphers, names::cipher);
+    fields
+}
+
+/// What each hello has for itself.
+fn own_fields(fields: &mut JsonObject, hello: &ClientHello) {
     fields.push_raw("extensions", &numbers(&hello.extensions));
     fields.push_raw("ech", if hello.ech { "true" } else { "false" });
     if hello.cut {
         fields.push_raw("cut", "true");
     }
-    fields
 }
 
 /// A list of registered names, GREASE left out; none of them needs escaping.
@@ -194,6 +253,10 @@ fn numbers(values: &[u16]) -> String {
 mod tests {
     use super::*;
 
+    fn fresh(hello: &ClientHello, transport: char) -> Offer {
+        OfferCache::default().get(hello, transport)
+    }
+
     fn hello(ciphers: &[u16], name: &str) -> ClientHello {
         ClientHello {
             version: 0x0303,
@@ -213,7 +276,7 @@ mod tests {
             for cipher in 0..600_u16 {
                 for transport in ['t', 'q'] {
                     let hello = hello(&[cipher, 0x1301], &format!("host{round}.example"));
-                    let (got, fresh) = (cache.get(&hello, transport), Offer::of(&hello, transport));
+                    let (got, fresh) = (cache.get(&hello, transport), fresh(&hello, transport));
                     assert_eq!(
                         (got.ja3, got.ja4, got.fields.finish()),
                         (fresh.ja3, fresh.ja4, fresh.fields.finish())
@@ -221,6 +284,34 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn shuffled_extensions_and_grease_show_where_they_must() {
+        let mut cache = OfferCache::default();
+        let first = ClientHello {
+            extensions: vec![0x0a0a, 0, 10, 43, 0x1a1a],
+            ..hello(&[0x2a2a, 0x1301], "a")
+        };
+        let second = ClientHello {
+            extensions: vec![0x3a3a, 43, 0, 10, 0x4a4a],
+            ..hello(&[0x5a5a, 0x1301], "a")
+        };
+        let third = ClientHello {
+            extensions: vec![0x3a3a, 43, 0, 11, 0x4a4a],
+            ..second.clone()
+        };
+        let (one, other) = (cache.get(&first, 't'), cache.get(&second, 't'));
+        let kept = |cache: &OfferCache| cache.sets.iter().flatten().flatten().count();
+        assert_eq!(kept(&cache), 1);
+        assert_eq!(one.ja4, other.ja4);
+        assert_ne!(one.ja3, other.ja3);
+        for hello in [&second, &first, &third] {
+            let (got, fresh) = (cache.get(hello, 't'), fresh(hello, 't'));
+            assert_eq!((got.ja3, got.ja4), (fresh.ja3, fresh.ja4));
+            assert_eq!(got.fields.finish(), fresh.fields.finish());
+        }
+        assert_eq!(kept(&cache), 2);
     }
 
     #[test]
@@ -260,7 +351,7 @@ mod tests {
             let mut cache = OfferCache::default();
             let first = cache.get(&plain, 't');
             let got = cache.get(&variant, 't');
-            let fresh = Offer::of(&variant, 't');
+            let fresh = fresh(&variant, 't');
             assert_eq!((got.ja3, got.ja4), (fresh.ja3, fresh.ja4));
             assert_eq!(got.fields.clone().finish(), fresh.fields.finish());
             drop(first);

@@ -1,0 +1,51 @@
+//! Packets of a read buffer, a few at a time, on the calling thread.
+//!
+//! All connections of a few packets are looked up before the first packet is worked on: the processor then fetches them
+//! from memory at a time, where it would wait for one after the other.
+
+use casetrace_model::Sink;
+
+use crate::analyzer::Analyzer;
+use crate::batch::{Span, span_of};
+use crate::unit::Unit;
+
+/// Packets whose connections are looked up together.
+pub(crate) const LOOK_AHEAD: usize = 16;
+
+/// Packets that were opened but not worked on.
+#[derive(Default)]
+pub(crate) struct Ahead {
+    waiting: Vec<(Unit, Span)>,
+    /// Datagrams put together from fragments: those do not lie in the buffer.
+    joined: Vec<u8>,
+}
+
+impl Ahead {
+    pub(crate) fn push(&mut self, unit: &Unit, payload: &[u8], buffer: &[u8]) {
+        let span = span_of(
+            payload,
+            (buffer.as_ptr() as usize, buffer.len()),
+            &mut self.joined,
+        );
+        self.waiting.push((*unit, span));
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.waiting.len() >= LOOK_AHEAD
+    }
+
+    /// Works on all that wait; rows that are ready go to `sink`.
+    pub(crate) fn run(&mut self, analyzer: &mut Analyzer, buffer: &[u8], sink: &mut dyn Sink) {
+        let mut slots = [None; LOOK_AHEAD + 2];
+        for (slot, (unit, _)) in slots.iter_mut().zip(&self.waiting) {
+            *slot = analyzer.locate(unit);
+        }
+        let slots = slots.iter().copied().chain(std::iter::repeat(None));
+        for ((unit, span), slot) in self.waiting.iter().zip(slots) {
+            analyzer.unit(unit, slot, span.of(buffer, &self.joined));
+            analyzer.drain(sink);
+        }
+        self.waiting.clear();
+        self.joined.clear();
+    }
+}
