@@ -167,11 +167,12 @@ impl Router {
     }
 }
 
-fn shard_of(key: FlowKey) -> u8 {
+fn shard_of(key: &FlowKey) -> u8 {
     (key.spread() as usize & (SHARDS - 1)) as u8
 }
 
 /// What a datagram means to its shard, and its payload.
+#[inline]
 fn unit_of<'a>(packet: &Packet<'_>, datagram: &Datagram<'a>) -> (Unit, &'a [u8]) {
     let (src, dst) = (datagram.src, datagram.dst);
     let (a, b, what, payload) = match datagram.body {
@@ -199,15 +200,16 @@ fn unit_of<'a>(packet: &Packet<'_>, datagram: &Datagram<'a>) -> (Unit, &'a [u8])
         ts_ns: packet.ts_ns.clamp(MIN_NS, MAX_NS),
         record: packet.record,
     };
+    let (key, from_low) = FlowKey::from_to(a, b);
     let shard = match (what, a.1, b.1) {
         // Answers to multicast and broadcast questions come from other addresses.
         (What::Udp, 137 | 5353 | 5355, _) | (What::Udp, _, 137 | 5353 | 5355) => 0,
-        _ => shard_of(FlowKey::new(a, b)),
+        _ => shard_of(&key),
     };
     let unit = Unit {
         seen,
-        src: a,
-        dst: b,
+        key,
+        from_low,
         pid: packet.pid,
         what,
         shard,

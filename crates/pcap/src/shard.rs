@@ -86,8 +86,7 @@ impl Shard {
         if !matches!(unit.what, What::Tcp { .. }) {
             return None;
         }
-        let key = FlowKey::new(unit.src, unit.dst);
-        self.find(self.keyed.hash_one(key), &key)
+        self.find(self.keyed.hash_one(unit.key), &unit.key)
     }
 
     /// Takes one packet; `hint` is where its connection was a while ago.
@@ -135,7 +134,7 @@ impl Shard {
         let (Some(Some(flow)), Some(due)) = (slots.get_mut(at), deadlines.get_mut(at)) else {
             return;
         };
-        arrival.from_client = flow.info.client == unit.src;
+        arrival.from_client = flow.info.client == unit.src();
         // A sent packet names its process; acknowledgements may leave in any process's context.
         if arrival.wire_len > 0 || arrival.from_client && arrival.flags & SYN != 0 {
             flow.info.saw_pid(unit.pid);
@@ -152,7 +151,7 @@ impl Shard {
 
     /// The slot of the segment's connection, a new one if need be.
     fn slot_of(&mut self, out: &mut Emit, unit: &Unit, hint: Option<u32>, arrival: &Arrival<'_>) -> u32 {
-        let key = FlowKey::new(unit.src, unit.dst);
+        let key = unit.key;
         let known = |at: &u32| self.flow(*at).is_some_and(|flow| flow.key == key);
         if let Some(at) = hint.filter(known)
             && arrival.flags & SYN == 0
@@ -189,12 +188,12 @@ impl Shard {
             f if f & (SYN | ACK) == SYN => true,
             f if f & (SYN | ACK) == SYN | ACK => false,
             // In the middle of a conversation the lower port is the server's.
-            _ => unit.dst.1 <= unit.src.1,
+            _ => unit.dst().1 <= unit.src().1,
         };
         let (client, server) = if client_sent {
-            (unit.src, unit.dst)
+            (unit.src(), unit.dst())
         } else {
-            (unit.dst, unit.src)
+            (unit.dst(), unit.src())
         };
         let info = FlowInfo::new(unit.seen.record, client, server, "tcp");
         let flow = Box::new(Flow::new(key, info, unit.seen));
@@ -264,9 +263,9 @@ impl Shard {
     }
 
     fn datagram(&mut self, out: &mut Emit, unit: &Unit, payload: &[u8]) {
-        if protocol_of(unit.src.1, unit.dst.1).is_some() {
+        if protocol_of(unit.src().1, unit.dst().1).is_some() {
             self.queries
-                .datagram(out, unit.seen, unit.pid, unit.src, unit.dst, payload);
+                .datagram(out, unit.seen, unit.pid, unit.src(), unit.dst(), payload);
         } else {
             self.udp.datagram(out, unit, payload);
         }
@@ -283,9 +282,9 @@ impl Shard {
             17 => "udp",
             _ => "icmp",
         };
-        let mut info = FlowInfo::new(unit.seen.record, unit.src, unit.dst, transport);
+        let mut info = FlowInfo::new(unit.seen.record, unit.src(), unit.dst(), transport);
         let fatal = complaint.mtu == 0 && name != "packet_too_big" && name != "fragmentation_needed";
-        let key = FlowKey::new(unit.src, unit.dst);
+        let key = unit.key;
         let slot = self
             .find(self.keyed.hash_one(key), &key)
             .filter(|_| transport == "tcp");

@@ -43,10 +43,10 @@ impl UdpFlows {
     }
 
     pub(crate) fn datagram(&mut self, out: &mut Emit, unit: &Unit, payload: &[u8]) {
-        if matches!(unit.dst.1, 67 | 68) && matches!(unit.src.1, 67 | 68) {
+        if matches!(unit.dst().1, 67 | 68) && matches!(unit.src().1, 67 | 68) {
             return dhcp(out, unit, payload);
         }
-        let key = FlowKey::new(unit.src, unit.dst);
+        let key = unit.key;
         let flow = match self.flows.get_mut(&key) {
             Some(flow) => flow,
             None => {
@@ -61,7 +61,7 @@ impl UdpFlows {
         };
         flow.last_ns = unit.seen.ts_ns;
         flow.info.saw_pid(unit.pid);
-        let from_client = flow.info.client == unit.src;
+        let from_client = flow.info.client == unit.src();
         let mut cx = Cx {
             out,
             info: &mut flow.info,
@@ -127,7 +127,7 @@ impl Flow {
 }
 
 fn recognise(unit: &Unit, payload: &[u8]) -> Option<Flow> {
-    let ports = (unit.src.1, unit.dst.1);
+    let ports = (unit.src().1, unit.dst().1);
     let app = if crate::quic::looks_right(payload) {
         App::Quic(Box::default())
     } else if [ports.0, ports.1].iter().any(|p| matches!(p, 88 | 464)) {
@@ -141,9 +141,9 @@ fn recognise(unit: &Unit, payload: &[u8]) -> Option<Flow> {
     // The side with the service's port answers; otherwise whoever speaks first asks.
     let from_server = well_known(ports.0) && !well_known(ports.1);
     let (client, server) = if from_server {
-        (unit.dst, unit.src)
+        (unit.dst(), unit.src())
     } else {
-        (unit.src, unit.dst)
+        (unit.src(), unit.dst())
     };
     let info = FlowInfo::new(unit.seen.record, client, server, "udp");
     Some(Flow {
@@ -183,7 +183,7 @@ fn dhcp(out: &mut Emit, unit: &Unit, payload: &[u8]) {
         }
     }
     let Some(value) = found else { return };
-    let mut info = FlowInfo::new(unit.seen.record, unit.src, unit.dst, "udp");
+    let mut info = FlowInfo::new(unit.seen.record, unit.src(), unit.dst(), "udp");
     let cx = Cx { out, info: &mut info };
     let mut row = cx.row("dhcp.option", unit.seen, true);
     let url: Text = clean_text(value, 255).trim_end_matches(['\u{fffd}', '\0']).into();

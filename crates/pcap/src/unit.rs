@@ -2,14 +2,16 @@
 
 use crate::emit::Seen;
 use crate::net::Unreachable;
-use crate::net::addr::Addr;
+use crate::net::addr::{Addr, FlowKey};
 
 /// One transport packet on its way to its shard; the payload travels beside it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Unit {
     pub(crate) seen: Seen,
-    pub(crate) src: (Addr, u16),
-    pub(crate) dst: (Addr, u16),
+    /// Its conversation.
+    pub(crate) key: FlowKey,
+    /// Which end sent it: the lower one of the key or the other.
+    pub(crate) from_low: bool,
     pub(crate) pid: Option<u32>,
     pub(crate) what: What,
     pub(crate) shard: u8,
@@ -38,12 +40,24 @@ pub(crate) enum What {
 }
 
 impl Unit {
+    /// Who sent it.
+    pub(crate) fn src(&self) -> (Addr, u16) {
+        let [low, high] = self.key.ends();
+        if self.from_low { low } else { high }
+    }
+
+    /// Whom it was sent to.
+    pub(crate) fn dst(&self) -> (Addr, u16) {
+        let [low, high] = self.key.ends();
+        if self.from_low { high } else { low }
+    }
+
     /// The time is `now_ns`.
     pub(crate) fn tick(seen: Seen) -> Self {
         Self {
             seen,
-            src: (Addr::default(), 0),
-            dst: (Addr::default(), 0),
+            key: FlowKey::default(),
+            from_low: true,
             pid: None,
             what: What::Tick,
             shard: 0,
@@ -70,6 +84,6 @@ mod tests {
 
     #[test]
     fn units_stay_small() {
-        assert!(std::mem::size_of::<Unit>() <= 112);
+        assert!(std::mem::size_of::<Unit>() <= 104);
     }
 }

@@ -152,41 +152,59 @@ fn v4_text(octets: [u8; 4]) -> Text {
 }
 
 /// Both ends of a conversation, in an order that does not depend on who speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct FlowKey {
-    pub(crate) low: (Addr, u16),
-    pub(crate) high: (Addr, u16),
+    low: Addr,
+    high: Addr,
+    /// Port of the lower end, then that of the other.
+    ports: (u16, u16),
 }
 
 impl std::hash::Hash for FlowKey {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        for addr in [self.low.0, self.high.0] {
+        for addr in [self.low, self.high] {
             state.write_u64(addr.low);
             state.write_u64(addr.high);
         }
-        state.write_u64(self.ports());
+        state.write_u64(self.both_ports());
     }
 }
 
 impl FlowKey {
+    #[cfg(test)]
     pub(crate) fn new(a: (Addr, u16), b: (Addr, u16)) -> Self {
+        Self::from_to(a, b).0
+    }
+
+    /// The key, and whether the first end is its lower one.
+    pub(crate) fn from_to(a: (Addr, u16), b: (Addr, u16)) -> (Self, bool) {
+        let key = |a: (Addr, u16), b: (Addr, u16)| Self {
+            low: a.0,
+            high: b.0,
+            ports: (a.1, b.1),
+        };
         if a <= b {
-            Self { low: a, high: b }
+            (key(a, b), true)
         } else {
-            Self { low: b, high: a }
+            (key(b, a), false)
         }
     }
 
-    fn ports(&self) -> u64 {
-        u64::from(self.low.1) << 16 | u64::from(self.high.1)
+    /// Both ends, the lower one first.
+    pub(crate) fn ends(&self) -> [(Addr, u16); 2] {
+        [(self.low, self.ports.0), (self.high, self.ports.1)]
+    }
+
+    fn both_ports(&self) -> u64 {
+        u64::from(self.ports.0) << 16 | u64::from(self.ports.1)
     }
 
     /// A number that spreads well and is the same in every run, so that shards are. Tables use [`Keyed`](super::keyed::Keyed).
     pub(crate) fn spread(&self) -> u64 {
         let fold = |addr: Addr| addr.low ^ addr.high.rotate_left(23);
-        let mixed = fold(self.low.0).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-            ^ fold(self.high.0).wrapping_mul(0xc2b2_ae3d_27d4_eb4f)
-            ^ self.ports().wrapping_mul(0x1656_67b1_9e37_79f9);
+        let mixed = fold(self.low).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            ^ fold(self.high).wrapping_mul(0xc2b2_ae3d_27d4_eb4f)
+            ^ self.both_ports().wrapping_mul(0x1656_67b1_9e37_79f9);
         let mixed = (mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed ^ (mixed >> 32)
     }
