@@ -230,9 +230,17 @@ fn has_special(bytes: &[u8]) -> bool {
     // The last eight bytes are looked at whole, even if some of them were before.
     let last = match bytes.last_chunk::<8>() {
         Some(last) => special_in(*last),
-        None => return rest.iter().any(|byte| SPECIAL[usize::from(*byte)]),
+        None => return has_special_short(rest),
     };
     words.iter().fold(last, |found, word| found | special_in(*word)) != 0
+}
+
+/// The same for less than eight bytes: two looks at four, which may overlap, do.
+fn has_special_short(bytes: &[u8]) -> bool {
+    match (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        (Some([a, b, c, d]), Some([e, f, g, h])) => special_in([*a, *b, *c, *d, *e, *f, *g, *h]) != 0,
+        _ => bytes.iter().any(|byte| SPECIAL[usize::from(*byte)]),
+    }
 }
 
 /// Not 0 if one of eight bytes can't stand in a JSON string.
@@ -336,6 +344,14 @@ mod tests {
                     "{byte:#x} at {at}"
                 );
             }
+        }
+        for len in 0..8 {
+            for at in 0..len {
+                let mut text = [b'x'; 8];
+                text[at] = b'"';
+                assert!(has_special(&text[..len]), "{at} of {len}");
+            }
+            assert!(!has_special(&b"xxxxxxxx"[..len]));
         }
         assert!(!has_special("für \u{1f600} ÿ äöü".as_bytes()));
     }

@@ -240,12 +240,12 @@ pub(crate) fn kind_of(bytes: &[u8]) -> &'static str {
     if matches!(text.first(), Some(b'{' | b'[')) {
         return "json";
     }
-    let odd = bytes
-        .iter()
-        .take(512)
-        .filter(|b| **b < 0x20 && !matches!(**b, b'\t' | b'\n' | b'\r' | 0x0c))
-        .count();
-    if odd == 0 { "text" } else { "binary" }
+    // All bytes, many at a time.
+    let start = bytes.get(..512).unwrap_or(bytes);
+    let odd = start.iter().fold(false, |odd, b| {
+        odd | ((*b < 0x20) & !((*b == b'\t') | (*b == b'\n') | (*b == b'\r') | (*b == 0x0c)))
+    });
+    if odd { "binary" } else { "text" }
 }
 
 #[cfg(test)]

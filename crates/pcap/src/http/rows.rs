@@ -334,15 +334,10 @@ fn body_fields(
     fields.push_str("body_kind", kind);
     fields.push_num("body_bytes", sample.total);
     if matches!(kind, "json" | "xml" | "html" | "text") {
-        // Several times faster for valid text than asking for a lossy one at once.
-        let text = match std::str::from_utf8(&bytes) {
-            Ok(text) => Cow::Borrowed(text),
-            Err(_) => String::from_utf8_lossy(&bytes),
-        };
-        fields.push_str("body_start", &mask::body(&text, 256));
-        // A body of 32 KiB is searched for the first code several times faster than for all.
-        let mut codes: Vec<Text> = match memchr::memmem::find(text.as_bytes(), b"AADSTS") {
-            Some(_) => code::find_aadsts(&text).collect(),
+        fields.push_str("body_start", &mask::body(&text_start(&bytes, 256), 256));
+        // A body of 32 KiB is searched for the first code several times faster than read as text.
+        let mut codes: Vec<Text> = match memchr::memmem::find(&bytes, b"AADSTS") {
+            Some(_) => code::find_aadsts(&String::from_utf8_lossy(&bytes)).collect(),
             None => Vec::new(),
         };
         codes.dedup();
@@ -352,28 +347,40 @@ fn body_fields(
             fields.push_list("codes", codes.iter().map(Text::as_str));
         }
         if kind == "json"
-            && let Some(error) = json_text(&text, "error")
+            && let Some(error) = json_text(&bytes, "error")
         {
-            fields.push_str("oauth_error", error);
+            fields.push_str("oauth_error", &error);
         }
         if kind == "html"
-            && let Some(title) = html_title(&text)
+            && let Some(title) = html_title(&text_start(&bytes, 4096))
         {
             fields.push_str("html_title", title);
         }
     }
 }
 
+/// The first `limit` bytes as text, and perhaps a few more.
+fn text_start(bytes: &[u8], limit: usize) -> Cow<'_, str> {
+    // A character that the end cuts begins behind the limit.
+    let start = bytes.get(..limit + 4).unwrap_or(bytes);
+    match std::str::from_utf8(start) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(start),
+    }
+}
+
 /// The text behind `"name":` in JSON that may be cut.
-fn json_text<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    let at = text.find(&format!("\"{name}\""))? + name.len() + 2;
-    let rest = text
-        .get(at..)?
+fn json_text(json: &[u8], name: &str) -> Option<Text> {
+    let at = memchr::memmem::find(json, format!("\"{name}\"").as_bytes())? + name.len() + 2;
+    let rest = String::from_utf8_lossy(json.get(at..)?);
+    let rest = rest
         .trim_start()
         .strip_prefix(':')?
         .trim_start()
         .strip_prefix('"')?;
-    rest.split('"').next().map(|value| mask::cut(value, 64))
+    rest.split('"')
+        .next()
+        .map(|value| Text::new(mask::cut(value, 64)))
 }
 
 fn html_title(text: &str) -> Option<&str> {

@@ -21,6 +21,13 @@ const MAX_LAYERS: usize = 12;
 
 /// Finds the IP packet in a frame of a libpcap link type.
 pub(crate) fn open(link_type: u16, data: &[u8]) -> Inner<'_> {
+    // Nearly all frames: no tag, and an IP packet behind the addresses.
+    if link_type == 1
+        && let Some((head, rest)) = data.split_first_chunk::<14>()
+        && matches!(head, [.., 0x08, 0x00] | [.., 0x86, 0xdd])
+    {
+        return bare(rest);
+    }
     match link_type {
         1 => ethernet(data),
         0 => null(data),

@@ -49,7 +49,7 @@ pub(crate) fn push_number(text: &mut String, value: u32) {
             break;
         }
     }
-    text.extend(digits.iter().skip(at).map(|d| char::from(*d)));
+    text.push_str(std::str::from_utf8(digits.get(at..).unwrap_or_default()).unwrap_or_default());
 }
 
 /// JA4 with `t` for TCP or `q` for QUIC in front.
