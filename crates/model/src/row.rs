@@ -293,6 +293,8 @@ macro_rules! define_new {
     (ts, ts, $m0:literal, $e0:literal, $c0:literal; $($name:ident, $kind:ident, $meaning:literal, $example:literal, $ecs:literal;)*) => {
         impl Row {
             /// An otherwise empty row; `kind` is one of the documented dotted names.
+            // Inlined, so that it is made where the caller wants it: it is large.
+            #[inline]
             pub fn new(source: Source, kind: &'static str, record: u64) -> Self {
                 // Filled in place: a row is large, and updating one into another would copy it.
                 let mut row = Self { $($name: empty_value!($kind),)* };

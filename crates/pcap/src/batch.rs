@@ -2,9 +2,9 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use casetrace_model::{Packet, PacketSink, Row, Text};
+use casetrace_model::{Packet, PacketSink, Text};
 
-use crate::emit::Place;
+use crate::emit::{Place, Rows};
 use crate::router::Router;
 use crate::unit::{Unit, What};
 
@@ -22,9 +22,6 @@ pub(crate) const LANES: usize = 8;
 
 /// A unit, its number in the batch, and its payload.
 pub(crate) type Item = (u32, Unit, Span);
-
-/// Rows with the place that brought them about.
-pub(crate) type Rows = Vec<(Place, Row)>;
 
 /// Packets of one read buffer.
 #[derive(Default)]
@@ -48,7 +45,7 @@ pub(crate) struct Output {
 impl Output {
     /// The emptied list of rows, if it has room.
     pub(crate) fn take_list(&mut self) -> Option<Rows> {
-        (self.rows.capacity() > 0).then(|| std::mem::take(&mut self.rows))
+        (self.rows.rows.capacity() > 0).then(|| std::mem::take(&mut self.rows))
     }
 }
 

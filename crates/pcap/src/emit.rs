@@ -21,12 +21,26 @@ pub(crate) struct Place {
     pub(crate) shard: u8,
 }
 
+/// Rows with the place in the order of packets that brought them about.
+///
+/// Two lists, because a row is a kilobyte: to make a pair of it is to copy it.
+#[derive(Debug, Default)]
+pub(crate) struct Rows {
+    pub(crate) places: Vec<Place>,
+    pub(crate) rows: Vec<Row>,
+}
+
+impl Rows {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+}
+
 /// Rows on their way out.
 #[derive(Debug)]
 pub(crate) struct Emit {
     pub(crate) source: Source,
-    /// Rows with the place in the order of packets that brought them about.
-    pub(crate) rows: Vec<(Place, Row)>,
+    pub(crate) rows: Rows,
     pub(crate) place: Place,
     /// Addresses and the names they were found under.
     pub(crate) resolved: Vec<(Place, Text, Text)>,
@@ -46,7 +60,7 @@ impl Emit {
     pub(crate) fn new(source: Source) -> Self {
         Self {
             source,
-            rows: Vec::new(),
+            rows: Rows::default(),
             place: Place::default(),
             resolved: Vec::new(),
             memo: Memo::default(),
@@ -54,7 +68,8 @@ impl Emit {
     }
 
     pub(crate) fn push(&mut self, row: Row) {
-        self.rows.push((self.place, row));
+        self.rows.places.push(self.place);
+        self.rows.rows.push(row);
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -180,7 +195,11 @@ pub(crate) fn clean_text(bytes: &[u8], limit: usize) -> Text {
 /// A host name as `server_name` wants it: lower case, no trailing dot, no port.
 pub(crate) fn host_name(text: &str) -> Text {
     let text = text.trim_end_matches('.');
-    if text.bytes().any(|b| b.is_ascii_uppercase()) {
+    // All bytes, many at a time.
+    let upper = text
+        .bytes()
+        .fold(false, |found, b| found | b.is_ascii_uppercase());
+    if upper {
         Text::from(text.to_ascii_lowercase())
     } else {
         Text::new(text)

@@ -7,12 +7,12 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use casetrace_model::{Row, Sink};
+use casetrace_model::Sink;
 
 use crate::analyzer::Options;
-use crate::batch::{Batch, LANES, Output, Rows, Span};
+use crate::batch::{Batch, LANES, Output, Span};
 use crate::board::{Board, Task};
-use crate::emit::{Emit, Place};
+use crate::emit::{Emit, Place, Rows};
 use crate::finisher::Finisher;
 use crate::shard::{SHARDS, Shard};
 use crate::unit::{Unit, What};
@@ -275,29 +275,29 @@ fn merge(batch: &Batch, finisher: &mut Finisher, sink: &mut dyn Sink) {
         let Output { rows, resolved } = &mut **output;
         names.append(resolved);
         if !rows.is_empty() {
-            queues.push(rows.drain(..));
+            queues.push((rows.places.drain(..), rows.rows.drain(..)));
         }
     }
     names.sort_by_key(|(place, _, _)| *place);
     let mut names = names.into_iter().peekable();
     loop {
-        // Looked at in place: rows are too large to be moved for a comparison.
-        let first =
-            |rows: &std::vec::Drain<'_, (Place, Row)>| rows.as_slice().first().map(|(place, _)| *place);
         let next = queues
             .iter()
             .enumerate()
-            .filter_map(|(i, rows)| Some((first(rows)?, i)))
+            .filter_map(|(i, (places, _))| Some((*places.as_slice().first()?, i)))
             .min();
         let Some((place, at)) = next else { break };
         // Names count from the packet that brought them, as they do on one thread.
         while let Some((_, address, name)) = names.next_if(|(named, _, _)| *named <= place) {
             finisher.resolved(address, name);
         }
-        if let Some((_, mut row)) = queues.get_mut(at).and_then(Iterator::next)
-            && finisher.complete(&mut row)
-        {
-            sink.row(row);
+        if let Some((places, rows)) = queues.get_mut(at) {
+            places.next();
+            if let Some(mut row) = rows.next()
+                && finisher.complete(&mut row)
+            {
+                sink.row(row);
+            }
         }
     }
     for (_, address, name) in names {

@@ -63,7 +63,7 @@ pub fn connection(port: u16, client: &[u8], server: &[u8], cut: usize) -> Vec<Ro
             answered: true,
         },
     );
-    out.rows.into_iter().map(|(_, row)| row).collect()
+    out.rows.rows
 }
 
 /// A captured frame, opened down to its transport; true if that worked.
@@ -94,7 +94,7 @@ pub fn datagrams<'a>(port: u16, from_client: impl IntoIterator<Item = &'a [u8]>)
         },
         SEEN.ts_ns,
     );
-    out.rows.into_iter().map(|(_, row)| row).collect()
+    out.rows.rows
 }
 
 /// A Kerberos message without its TCP length; the row, if it is one.
