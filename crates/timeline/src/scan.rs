@@ -5,6 +5,7 @@
 //! they read, once for rows that agree in all of them; first without members of `fields` ([`cheap`]), which are read
 //! last and only of the rows that are left, once a row for all conditions ([`costly`]).
 
+mod batch;
 mod cheap;
 mod costly;
 mod masks;
@@ -12,6 +13,7 @@ mod numbers;
 mod sets;
 #[cfg(test)]
 mod tests;
+mod together;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -143,18 +145,7 @@ impl<'a> Scan<'a> {
             .map(|(open, rows)| (open, rows.concat()))
             .collect();
         let mut left: Vec<Left> = open_rows.iter().map(|_| Left::new()).collect();
-        let tasks: Vec<(usize, &[Open], &[u32])> = open_rows
-            .iter()
-            .enumerate()
-            .flat_map(|(group, (open, rows))| {
-                rows.chunks(TASK_ROWS)
-                    .map(move |rows| (group, open.as_slice(), rows))
-            })
-            .collect();
-        let tested = side_by_side(tasks, |(group, open, rows)| {
-            (group, self.cheap(conditions, rows, open))
-        });
-        for (group, Tested { hits, left: more }) in tested {
+        for (group, Tested { hits, left: more }) in self.cheap(conditions, &open_rows) {
             hits.into_iter().for_each(|(i, hits)| merge(&mut out, i, hits));
             if let Some(left) = left.get_mut(group) {
                 left.extend(more);

@@ -1,13 +1,14 @@
-//! The parts of conditions that read columns only, evaluated once for rows that agree in all of them ([`Numbers`]).
+//! The parts of conditions that read columns only, evaluated once for rows that agree in all of them ([`Numbers`]), and once for
+//! all tasks of a group.
 
 use std::collections::BTreeSet;
 
 use polars::prelude::Expr;
 
-use super::masks::{Mask, evaluate};
+use super::masks::{Mask, evaluate, join};
 use super::numbers::{Numbers, WIDE};
 use super::sets::Sets;
-use super::{Hits, Open, Scan, all_failed, chosen};
+use super::{Hits, Open, Scan, TASK_ROWS, all_failed, chosen, side_by_side};
 use crate::condition::Condition;
 use crate::frame::Rows;
 use crate::timeline::ColumnId;
@@ -26,13 +27,13 @@ pub(super) struct Tested {
 
 /// Conditions with the columns that all of them together read.
 #[derive(Default)]
-struct Asked<'c> {
+struct Questions<'c> {
     columns: BTreeSet<&'c String>,
     conditions: Vec<usize>,
     exprs: Vec<&'c Expr>,
 }
 
-impl<'c> Asked<'c> {
+impl<'c> Questions<'c> {
     fn add(&mut self, i: usize, condition: &'c Condition) {
         if let Some(expr) = &condition.cheap.expr {
             self.columns.extend(&condition.cheap.columns);
@@ -44,6 +45,49 @@ impl<'c> Asked<'c> {
     fn columns(&self) -> Vec<ColumnId> {
         self.columns.iter().filter_map(|c| ColumnId::of(c)).collect()
     }
+}
+
+/// What the rows of a group are asked.
+#[derive(Default)]
+struct Asked<'c> {
+    /// Conditions whose cheap part holds for all of them.
+    certain: Vec<usize>,
+    /// What many rows agree in, and what hardly two rows agree in.
+    narrow: Questions<'c>,
+    wide: Questions<'c>,
+}
+
+impl<'c> Asked<'c> {
+    fn new(conditions: &[&'c Condition], open: &[Open]) -> Self {
+        let mut asked = Self::default();
+        for (i, holds) in open {
+            let Some(condition) = conditions.get(*i) else {
+                continue;
+            };
+            if *holds {
+                asked.certain.push(*i);
+            } else if condition.cheap.columns.iter().any(|c| WIDE.contains(&c.as_str())) {
+                asked.wide.add(*i, condition);
+            } else {
+                asked.narrow.add(*i, condition);
+            }
+        }
+        asked
+    }
+}
+
+/// Some rows of a group, for one thread.
+struct Task<'r> {
+    group: usize,
+    rows: &'r [u32],
+}
+
+/// What was found out about the rows of a task before anything is evaluated.
+struct Counted {
+    /// `None` if too few rows agree.
+    numbers: Option<Numbers>,
+    /// Where the masks of its group tell about its numbers.
+    start: usize,
 }
 
 /// Collects what masks say about rows.
@@ -61,26 +105,30 @@ impl Sorter<'_> {
         self.conditions.get(i).is_some_and(|c| c.costly.expr.is_some())
     }
 
-    /// Takes masks over numbers.
-    fn numbered(&mut self, asked: &Asked<'_>, masks: Vec<Mask>, numbers: &Numbers) {
-        let mut kept: Vec<(usize, Vec<bool>)> = Vec::new();
+    /// Takes masks over numbers, which begin at `start`.
+    fn numbered(&mut self, asked: &Questions<'_>, masks: &[Mask], numbers: &Numbers, start: usize) {
+        let mut kept: Vec<(usize, &[bool])> = Vec::new();
         for (i, mask) in asked.conditions.iter().zip(masks) {
-            match mask {
-                Err(error) => self.hits.push((*i, Err(error))),
-                Ok(mask) if !mask.contains(&true) => {}
-                Ok(mask) if self.reads_members(*i) => kept.push((*i, mask)),
-                Ok(mask) => {
-                    let hit = |number: &u32| mask.get(*number as usize) == Some(&true);
-                    let hits = self.rows.iter().zip(numbers.of());
-                    let hits = hits.filter(|(_, number)| hit(number)).map(|(row, _)| *row);
-                    self.hits.push((*i, Ok(hits.collect())));
+            let mask = match mask {
+                Ok(mask) => mask.get(start..start + numbers.count()).unwrap_or_default(),
+                Err(error) => {
+                    self.hits.push((*i, Err(error.clone())));
+                    continue;
                 }
+            };
+            if !mask.contains(&true) {
+                continue;
+            }
+            if self.reads_members(*i) {
+                kept.push((*i, mask));
+            } else {
+                self.hits.push((*i, Ok(numbers.chosen(self.rows, mask))));
             }
         }
         let mut sets = vec![0; numbers.count()];
         for (i, mask) in kept {
             for (set, hit) in sets.iter_mut().zip(mask) {
-                if hit {
+                if *hit {
                     *set = self.sets.with(*set, i);
                 }
             }
@@ -90,7 +138,7 @@ impl Sorter<'_> {
     }
 
     /// Takes masks over some of the rows, which begin at `start`.
-    fn by_row(&mut self, asked: &Asked<'_>, masks: Vec<Mask>, start: usize) {
+    fn by_row(&mut self, asked: &Questions<'_>, masks: Vec<Mask>, start: usize) {
         let rows = self.rows.get(start..).unwrap_or_default();
         for (i, mask) in asked.conditions.iter().zip(masks) {
             match mask {
@@ -125,63 +173,116 @@ impl Sorter<'_> {
 }
 
 impl Scan<'_> {
-    /// Tests the open conditions of some rows as far as columns decide.
-    pub(super) fn cheap(&self, conditions: &[&Condition], rows: &[u32], open: &[Open]) -> Tested {
-        let (mut narrow, mut wide) = (Asked::default(), Asked::default());
-        let mut certain = Vec::new();
-        for (i, holds) in open {
-            let Some(condition) = conditions.get(*i) else {
+    /// Tests the open conditions of groups of rows as far as columns decide. What came out is in the order of rows, each with the
+    /// number of its group.
+    ///
+    /// Rows are counted a task at a time, but rows that stand for others are evaluated together for the whole group: polars
+    /// plans once for them, which takes longer than the rows.
+    pub(super) fn cheap(
+        &self,
+        conditions: &[&Condition],
+        groups: &[(Vec<Open>, Vec<u32>)],
+    ) -> Vec<(usize, Tested)> {
+        let asked: Vec<Asked<'_>> = groups
+            .iter()
+            .map(|(open, _)| Asked::new(conditions, open))
+            .collect();
+        let tasks = || {
+            let groups = groups.iter().enumerate();
+            groups.flat_map(|(group, (_, rows))| rows.chunks(TASK_ROWS).map(move |rows| Task { group, rows }))
+        };
+        let numbers = side_by_side(tasks().collect(), |task| {
+            let narrow = asked.get(task.group).map(|asked| &asked.narrow);
+            narrow.and_then(|narrow| self.numbers(task.rows, narrow))
+        });
+        let mut first: Vec<Vec<u32>> = vec![Vec::new(); groups.len()];
+        let mut counted = Vec::new();
+        for (task, numbers) in tasks().zip(numbers) {
+            let Some(first) = first.get_mut(task.group) else {
                 continue;
             };
-            if *holds {
-                certain.push(*i);
-            } else if condition.cheap.columns.iter().any(|c| WIDE.contains(&c.as_str())) {
-                wide.add(*i, condition);
-            } else {
-                narrow.add(*i, condition);
+            let start = first.len();
+            let places = numbers.iter().flat_map(Numbers::first);
+            first.extend(places.filter_map(|at| task.rows.get(at as usize)));
+            counted.push((task, Counted { numbers, start }));
+        }
+        let masks = self.masks_of_groups(&asked, &first);
+        side_by_side(counted, |(task, counted)| {
+            let (Some(asked), Some(masks)) = (asked.get(task.group), masks.get(task.group)) else {
+                return (task.group, Tested::default());
+            };
+            (task.group, self.sort(conditions, &task, asked, masks, &counted))
+        })
+    }
+
+    /// What holds for the rows that stand for others, by group.
+    fn masks_of_groups(&self, asked: &[Asked<'_>], first: &[Vec<u32>]) -> Vec<Vec<Mask>> {
+        let blocks: Vec<Task<'_>> = first
+            .iter()
+            .enumerate()
+            .flat_map(|(group, rows)| rows.chunks(BLOCK_ROWS).map(move |rows| Task { group, rows }))
+            .collect();
+        let done = side_by_side(blocks, |block| {
+            let asked = asked.get(block.group);
+            let masks = asked.map(|asked| self.masks(block.rows, &asked.narrow));
+            (block.group, masks.unwrap_or_default())
+        });
+        let none = |asked: &Asked<'_>| asked.narrow.conditions.iter().map(|_| Ok(Vec::new())).collect();
+        let mut out: Vec<Vec<Mask>> = asked.iter().map(none).collect();
+        for (group, masks) in done {
+            for (so_far, more) in out.get_mut(group).into_iter().flatten().zip(masks) {
+                join(so_far, more);
             }
         }
+        out
+    }
+
+    /// Which conditions hold for the rows of a task, and which are left for their members.
+    fn sort(
+        &self,
+        conditions: &[&Condition],
+        task: &Task<'_>,
+        asked: &Asked<'_>,
+        masks: &[Mask],
+        counted: &Counted,
+    ) -> Tested {
         let mut sorter = Sorter {
-            rows,
+            rows: task.rows,
             conditions,
             hits: Vec::new(),
-            sets: Sets::new(certain),
-            of: vec![0; rows.len()],
+            sets: Sets::new(asked.certain.clone()),
+            of: vec![0; task.rows.len()],
         };
-        if !narrow.exprs.is_empty() {
-            match self.numbers(rows, &narrow) {
-                Some(numbers) => {
-                    let first = numbers.first();
-                    let first = first.iter().filter_map(|at| rows.get(*at as usize));
-                    let masks = self.masks(&first.copied().collect::<Vec<_>>(), &narrow);
-                    sorter.numbered(&narrow, masks, &numbers);
-                }
-                None => self.by_row(&narrow, &mut sorter),
-            }
+        match &counted.numbers {
+            Some(numbers) => sorter.numbered(&asked.narrow, masks, numbers, counted.start),
+            None => self.by_row(&asked.narrow, &mut sorter),
         }
-        if !wide.exprs.is_empty() {
-            self.by_row(&wide, &mut sorter);
-        }
+        self.by_row(&asked.wide, &mut sorter);
         sorter.finish()
     }
 
-    fn numbers(&self, rows: &[u32], asked: &Asked<'_>) -> Option<Numbers> {
+    fn numbers(&self, rows: &[u32], asked: &Questions<'_>) -> Option<Numbers> {
+        if asked.exprs.is_empty() {
+            return None;
+        }
         let columns = asked.columns();
-        columns
-            .into_iter()
-            .try_fold(Numbers::new(rows.len()), |numbers, column| {
-                numbers.by_column(self.timeline, column, rows)
-            })
+        let all = Numbers::new(rows.len());
+        columns.into_iter().try_fold(all, |numbers, column| {
+            numbers.by_column(self.timeline, column, rows)
+        })
     }
 
-    fn by_row(&self, asked: &Asked<'_>, sorter: &mut Sorter<'_>) {
+    fn by_row(&self, asked: &Questions<'_>, sorter: &mut Sorter<'_>) {
+        if asked.exprs.is_empty() {
+            return;
+        }
         for (block, rows) in sorter.rows.chunks(BLOCK_ROWS).enumerate() {
             let masks = self.masks(rows, asked);
             sorter.by_row(asked, masks, block * BLOCK_ROWS);
         }
     }
 
-    fn masks(&self, rows: &[u32], asked: &Asked<'_>) -> Vec<Mask> {
+    fn masks(&self, rows: &[u32], asked: &Questions<'_>) -> Vec<Mask> {
         match self.timeline.frame(&asked.columns(), &Rows::List(rows)) {
             Ok(frame) => evaluate(&frame, &asked.exprs),
             Err(error) => all_failed(asked.exprs.len(), &error),

@@ -29,6 +29,15 @@ pub(super) fn evaluate(frame: &DataFrame, exprs: &[&Expr]) -> Vec<Mask> {
     exprs.iter().map(one).collect()
 }
 
+/// Puts the mask of more rows behind that of some; one error is enough for both.
+pub(super) fn join(so_far: &mut Mask, more: Mask) {
+    match (so_far, more) {
+        (Ok(rows), Ok(more)) => rows.extend(more),
+        (slot @ Ok(_), Err(error)) => *slot = Err(error),
+        (Err(_), _) => {}
+    }
+}
+
 /// A constant condition has a mask of one.
 fn plain(mask: &BooleanChunked, rows: usize) -> Vec<bool> {
     if mask.len() == 1 && rows != 1 {

@@ -30,6 +30,14 @@ impl Numbers {
         }
     }
 
+    /// Each row under its own number.
+    pub(super) fn each(rows: usize) -> Self {
+        Self {
+            of: (0..rows as u32).collect(),
+            count: rows,
+        }
+    }
+
     /// Tells rows apart that differ in a column, too. `None` once too few agree to be worth it.
     pub(super) fn by_column(self, timeline: &Timeline, column: ColumnId, rows: &[u32]) -> Option<Self> {
         let places = rows.iter().map(|row| timeline.place(*row));
@@ -82,6 +90,15 @@ impl Numbers {
 
     fn if_few(self) -> Option<Self> {
         (self.count <= self.of.len() / 4).then_some(self)
+    }
+
+    /// The rows, given in full, whose number's mask is true.
+    pub(super) fn chosen(&self, rows: &[u32], mask: &[bool]) -> Vec<u32> {
+        let hit = |number: &u32| mask.get(*number as usize) == Some(&true);
+        let rows = rows.iter().zip(&self.of);
+        rows.filter(|(_, number)| hit(number))
+            .map(|(row, _)| *row)
+            .collect()
     }
 
     /// How many there are.
