@@ -23,6 +23,7 @@ use rayon::prelude::*;
 
 use crate::condition::{Condition, Known};
 use crate::error::SqlError;
+use crate::store::Gathered;
 use crate::timeline::{ColumnId, Timeline};
 use cheap::Tested;
 use costly::Left;
@@ -194,9 +195,13 @@ fn grouped(timeline: &Timeline, start: u32) -> Vec<(Key, Vec<u32>)> {
     let mut groups: Vec<(Key, Vec<u32>)> = Vec::new();
     let mut last = usize::MAX;
     let end = start.saturating_add(TASK_ROWS as u32).min(timeline.len() as u32);
-    for row in start..end {
-        let code = |column| timeline.code(column, row).unwrap_or(0);
-        let key = (code(kind), code(provider), timeline.number(event_id, row));
+    let rows: Vec<u32> = (start..end).collect();
+    let places = timeline.places(&rows);
+    let [kind, provider] = [kind, provider].map(|column| timeline.codes_at(column, &places));
+    let event_id = timeline.numbers_at(event_id, &places);
+    for (at, row) in rows.into_iter().enumerate() {
+        let code = |codes: &Gathered<u64>| codes.at(at).unwrap_or(0) as u32;
+        let key = (code(&kind), code(&provider), event_id.at(at).flatten());
         if groups.get(last).is_none_or(|(known, _)| *known != key) {
             last = *place.entry(key).or_insert_with(|| {
                 groups.push((key, Vec::new()));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use casetrace_model::{COLUMNS, Row, Source, Text, Value};
 
 use crate::error::{TimelineError, nearest};
-use crate::store::{LongReader, Store};
+use crate::store::{Gathered, LongReader, Store};
 
 /// A column by its place in [`COLUMNS`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -86,6 +86,28 @@ impl Timeline {
         self.order
             .get(row as usize)
             .map_or(usize::MAX, |place| *place as usize)
+    }
+
+    /// Where rows lie in the stores.
+    pub(crate) fn places(&self, rows: &[u32]) -> Vec<u32> {
+        let place = |row: &u32| self.order.get(*row as usize).copied().unwrap_or(u32::MAX);
+        rows.iter().map(place).collect()
+    }
+
+    /// [`Self::code`] of rows given by their places.
+    pub(crate) fn codes_at(&self, column: ColumnId, places: &[u32]) -> Gathered<u64> {
+        match self.store(column) {
+            Some(Store::Text(store)) => store.codes(places),
+            _ => Gathered::Same(0),
+        }
+    }
+
+    /// [`Self::number`] of rows given by their places.
+    pub(crate) fn numbers_at(&self, column: ColumnId, places: &[u32]) -> Gathered<Option<u64>> {
+        match self.store(column) {
+            Some(Store::Unsigned(store, _)) => store.of(places),
+            _ => Gathered::Same(None),
+        }
     }
 
     /// One cell; `Null` outside the table.

@@ -105,8 +105,9 @@ impl<'c> Batch<'c> {
         let (columns, members) = read_by(questions);
         let sets = self.sets.iter().copied();
         let mut numbers = Numbers::new(self.rows.len()).by_codes(sets, self.asked.sets.len())?;
+        let places = scan.timeline.places(&self.rows);
         for column in columns {
-            numbers = numbers.by_column(scan.timeline, column, &self.rows)?;
+            numbers = numbers.by_column(scan.timeline, column, &places)?;
         }
         for values in members.into_iter().filter_map(|member| self.values.get(member)) {
             if !values.texts.is_empty() {

@@ -265,10 +265,10 @@ impl Scan<'_> {
         if asked.exprs.is_empty() {
             return None;
         }
-        let columns = asked.columns();
+        let places = self.timeline.places(rows);
         let all = Numbers::new(rows.len());
-        columns.into_iter().try_fold(all, |numbers, column| {
-            numbers.by_column(self.timeline, column, rows)
+        asked.columns().into_iter().try_fold(all, |numbers, column| {
+            numbers.by_column(self.timeline, column, &places)
         })
     }
 

@@ -20,8 +20,17 @@ use crate::timeline::{ColumnId, LongCells};
 /// Stored rows that one thread looks through at a time, as a power of two.
 const TASK_BITS: u32 = if cfg!(test) { 7 } else { 18 };
 
-/// A row to be looked into: where it is stored, its number, its group and the group's set of conditions.
-type Place = (u32, u32, u32, u32);
+/// A row to be looked into: where it is stored, its number, and the place of its group and set in a list of them.
+type Place = (u32, u32, u32);
+
+/// What rows to be looked into have in common: their group and the group's set of conditions.
+struct Kind {
+    group: usize,
+    set: u32,
+}
+
+/// A group with what a part of the store answers, and what it leaves to be asked.
+type Told = (usize, Vec<Hits>, Option<Rest>);
 
 /// Rows that are left of a group, by the conditions they are left for.
 pub(super) type Left = Vec<(Vec<usize>, Vec<u32>)>;
@@ -97,17 +106,21 @@ impl Scan<'_> {
         let asked: Vec<Asked<'_>> = groups.iter().map(|left| Asked::new(conditions, left)).collect();
         // Each part of the store is a task.
         let mut tasks: Vec<Vec<Place>> = Vec::new();
+        let mut kinds: Vec<Kind> = Vec::new();
         for (group, (left, asked)) in groups.iter().zip(&asked).enumerate() {
             for (set, rows) in left {
-                let set = asked.sets.known(set).unwrap_or(0);
-                for row in rows {
-                    let place = self.timeline.place(*row) as u32;
+                let kind = kinds.len() as u32;
+                kinds.push(Kind {
+                    group,
+                    set: asked.sets.known(set).unwrap_or(0),
+                });
+                for (row, place) in rows.iter().zip(self.timeline.places(rows)) {
                     let task = (place >> TASK_BITS) as usize;
                     if task >= tasks.len() {
                         tasks.resize_with(task + 1, Vec::new);
                     }
                     if let Some(task) = tasks.get_mut(task) {
-                        task.push((place, *row, group as u32, set));
+                        task.push((place, *row, kind));
                     }
                 }
             }
@@ -115,7 +128,7 @@ impl Scan<'_> {
         tasks.retain(|places| !places.is_empty());
         let mut hits = Vec::new();
         let mut rests: Vec<Vec<Rest>> = asked.iter().map(|_| Vec::new()).collect();
-        for (group, more, rest) in side_by_side(tasks, |places| self.task(&asked, places))
+        for (group, more, rest) in side_by_side(tasks, |places| self.task(&asked, &kinds, places))
             .into_iter()
             .flatten()
         {
@@ -129,17 +142,20 @@ impl Scan<'_> {
     }
 
     /// What the rows of a task say, by group.
-    fn task(&self, asked: &[Asked<'_>], mut places: Vec<Place>) -> Vec<(usize, Vec<Hits>, Option<Rest>)> {
+    fn task(&self, asked: &[Asked<'_>], kinds: &[Kind], mut places: Vec<Place>) -> Vec<Told> {
         // They come in runs, which this sort merges.
         places.sort();
         let mut fields = ColumnId::of("fields").and_then(|column| self.timeline.long_reader(column));
         let mut batches: Vec<Batch<'_>> = asked.iter().map(Batch::new).collect();
-        for (_, row, group, set) in places {
+        for (_, row, kind) in places {
             let object = fields
                 .as_mut()
                 .map_or("{}", |fields: &mut LongCells<'_>| fields.text(row));
-            if let Some(batch) = batches.get_mut(group as usize) {
-                batch.push(row, set, object);
+            let Some(kind) = kinds.get(kind as usize) else {
+                continue;
+            };
+            if let Some(batch) = batches.get_mut(kind.group) {
+                batch.push(row, kind.set, object);
             }
         }
         drop(fields);

@@ -4,7 +4,7 @@
 
 use polars::prelude::PlHashMap;
 
-use crate::store::Store;
+use crate::store::{Gathered, Store};
 use crate::timeline::{ColumnId, Timeline};
 
 /// Columns in which hardly two rows agree.
@@ -38,14 +38,19 @@ impl Numbers {
         }
     }
 
-    /// Tells rows apart that differ in a column, too. `None` once too few agree to be worth it.
-    pub(super) fn by_column(self, timeline: &Timeline, column: ColumnId, rows: &[u32]) -> Option<Self> {
-        let places = rows.iter().map(|row| timeline.place(*row));
+    /// Tells rows apart that differ in a column, too; given are their places in the store. `None` once too few agree to be worth it.
+    pub(super) fn by_column(self, timeline: &Timeline, column: ColumnId, places: &[u32]) -> Option<Self> {
         match timeline.store(column)? {
-            Store::Text(store) => {
-                self.by_codes(places.map(|place| store.code(place)), store.dict().len() + 1)
-            }
-            Store::Unsigned(store, _) | Store::Signed(store) => self.by(places.map(|place| store.get(place))),
+            Store::Text(store) => match store.codes(places) {
+                Gathered::Same(_) => Some(self),
+                Gathered::Each(codes) => {
+                    self.by_codes(codes.into_iter().map(|code| code as u32), store.dict().len() + 1)
+                }
+            },
+            Store::Unsigned(store, _) | Store::Signed(store) => match store.of(places) {
+                Gathered::Same(_) => Some(self),
+                Gathered::Each(values) => self.by(values.into_iter()),
+            },
             // Hardly two rows agree.
             Store::Long(_) => None,
         }

@@ -73,6 +73,36 @@ impl Chunk {
         }
     }
 
+    /// Many values; what kind of chunk it is is asked once for all.
+    fn gather(&self, at: impl Iterator<Item = usize>, into: &mut Vec<u64>) {
+        fn offsets<T: Copy + Into<u64>>(
+            (base, step): (u64, u64),
+            offsets: &[T],
+            at: impl Iterator<Item = usize>,
+        ) -> impl Iterator<Item = u64> {
+            at.map(move |at| base + step * offsets.get(at).map_or(0, |v| (*v).into()))
+        }
+        match self {
+            Self::Same(value) => into.extend(at.map(|_| *value)),
+            Self::U8 {
+                base,
+                step,
+                offsets: o,
+            } => into.extend(offsets((*base, *step), o, at)),
+            Self::U16 {
+                base,
+                step,
+                offsets: o,
+            } => into.extend(offsets((*base, *step), o, at)),
+            Self::U32 {
+                base,
+                step,
+                offsets: o,
+            } => into.extend(offsets((*base, *step), o, at)),
+            Self::Bits { .. } | Self::U64(_) => into.extend(at.map(|at| self.get(at))),
+        }
+    }
+
     fn get(&self, at: usize) -> u64 {
         match self {
             Self::Same(value) => *value,
@@ -81,6 +111,30 @@ impl Chunk {
             Self::U16 { base, step, offsets } => base + step * offsets.get(at).copied().map_or(0, u64::from),
             Self::U32 { base, step, offsets } => base + step * offsets.get(at).copied().map_or(0, u64::from),
             Self::U64(values) => values.get(at).copied().unwrap_or(0),
+        }
+    }
+}
+
+/// Neighbours in a list that lie in one chunk.
+fn runs(rows: &[u32]) -> impl Iterator<Item = &[u32]> {
+    rows.chunk_by(|a, b| *a as usize / CHUNK == *b as usize / CHUNK)
+}
+
+/// What a list of rows has in a column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Gathered<T> {
+    /// All the same.
+    Same(T),
+    /// One value a row.
+    Each(Vec<T>),
+}
+
+impl<T: Copy> Gathered<T> {
+    /// The value of the row at a place in the list.
+    pub(crate) fn at(&self, at: usize) -> Option<T> {
+        match self {
+            Self::Same(value) => Some(*value),
+            Self::Each(values) => values.get(at).copied(),
         }
     }
 }
@@ -178,6 +232,47 @@ impl Ints {
         }
     }
 
+    /// The value that all these rows have, if that shows without looking at each.
+    fn common(&self, rows: &[u32]) -> Option<u64> {
+        let mut common = None;
+        for run in runs(rows) {
+            let value = match self.chunk(run)? {
+                Chunk::Same(value) => *value,
+                _ => return None,
+            };
+            if *common.get_or_insert(value) != value {
+                return None;
+            }
+        }
+        common
+    }
+
+    /// The value of each of these rows; 0 where there is none. Rows are best given in order, so that those of a chunk are neighbours.
+    fn gather(&self, rows: &[u32]) -> Vec<u64> {
+        let mut into = Vec::with_capacity(rows.len());
+        for run in runs(rows) {
+            let at = run.iter().map(|row| *row as usize % CHUNK);
+            match self.chunk(run) {
+                Some(chunk) => chunk.gather(at, &mut into),
+                None => into.extend(run.iter().map(|row| self.get(*row as usize).unwrap_or(0))),
+            }
+        }
+        into
+    }
+
+    /// The closed chunk of a run's rows.
+    fn chunk(&self, run: &[u32]) -> Option<&Chunk> {
+        self.chunks.get(*run.first()? as usize / CHUNK)
+    }
+
+    /// The value of each of these rows, or the one of all.
+    pub(super) fn of(&self, rows: &[u32]) -> Gathered<u64> {
+        match self.common(rows) {
+            Some(value) => Gathered::Same(value),
+            None => Gathered::Each(self.gather(rows)),
+        }
+    }
+
     /// Adds the numbers of `other`, each changed by `map`.
     pub(crate) fn append(&mut self, other: Self, map: impl Fn(u64) -> u64) {
         for chunk in &other.chunks {
@@ -220,6 +315,25 @@ impl NumStore {
             .flatten()
     }
 
+    /// The value of each of these rows, or the one of all.
+    pub(crate) fn of(&self, rows: &[u32]) -> Gathered<Option<u64>> {
+        match self.valid.of(rows) {
+            Gathered::Same(0) => Gathered::Same(None),
+            Gathered::Same(_) => match self.values.of(rows) {
+                Gathered::Same(value) => Gathered::Same(Some(value)),
+                Gathered::Each(values) => Gathered::Each(values.into_iter().map(Some).collect()),
+            },
+            Gathered::Each(valid) => {
+                let values = self.values.gather(rows).into_iter().zip(valid);
+                Gathered::Each(
+                    values
+                        .map(|(value, valid)| (valid == 1).then_some(value))
+                        .collect(),
+                )
+            }
+        }
+    }
+
     pub(super) fn append(&mut self, other: Self) {
         self.values.append(other.values, |value| value);
         self.valid.append(other.valid, |value| value);
@@ -245,6 +359,40 @@ mod tests {
         assert!(matches!(Chunk::of(&[0, 6_000_000]), Chunk::U16 { step: 100, .. }));
         assert!(matches!(Chunk::of(&[5, 6_000_006]), Chunk::U32 { step: 1, .. }));
         assert!(matches!(Chunk::of(&[0, u64::MAX]), Chunk::U64(_)));
+    }
+
+    #[test]
+    fn many_rows_at_once_are_what_each_is() {
+        let mut store = NumStore::default();
+        let value = |row: u64| match row / CHUNK as u64 {
+            0 => Some(7),
+            1 => Some(row % 2),
+            2 => (row % 3 == 0).then_some(row % 200),
+            3 => Some(row * 100),
+            4 => Some(row << 40),
+            5 => None,
+            _ => Some(row % 60_000),
+        };
+        let all = 7 * CHUNK as u64 + 90;
+        (0..all).for_each(|row| store.push(value(row)));
+        // Every third, backwards from some place on, and one behind the end.
+        let rows: Vec<u32> = (0..all as u32)
+            .step_by(3)
+            .chain((100..50_000).rev().step_by(7))
+            .chain([u32::MAX])
+            .collect();
+        let each = |rows: &[u32]| {
+            rows.iter()
+                .map(|row| store.get(*row as usize))
+                .collect::<Vec<_>>()
+        };
+        let Gathered::Each(got) = store.of(&rows) else {
+            panic!("they differ")
+        };
+        assert_eq!(got, each(&rows));
+        assert_eq!(store.of(&[3, 5, 8_000]), Gathered::Same(Some(7)));
+        let nulls: Vec<u32> = (5 * CHUNK as u32..6 * CHUNK as u32).collect();
+        assert_eq!(store.of(&nulls), Gathered::Same(None));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use casetrace_model::Value;
 
-pub(crate) use ints::NumStore;
+pub(crate) use ints::{Gathered, NumStore};
 pub(crate) use long::{LongReader, LongStore};
 pub use spill::Spill;
 pub(crate) use text::TextStore;

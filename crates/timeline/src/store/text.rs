@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use casetrace_model::Text;
 use polars::prelude::{NewChunkedArray, PlHashMap, PlSmallStr, StringChunked};
 
-use super::ints::Ints;
+use super::ints::{Gathered, Ints};
 
 /// Codes are places in the dictionary plus one; 0 is null.
 #[derive(Debug, Clone, Default)]
@@ -64,6 +64,11 @@ impl TextStore {
             .get(row)
             .and_then(|code| u32::try_from(code).ok())
             .unwrap_or(0)
+    }
+
+    /// The code of each of these rows, or the one of all.
+    pub(crate) fn codes(&self, rows: &[u32]) -> Gathered<u64> {
+        self.codes.of(rows)
     }
 
     pub(crate) fn dict(&self) -> &[Text] {
