@@ -4,10 +4,46 @@
 /// Makes text inert in markdown paragraphs and table cells, on one line.
 ///
 /// Control characters (terminal escapes among them) and bidirectional overrides become `�`, line breaks a blank, and every
-/// character that could start markup gets a backslash or an entity.
+/// character that could start markup gets a backslash or an entity. Addresses, which forges turn into links and mentions, become
+/// code spans: they stay readable where nobody renders the markdown, too.
 pub(crate) fn markdown(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 8);
-    let mut at_start = true;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let word = rest.bytes().take_while(u8::is_ascii_graphic).count();
+        let end = rest
+            .bytes()
+            .skip(word)
+            .position(|b| b.is_ascii_graphic())
+            .map_or(rest.len(), |gap| word + gap);
+        // Both ends lie at ASCII characters or the text's end.
+        let (word, gap) = rest.get(..end).unwrap_or(rest).split_at(word);
+        match address(word) {
+            Some(address) => {
+                let (before, after) = word.split_once(address).unwrap_or((word, ""));
+                inert(before, &mut out);
+                out.push_str(&code(address));
+                inert(after, &mut out);
+            }
+            None => inert(word, &mut out),
+        }
+        inert(gap, &mut out);
+        rest = rest.get(end..).unwrap_or("");
+    }
+    out
+}
+
+/// The part of a word, without the punctuation around it, that is or holds an address.
+fn address(word: &str) -> Option<&str> {
+    let core = word.trim_start_matches(['(', '[', '{', '<', '"', '\'', '`']);
+    let core = core.trim_end_matches([
+        ')', ']', '}', '>', '"', '\'', '`', ',', ';', ':', '.', '!', '?', '|',
+    ]);
+    let is_address = core.contains("://") || core.contains("www.") || (core.contains('@') && core.len() > 1);
+    is_address.then_some(core)
+}
+
+fn inert(text: &str, out: &mut String) {
     for ch in text.chars() {
         match ch {
             '\r' => {}
@@ -21,16 +57,14 @@ pub(crate) fn markdown(text: &str) -> String {
                 out.push(ch);
             }
             // Only at the start of a line do these make headings, lists or images.
-            '#' | '+' | '-' | '=' | '!' if at_start => {
+            '#' | '+' | '-' | '=' | '!' if out.is_empty() => {
                 out.push('\\');
                 out.push(ch);
             }
             '@' => out.push_str("&#64;"),
             ch => out.push(ch),
         }
-        at_start = false;
     }
-    break_links(out)
 }
 
 /// Text for a code span, also in a table: shown as it is, so only the fence, line ends and bars matter.
@@ -77,14 +111,6 @@ pub(crate) fn fenced(text: &str) -> String {
     lines.join("\n")
 }
 
-/// Forges turn bare addresses into links; a zero-width-free way to stop that is an entity for the colon.
-fn break_links(text: String) -> String {
-    if !text.contains("://") && !text.contains("www.") {
-        return text;
-    }
-    text.replace("://", "&#58;//").replace("www.", "www&#46;")
-}
-
 /// Text with nothing hidden in it, for formats whose own escaping leaves controls and direction overrides alone.
 pub(crate) fn visible(text: &str) -> String {
     text.chars()
@@ -124,9 +150,22 @@ mod tests {
         );
         assert_eq!(
             markdown("[a](https://x) ![i](y)"),
-            "\\[a\\](https&#58;//x) !\\[i\\](y)"
+            "\\[`a](https://x`) !\\[i\\](y)"
+        );
+        assert_eq!(
+            markdown("(see https://a.example/x_y?b=1&c=2), or anna@contoso.com; www.example.com."),
+            "(see `https://a.example/x_y?b=1&c=2`), or `anna@contoso.com`; `www.example.com`."
+        );
+        assert_eq!(
+            markdown("プロキシhttps://x/`|`を"),
+            "プロキシ`https://x/`\\`\\|\\`を"
+        );
+        assert_eq!(
+            markdown("@all @ PC042$@corp.contoso.com"),
+            "`@all` &#64; `PC042$@corp.contoso.com`"
         );
         assert_eq!(markdown("# head\nline"), "\\# head line");
+        assert_eq!(markdown("-@x"), "`-@x`");
         assert_eq!(markdown("\u{1b}[31mred\u{202e}"), "\u{fffd}\\[31mred\u{fffd}");
         assert_eq!(code("a`b\n|"), "`a'b ¦`");
         assert_eq!(code(" \n"), "");
