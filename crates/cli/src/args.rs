@@ -245,7 +245,7 @@ pub(crate) enum Command {
     Report(ReportArgs),
     /// What got better, worse or new between two captures of one computer
     #[command(
-        after_help = "Examples:\n  casetrace diff before.casetrace after.casetrace\n  casetrace diff before.casetrace after.casetrace --format html -o change.html"
+        after_help = "Examples:\n  casetrace diff before.casetrace after.casetrace\n  casetrace diff before.casetrace after.casetrace --format html -o change.html --redact identity"
     )]
     Diff(DiffArgs),
     /// The columns of the timeline
@@ -430,6 +430,9 @@ pub(crate) struct DiffArgs {
     /// File instead of standard output
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+    /// What to hide; names that both captures have keep one pseudonym
+    #[arg(long, value_enum, default_value_t = Redact::Secrets, help_heading = "Report")]
+    pub(crate) redact: Redact,
     #[command(flatten)]
     pub(crate) shape: Shape,
 }

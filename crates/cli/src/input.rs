@@ -165,7 +165,7 @@ pub(crate) fn failure(error: RunError) -> Failure {
                 _ => Failure::Internal(with_source(error.to_string(), source)),
             }
         }
-        RunError::Case { .. } | RunError::Timeline(_) | RunError::Template(_) => {
+        RunError::Case { .. } | RunError::Pair { .. } | RunError::Timeline(_) | RunError::Template(_) => {
             Failure::Usage(error.to_string())
         }
         _ => Failure::Internal(error.to_string()),

@@ -145,3 +145,57 @@ fn other_computers_and_lost_sources_are_said() {
     );
     assert_eq!(no_case.status.code(), Some(2));
 }
+
+#[test]
+fn names_are_hidden_alike_in_both_captures() {
+    let work = tempfile::tempdir().unwrap();
+    let bad = case("proxy-forbidden", work.path());
+    let good = case("quiet-open-proxy", work.path());
+    let plain = diff(&bad, &good, &["--format", "json"]);
+    let hidden = diff(&bad, &good, &["--format", "json", "--redact", "identity"]);
+    let plain: Value = serde_json::from_str(&plain).unwrap();
+    let json: Value = serde_json::from_str(&hidden).unwrap();
+    let hosts = |diff: &Value, which: &str| -> Vec<String> {
+        let hosts = diff[which]["hosts"].as_str().unwrap();
+        hosts.split(", ").map(ToOwned::to_owned).collect()
+    };
+    for which in ["before", "after"] {
+        let names = hosts(&plain, which);
+        assert!(!names.is_empty());
+        for name in names {
+            assert!(!hidden.contains(&name), "{name}");
+        }
+    }
+    // One computer before and after: one pseudonym.
+    let same = |diff: &Value| hosts(diff, "before") == hosts(diff, "after");
+    assert_eq!(same(&plain), same(&json));
+    for list in ["gone", "new", "better", "worse"] {
+        assert_eq!(ids(&plain, list), ids(&json, list), "{list}");
+    }
+
+    // A case whose names are gone can't be compared with one that has them, by names.
+    let other = work.path().join("hidden");
+    let arguments = [
+        "report",
+        good.to_str().unwrap(),
+        "--redact",
+        "identity",
+        "-o",
+        other.to_str().unwrap(),
+    ];
+    assert!(run(&root(), &arguments).status.success());
+    let arguments = [
+        "diff",
+        bad.to_str().unwrap(),
+        other.to_str().unwrap(),
+        "--redact",
+        "identity",
+    ];
+    let output = run(&root(), &arguments);
+    assert_eq!(
+        output.status.code(),
+        Some(2),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}

@@ -38,12 +38,38 @@ pub fn analyze_again(
     mode: Mode,
 ) -> Result<CaseResult, RunError> {
     let inventory = load_inventory(folder)?;
+    let hider = Hider::of(folder, &inventory, mode)?;
+    conclude(case(folder, inventory, hider)?, pack, lang, templates, &Silent)
+}
+
+/// Two finished cases with hidden what `mode` says, by one set of pseudonyms: who is in both keeps one name.
+///
+/// Errors: a case folder that can't be read, and one whose names are gone already beside one that still has them.
+pub(crate) fn pair(folders: [&Path; 2], mode: Mode) -> Result<[CaseRows; 2], RunError> {
+    let [before, after] = folders;
+    let inventories = [load_inventory(before)?, load_inventory(after)?];
+    let [old, new] = inventories
+        .each_ref()
+        .map(|inventory| inventory.mode().is_some_and(|done| covers(done, mode)));
+    if mode == Mode::Identity && old != new {
+        let path = if old { before } else { after };
+        return Err(RunError::Pair {
+            path: path.to_owned(),
+            reason: "its names were replaced when it was made, with pseudonyms of its own; compare two cases with names, or two without",
+        });
+    }
+    let [a, b] = &inventories;
+    let [hide_a, hide_b] = Hider::alike([(before, a), (after, b)], mode)?;
+    let [a, b] = inventories;
+    Ok([case(before, a, hide_a)?, case(after, b, hide_b)?])
+}
+
+fn case(folder: &Path, inventory: Inventory, hider: Option<Hider>) -> Result<CaseRows, RunError> {
     let timeline = folder.join(names::TIMELINE);
-    let rows = match Hider::of(folder, &inventory, mode)? {
-        Some(hider) => hider.case(inventory, &timeline)?,
-        None => whole_case(inventory, read_parquet(&timeline)?),
-    };
-    conclude(rows, pack, lang, templates, &Silent)
+    match hider {
+        Some(hider) => hider.case(inventory, &timeline),
+        None => Ok(whole_case(inventory, read_parquet(&timeline)?)),
+    }
 }
 
 /// The case as it is.
@@ -76,22 +102,41 @@ impl Hider {
     }
 
     fn of(folder: &Path, inventory: &Inventory, mode: Mode) -> Result<Option<Self>, RunError> {
-        if inventory.mode().is_some_and(|done| covers(done, mode)) || mode == Mode::None {
-            return Ok(None);
+        let [hider] = Self::alike([(folder, inventory)], mode)?;
+        Ok(hider)
+    }
+
+    /// One for each case that needs it. All have the first one's key and know the names of all.
+    fn alike<const N: usize>(
+        cases: [(&Path, &Inventory); N],
+        mode: Mode,
+    ) -> Result<[Option<Self>; N], RunError> {
+        let open = |inventory: &Inventory| {
+            mode != Mode::None && !inventory.mode().is_some_and(|done| covers(done, mode))
+        };
+        let mut key = None;
+        let (mut hosts, mut users) = (BTreeSet::new(), BTreeSet::new());
+        for (folder, inventory) in cases.iter().filter(|(_, inventory)| open(inventory)) {
+            let timeline = folder.join(names::TIMELINE);
+            if key.is_none() {
+                key = Some(match &inventory.pseudonym_key {
+                    Some(key) => key.clone(),
+                    None => content_key(&timeline)?,
+                });
+            }
+            if mode == Mode::Identity {
+                let (more_hosts, more_users) = known_names(&timeline)?;
+                hosts.extend(more_hosts);
+                users.extend(more_users);
+            }
         }
-        let timeline = folder.join(names::TIMELINE);
-        let key = match &inventory.pseudonym_key {
-            Some(key) => key.clone(),
-            None => content_key(&timeline)?,
-        };
-        let (hosts, users) = match mode {
-            Mode::Identity => known_names(&timeline)?,
-            Mode::Secrets | Mode::None => Default::default(),
-        };
-        let bytes = unhex(&key).unwrap_or_else(|| key.clone().into_bytes());
-        Ok(Some(Self {
-            redactor: redactor(mode, &bytes, &hosts, &users),
-            key,
+        Ok(cases.map(|(_, inventory)| {
+            let key = key.clone().filter(|_| open(inventory))?;
+            let bytes = unhex(&key).unwrap_or_else(|| key.clone().into_bytes());
+            Some(Self {
+                redactor: redactor(mode, &bytes, &hosts, &users),
+                key,
+            })
         }))
     }
 

@@ -5,13 +5,15 @@ use std::path::{Path, PathBuf};
 
 use casetrace_knowledge::Lang;
 use casetrace_model::time;
+use casetrace_redact::Mode;
 use casetrace_report::{Capture, Diff, InputLine, Report, SourceLine, Templates};
 use casetrace_rules::{Attempts, Context, Findings, Judged, RulePack};
 use casetrace_timeline::Timeline;
 
+use crate::again::pair;
 use crate::error::RunError;
 use crate::inventory::{Inventory, InventoryMember, SCHEMA_VERSION};
-use crate::output::{CaseFolder, load, names};
+use crate::output::{CaseFolder, names};
 use crate::progress::{Progress, Stage};
 use crate::read::{CaseRows, InputFile, read};
 use crate::settings::Settings;
@@ -103,15 +105,20 @@ pub(crate) fn put_texts(folder: &CaseFolder, result: &CaseResult) -> Result<(), 
     folder.put_json(names::INVENTORY, &inventory)
 }
 
-/// Compares two finished cases. Both are judged again with `pack`, so that a changed rule is no changed computer.
-pub fn compare(before: &Path, after: &Path, pack: &RulePack, lang: Lang) -> Result<Diff, RunError> {
-    let [before, after] = [load(before)?, load(after)?];
-    let findings = [&before, &after].map(|case| {
-        let inventory = &case.inventory;
-        judge(pack, &case.timeline, &inventory.members, &inventory.inputs, lang).findings
-    });
+/// Compares two finished cases, with hidden what `mode` says. Both are judged again with `pack`, so that a changed rule is no
+/// changed computer.
+pub fn compare(
+    before: &Path,
+    after: &Path,
+    pack: &RulePack,
+    lang: Lang,
+    mode: Mode,
+) -> Result<Diff, RunError> {
+    let [before, after] = pair([before, after], mode)?;
+    let findings =
+        [&before, &after].map(|case| judge(pack, &case.timeline, &case.members, &case.inputs, lang).findings);
     let [old, new] = [(&before, &findings[0]), (&after, &findings[1])].map(|(case, findings)| Capture {
-        name: &case.inventory.name,
+        name: &case.name,
         findings,
         timeline: &case.timeline,
     });

@@ -42,6 +42,14 @@ pub enum RunError {
         /// What is wrong.
         reason: String,
     },
+    /// A case can't be compared in the way that was asked for.
+    #[error("cannot compare with {}: {reason}", path.display())]
+    Pair {
+        /// Its folder.
+        path: PathBuf,
+        /// Why.
+        reason: &'static str,
+    },
     /// The timeline refused a query or a file.
     #[error(transparent)]
     Timeline(#[from] casetrace_timeline::TimelineError),

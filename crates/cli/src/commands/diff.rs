@@ -12,7 +12,8 @@ use crate::{input, output, pack};
 pub(crate) fn run(args: &DiffArgs, common: &Common, out: &mut dyn Write) -> Result<(), Failure> {
     let templates = input::templates(&args.shape)?;
     let pack = pack::load(common.rules.as_deref())?;
-    let diff = compare(&args.before, &args.after, &pack, common.lang).map_err(input::failure)?;
+    let mode = args.redact.mode();
+    let diff = compare(&args.before, &args.after, &pack, common.lang, mode).map_err(input::failure)?;
     let text = match args.format {
         DiffFormat::Md => diff_markdown(&diff, &templates).map_err(input::template)?,
         DiffFormat::Html => diff_html(&diff, &templates).map_err(input::template)?,
