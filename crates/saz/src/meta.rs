@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use casetrace_model::time::from_rfc3339;
-use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
+use quick_xml::{Reader, XmlVersion};
 
 /// Flags kept per session; Fiddler writes about twenty.
 const MAX_ENTRIES: usize = 256;
@@ -99,7 +99,7 @@ fn attributes(tag: &BytesStart<'_>) -> Vec<(String, String)> {
     let mut out = Vec::new();
     for attribute in tag.attributes().with_checks(false).flatten() {
         let name = String::from_utf8_lossy(attribute.key.as_ref()).into_owned();
-        let value = match attribute.unescape_value() {
+        let value = match attribute.normalized_value(XmlVersion::Implicit1_0) {
             Ok(value) => value.into_owned(),
             Err(_) => String::from_utf8_lossy(&attribute.value).into_owned(),
         };

@@ -8,8 +8,8 @@ mod build;
 
 use std::collections::HashMap;
 
-use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event as Xml};
+use quick_xml::{Reader, XmlVersion};
 
 use super::{Origin, Schema};
 use crate::Guid;
@@ -121,9 +121,13 @@ struct RawField {
 }
 
 fn attribute(element: &BytesStart<'_>, name: &str) -> String {
-    let found = element.try_get_attribute(name).ok().flatten();
-    found
-        .and_then(|a| a.unescape_value().ok().map(|v| v.into_owned()))
+    // A manifest can come out of a trace: no check for repeated names, which could cost more than reading the tag.
+    let mut attributes = element.attributes();
+    attributes
+        .with_checks(false)
+        .flatten()
+        .find(|a| a.key.as_ref() == name.as_bytes())
+        .and_then(|a| Some(a.normalized_value(XmlVersion::Implicit1_0).ok()?.into_owned()))
         .unwrap_or_default()
 }
 
@@ -328,6 +332,21 @@ mod tests {
             panic!("no map")
         };
         assert_eq!(map.text(1).as_deref(), Some("One"));
+    }
+
+    #[test]
+    fn thousands_of_attributes_and_repeated_ones_cost_nothing() {
+        use std::fmt::Write as _;
+
+        let tag = r#"<provider name="P" guid="{11111111-2222-3333-4444-555555555555}""#;
+        let mut many = format!(r#"{tag} guid="another""#);
+        for number in 0..50_000 {
+            let _ = write!(many, r#" a{number}="""#);
+        }
+        let sample = SAMPLE.replace(tag, &many);
+        let all = parse(&sample, Origin::Manifest);
+        assert_eq!(all.len(), 1);
+        assert_eq!(all[0].events.len(), 1);
     }
 
     #[test]
