@@ -64,7 +64,7 @@ enum Verb {
         /// Number that decides all damage.
         #[arg(long, default_value_t = 1)]
         seed: u64,
-        /// A line per file; files with a line are not read again.
+        /// A line for what was read; that is not read again.
         #[arg(long)]
         log: PathBuf,
     },
@@ -81,8 +81,8 @@ enum Verb {
 pub struct Set {
     /// Its targets, in the order in which `all` runs them.
     pub targets: &'static [Target],
-    /// Makes what reads uploads for `sweep`.
-    pub reader: fn() -> io::Result<Box<dyn sweep::Reader>>,
+    /// Reads every file of some folders damaged; true if all went well.
+    pub sweep: fn(&[PathBuf], &sweep::Settings) -> io::Result<bool>,
     /// Removes what targets keep in temporary folders.
     pub finish: fn(),
 }
@@ -113,7 +113,7 @@ pub fn main(set: &'static Set) -> ExitCode {
                 log,
             };
             watch(set, settings.watch.clone(), sweep::LONGEST);
-            sweep_all(set, &folders, &settings)
+            (set.sweep)(&folders, &settings)
         }
         Verb::Run {
             target,
@@ -209,23 +209,6 @@ fn run(target: &Target, settings: &Settings, record: Option<&Path>) -> io::Resul
         )?;
     }
     Ok(outcome.crashes.is_empty())
-}
-
-fn sweep_all(set: &Set, folders: &[PathBuf], settings: &sweep::Settings) -> io::Result<bool> {
-    let sum = sweep::run((set.reader)()?.as_ref(), folders, settings)?;
-    say(&format!(
-        "{} files, {} variants, {} MB, {} rows, {} panics, {} that lost rows, {:.0} CPU s, slowest {} ms, peak {} MiB",
-        sum.files,
-        sum.variants,
-        sum.bytes / 1_000_000,
-        sum.rows,
-        sum.panics,
-        sum.losses,
-        sum.cpu_s,
-        sum.slowest_ms,
-        sum.peak_mib
-    ))?;
-    Ok(sum.panics == 0 && sum.losses == 0)
 }
 
 fn line(target: &Target, outcome: &Outcome) -> String {

@@ -36,7 +36,7 @@ pub fn attempt(target: &Target, input: &[u8]) -> Result<(), String> {
 }
 
 /// Runs `f`; the panic's first line and place if it did.
-pub(crate) fn guarded<T>(f: impl FnOnce() -> T) -> Result<T, String> {
+pub fn guarded<T>(f: impl FnOnce() -> T) -> Result<T, String> {
     LAST.with(|last| last.borrow_mut().take());
     panic::catch_unwind(AssertUnwindSafe(f)).map_err(|_| {
         // A panic of a worker thread was told to that thread's slot; here it shows as a failed join.
@@ -58,7 +58,8 @@ type Current = (Instant, &'static str, Vec<u8>);
 pub struct Watch(Arc<Mutex<Option<Current>>>);
 
 impl Watch {
-    pub(crate) fn set(&self, current: Option<(&'static str, &[u8])>) {
+    /// Now this target works on this input; `None` between inputs.
+    pub fn set(&self, current: Option<(&'static str, &[u8])>) {
         let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match current {
             None => *slot = None,

@@ -1,16 +1,15 @@
 //! `casetrace-fuzz-analysis`: what stands above the decoders, under damage.
 
 mod case;
+mod packs;
 mod seeds;
 mod targets;
 mod upload;
 
-use std::io;
 use std::process::ExitCode;
 
 use casetrace_fuzz::Target;
 use casetrace_fuzz::command::{self, Set};
-use casetrace_fuzz::sweep::Reader;
 
 const fn entry(name: &'static str, check: fn(&[u8]), seeds: fn() -> Vec<Vec<u8>>) -> Target {
     Target {
@@ -32,15 +31,18 @@ const TARGETS: &[Target] = &[
 
 static SET: Set = Set {
     targets: TARGETS,
-    reader,
+    sweep: packs::run,
     finish: targets::clean,
 };
 
-fn reader() -> io::Result<Box<dyn Reader>> {
-    Ok(Box::new(upload::Whole::new()?))
-}
-
 fn main() -> ExitCode {
+    // The sweep's second process is no verb for users.
+    if std::env::args().nth(1).as_deref() == Some(packs::SERVE) {
+        return match upload::serve() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::from(2),
+        };
+    }
     command::main(&SET)
 }
 

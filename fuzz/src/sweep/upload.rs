@@ -10,7 +10,7 @@ use casetrace_model::{Diagnostic, Limits, Packet, PacketSink, Row, Sink, Source}
 use casetrace_pcap::Analyzer;
 use casetrace_redact::{Mode, Redactor};
 
-use super::{Reader, Tally};
+use super::Tally;
 
 /// Session parts above this are not read into memory.
 const MAX_PART: u64 = 64 << 20;
@@ -34,10 +34,23 @@ impl Desk {
     fn work(&self) -> PathBuf {
         self.folder.path().join("work")
     }
-}
 
-impl Reader for Desk {
-    fn read(&self, name: &str, data: &[u8]) -> io::Result<Tally> {
+    /// Reads `data` as an uploaded file of this name; damage in it is no error.
+    ///
+    /// Errors: the file system's.
+    pub fn read(&self, name: &str, data: &[u8]) -> io::Result<Tally> {
+        let members = self.members(name, data)?;
+        Ok(Tally {
+            members: members.len(),
+            rows: members.iter().map(|member| member.rows).sum(),
+            diagnostics: members.iter().map(|member| member.diagnostics).sum(),
+        })
+    }
+
+    /// As [`read`](Self::read), by member, in order of path.
+    ///
+    /// Errors: the file system's.
+    pub fn members(&self, name: &str, data: &[u8]) -> io::Result<Vec<MemberRows>> {
         let upload = self.folder.path().join(name);
         fs::write(&upload, data)?;
         let options = Options {
@@ -47,20 +60,46 @@ impl Reader for Desk {
         };
         let case = casetrace_bundle::open(std::slice::from_ref(&upload), &options, &mut |_| ())
             .map_err(io::Error::other)?;
+        let members = (0..case.members.len())
+            .filter_map(|index| self.member(&case, index))
+            .collect();
+        fs::remove_file(&upload)?;
+        Ok(members)
+    }
+
+    fn member(&self, case: &Case, index: usize) -> Option<MemberRows> {
+        let member = case.members.get(index)?;
         let mut out = Counted {
             redactor: &self.redactor,
-            tally: Tally {
-                members: case.members.len(),
-                rows: 0,
-                diagnostics: case.members.iter().map(|m| m.diagnostics.len()).sum(),
-            },
+            rows: 0,
+            diagnostics: member.diagnostics.len(),
         };
-        for index in 0..case.members.len() {
-            decode(&case, index, &mut out);
-        }
-        fs::remove_file(&upload)?;
-        Ok(out.tally)
+        decode(case, index, &mut out);
+        Some(MemberRows {
+            path: member.path.clone(),
+            bytes: member.size,
+            rows: out.rows,
+            diagnostics: out.diagnostics,
+            twin: member
+                .duplicate_of
+                .and_then(|twin| Some(case.members.get(twin)?.path.clone())),
+        })
     }
+}
+
+/// What came of one member.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemberRows {
+    /// Logical path; the first part is the file's name.
+    pub path: String,
+    /// Expanded bytes.
+    pub bytes: u64,
+    /// Rows, also of a member with a twin.
+    pub rows: usize,
+    /// Remarks.
+    pub diagnostics: usize,
+    /// The member of the same content that an analysis reads in place of this one.
+    pub twin: Option<String>,
 }
 
 /// A temporary folder, in memory where the system has such a place: thousands of uploads are written.
@@ -87,17 +126,18 @@ pub fn limits() -> Limits {
 /// Redacts and counts.
 struct Counted<'a> {
     redactor: &'a Redactor,
-    tally: Tally,
+    rows: usize,
+    diagnostics: usize,
 }
 
 impl Sink for Counted<'_> {
     fn row(&mut self, mut row: Row) {
         self.redactor.redact_row(&mut row);
-        self.tally.rows += 1;
+        self.rows += 1;
     }
 
     fn diagnostic(&mut self, _: Diagnostic) {
-        self.tally.diagnostics += 1;
+        self.diagnostics += 1;
     }
 }
 
