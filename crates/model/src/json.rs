@@ -90,7 +90,11 @@ impl JsonObject {
             escape_into(&mut self.out, name);
             self.out.push(':');
         } else {
-            self.out.push_str(if first { "\"" } else { ",\"" });
+            // Single characters are stored in place, where a text of two lengths is copied by a call.
+            if !first {
+                self.out.push(',');
+            }
+            self.out.push('"');
             self.out.push_str(name);
             self.out.push_str("\":");
         }

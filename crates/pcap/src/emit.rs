@@ -67,6 +67,8 @@ impl Emit {
         }
     }
 
+    // Inlined, so that the row is moved into the list and not into an argument first.
+    #[inline]
     pub(crate) fn push(&mut self, row: Row) {
         self.rows.places.push(self.place);
         self.rows.rows.push(row);
@@ -164,6 +166,7 @@ impl Cx<'_> {
         row
     }
 
+    #[inline]
     pub(crate) fn push(&mut self, row: Row) {
         self.out.push(row);
     }

@@ -25,10 +25,80 @@ pub(crate) struct Head {
     pub(crate) version: &'static str,
     /// All names in lower case, bytes outside ASCII as Latin 1.
     names: String,
-    /// The bytes of all values.
-    values: Vec<u8>,
+    values: Values,
     /// Where name and value of each field end; they begin where those of the one before end.
     ends: Vec<(u32, u32)>,
+}
+
+/// The bytes of all values of a head.
+///
+/// Nearly always they are text, which is found out once for all: value by value it takes several times longer.
+#[derive(Debug, Clone)]
+enum Values {
+    /// Text, and whether it is without control characters.
+    Text(String, bool),
+    Bytes(Vec<u8>),
+}
+
+/// One value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Value<'a> {
+    /// Text without control characters.
+    Plain(&'a str),
+    Text(&'a str),
+    Bytes(&'a [u8]),
+}
+
+impl Default for Values {
+    fn default() -> Self {
+        Self::Bytes(Vec::new())
+    }
+}
+
+impl Values {
+    fn new(bytes: Vec<u8>) -> Self {
+        let plain = !crate::emit::has_control(&bytes);
+        match String::from_utf8(bytes) {
+            Ok(text) => Self::Text(text, plain),
+            Err(error) => Self::Bytes(error.into_bytes()),
+        }
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Text(text, _) => text.as_bytes(),
+            Self::Bytes(bytes) => bytes,
+        }
+    }
+
+    fn get(&self, range: std::ops::Range<usize>) -> Value<'_> {
+        let text = match self {
+            Self::Text(text, plain) => text.get(range.clone()).map(|text| (text, *plain)),
+            Self::Bytes(_) => None,
+        };
+        match text {
+            Some((text, true)) => Value::Plain(text),
+            Some((text, false)) => Value::Text(text),
+            // Perhaps text all the same, among other values that are none.
+            None => Value::Bytes(self.as_bytes().get(range).unwrap_or_default()),
+        }
+    }
+}
+
+impl<'a> Value<'a> {
+    pub(crate) fn as_bytes(self) -> &'a [u8] {
+        match self {
+            Self::Plain(text) | Self::Text(text) => text.as_bytes(),
+            Self::Bytes(bytes) => bytes,
+        }
+    }
+
+    fn trimmed(self) -> Option<&'a str> {
+        match self {
+            Self::Plain(text) | Self::Text(text) => Some(text.trim()),
+            Self::Bytes(bytes) => std::str::from_utf8(bytes).ok().map(str::trim),
+        }
+    }
 }
 
 /// Length of the longest method below.
@@ -175,14 +245,14 @@ fn version(minor: u8) -> &'static str {
 fn with_fields(mut head: Head, fields: &[Header<'_>]) -> Head {
     head.names
         .reserve_exact(fields.iter().map(|f| f.name.len()).sum());
-    head.values
-        .reserve_exact(fields.iter().map(|f| f.value.len()).sum());
+    let mut values = Vec::with_capacity(fields.iter().map(|f| f.value.len()).sum());
     head.ends.reserve_exact(fields.len());
     for field in fields {
         // Names of this reader are tokens, all of it ASCII.
         head.names.push_str(field.name);
-        head.end_field(field.value);
+        head.end_field(&mut values, field.value);
     }
+    head.values = Values::new(values);
     head.names.make_ascii_lowercase();
     head
 }
@@ -224,78 +294,77 @@ fn fallback(bytes: &[u8], is_request: bool) -> Option<Head> {
         head.status = digits.parse().ok()?;
         head.reason = Text::new(words.next().unwrap_or_default());
     }
+    let mut values = Vec::new();
     for line in lines.take(MAX_FIELDS) {
         let Some(colon) = line.iter().position(|b| *b == b':') else {
             continue;
         };
         let (name, value) = line.split_at(colon);
         let value = value.get(1..).unwrap_or_default().trim_ascii();
-        head.add(name.trim_ascii(), value);
+        head.add(&mut values, name.trim_ascii(), value);
     }
+    head.values = Values::new(values);
     Some(head)
 }
 
 impl Head {
     /// The first value of a field, as text; `name` in lower case.
     pub(crate) fn field(&self, name: &str) -> Option<&str> {
-        let value = self.raw_values(name).next()?;
-        std::str::from_utf8(value).ok().map(str::trim)
+        self.raw_values(name).next()?.trimmed()
     }
 
-    fn add(&mut self, name: &[u8], value: &[u8]) {
+    fn add(&mut self, values: &mut Vec<u8>, name: &[u8], value: &[u8]) {
         self.names
             .extend(name.iter().map(|b| char::from(b.to_ascii_lowercase())));
-        self.end_field(value);
+        self.end_field(values, value);
     }
 
-    fn end_field(&mut self, value: &[u8]) {
-        self.values.extend_from_slice(value);
-        self.ends
-            .push((self.names.len() as u32, self.values.len() as u32));
+    fn end_field(&mut self, values: &mut Vec<u8>, value: &[u8]) {
+        values.extend_from_slice(value);
+        self.ends.push((self.names.len() as u32, values.len() as u32));
     }
 
     /// Bytes of all names and values.
     pub(crate) fn size(&self) -> usize {
-        self.names.len() + self.values.len()
+        self.names.len() + self.values.as_bytes().len()
     }
 
     /// Names in lower case, and values as sent.
-    pub(crate) fn fields(&self) -> impl Iterator<Item = (&str, &[u8])> {
+    pub(crate) fn fields(&self) -> impl Iterator<Item = (&str, Value<'_>)> {
         let mut start = (0, 0);
         self.ends.iter().map(move |(name_end, value_end)| {
             let end = (*name_end as usize, *value_end as usize);
             let field = (self.names.get(start.0..end.0), self.values.get(start.1..end.1));
             start = end;
-            (field.0.unwrap_or_default(), field.1.unwrap_or_default())
+            (field.0.unwrap_or_default(), field.1)
         })
     }
 
     /// All values of a field that are text; `name` in lower case.
     pub(crate) fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> + 'a {
-        self.raw_values(name)
-            .filter_map(|value| std::str::from_utf8(value).ok())
-            .map(str::trim)
+        self.raw_values(name).filter_map(Value::trimmed)
     }
 
     /// All values of a field as sent. Most names differ in length already, and a dozen are asked for in each head.
-    fn raw_values<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+    fn raw_values<'a>(&'a self, name: &str) -> impl Iterator<Item = Value<'a>> {
         let (names, wanted) = (self.names.as_bytes(), name.as_bytes());
         let mut start = (0, 0);
         self.ends.iter().filter_map(move |(name_end, value_end)| {
             let end = (*name_end as usize, *value_end as usize);
             let (from, value_from) = std::mem::replace(&mut start, end);
             let found = end.0 - from == wanted.len() && names.get(from..end.0) == Some(wanted);
-            found.then(|| self.values.get(value_from..end.1).unwrap_or_default())
+            found.then(|| self.values.get(value_from..end.1))
         })
     }
 
     /// A head with only these fields; for tests of what reads them.
     #[cfg(test)]
     pub(crate) fn of_fields(fields: &[(&str, &str)]) -> Self {
-        let mut head = Self::default();
-        fields
-            .iter()
-            .for_each(|(name, value)| head.add(name.as_bytes(), value.as_bytes()));
+        let (mut head, mut values) = (Self::default(), Vec::new());
+        for (name, value) in fields {
+            head.add(&mut values, name.as_bytes(), value.as_bytes());
+        }
+        head.values = Values::new(values);
         head
     }
 

@@ -6,7 +6,7 @@ use casetrace_model::{JsonObject, Outcome, Row, Text, code, normalise_guid};
 
 use super::auth;
 use super::body::{Sample, kind_of};
-use super::head::Head;
+use super::head::{Head, Value};
 use super::inflate::Inflater;
 use crate::emit::{Cx, Seen, host_name};
 use crate::mask;
@@ -180,7 +180,7 @@ fn push_headers(out: &mut JsonObject, head: &Head) {
 }
 
 fn push_fields(object: &mut JsonObject, head: &Head) {
-    let (mut fields, mut tags) = ([("", &[][..]); MAX_SHOWN], [0; MAX_SHOWN]);
+    let (mut fields, mut tags) = ([("", Value::Plain("")); MAX_SHOWN], [0; MAX_SHOWN]);
     let mut shown_fields = 0;
     for ((slot, tag), field) in fields.iter_mut().zip(&mut tags).zip(head.fields()) {
         (*slot, *tag) = (field, name_tag(field.0.as_bytes()));
@@ -189,14 +189,14 @@ fn push_fields(object: &mut JsonObject, head: &Head) {
     let fields = fields.get(..shown_fields).unwrap_or_default();
     let tags = tags.get(..shown_fields).unwrap_or_default();
     for (at, ((full, value), tag)) in fields.iter().zip(tags).enumerate() {
-        let same = |other: &&(&str, &[u8])| other.0 == *full;
+        let same = |other: &&(&str, Value<'_>)| other.0 == *full;
         let (before, behind) = (tags.get(..at), tags.get(at + 1..));
         let maybe = |tags: Option<&[u8]>| tags.is_some_and(|tags| tags.contains(tag));
         if maybe(before) && fields.iter().take(at).any(|other| same(&other)) {
             continue;
         }
         let name = first_chars(full);
-        let value = shown(value);
+        let value = shown(*value);
         let value = mask::header(name, &value);
         if !maybe(behind) {
             object.push_str(name, &value);
@@ -205,7 +205,7 @@ fn push_fields(object: &mut JsonObject, head: &Head) {
         let mut joined = value.into_owned();
         for (_, more) in fields.iter().skip(at + 1).filter(same) {
             joined.push_str(", ");
-            joined.push_str(&mask::header(name, &shown(more)));
+            joined.push_str(&mask::header(name, &shown(*more)));
         }
         object.push_str(name, &joined);
     }
@@ -227,7 +227,13 @@ fn first_chars(name: &str) -> &str {
 }
 
 /// A field's value as text, without control characters.
-fn shown(value: &[u8]) -> Cow<'_, str> {
+fn shown(value: Value<'_>) -> Cow<'_, str> {
+    if let Value::Plain(text) = value
+        && text.len() <= 4096
+    {
+        return Cow::Borrowed(text);
+    }
+    let value = value.as_bytes();
     let value = value.get(..4096).unwrap_or(value);
     match std::str::from_utf8(value) {
         Ok(text) if !crate::emit::has_control(value) => Cow::Borrowed(text),
