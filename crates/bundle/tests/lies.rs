@@ -3,6 +3,8 @@
 
 mod support;
 
+use std::collections::BTreeSet;
+
 use casetrace_bundle::{Case, Kind, MemberOutcome};
 use casetrace_model::Limits;
 use support::*;
@@ -386,6 +388,39 @@ fn a_cut_at_every_byte_of_the_directory_keeps_all_entries() {
         assert_eq!(bytes_of(member(&case, "u.zip!/a.txt")), b"first", "{cut}");
         assert_good(&case);
         assert_eq!(codes(&case.members[0]), ["ZipDirectoryLost"], "{cut}");
+    }
+}
+
+#[test]
+fn noise_in_the_directory_costs_no_data() {
+    let entries: Vec<Entry> = (0..6)
+        .map(|number| deflated(&format!("folder/{number}.txt"), &noise(300 + number)))
+        .collect();
+    let bytes = zip(&entries);
+    let end = bytes.len() - 22;
+    let start = end - 6 * (46 + 12);
+    assert!(bytes[start..].starts_with(b"PK\x01\x02"));
+    let contents = |case: &Case| -> BTreeSet<Vec<u8>> {
+        let files = case.members.iter().filter(|m| m.parent.is_some());
+        files.filter(|m| m.is_readable()).map(bytes_of).collect()
+    };
+    let all: BTreeSet<Vec<u8>> = (0..6).map(|number| noise(300 + number)).collect();
+    assert_eq!(contents(&open_one("u.zip", bytes.clone())), all);
+    for at in start..end {
+        for (to, most) in [(end, 0), (at + 1, 1), ((at + 9).min(end), 2)] {
+            let mut damaged = bytes.clone();
+            for (byte, noise) in damaged[at..to].iter_mut().zip(noise(at + 4096).split_off(at)) {
+                *byte ^= noise | 1;
+            }
+            let case = open_one("u.zip", damaged);
+            let kept = contents(&case).intersection(&all).count();
+            assert!(
+                kept + most >= 6,
+                "{kept} of 6 with noise in {at}..{to}: {:?}",
+                codes(&case.members[0])
+            );
+            assert!(kept == 6 || case.members.iter().any(|m| !m.diagnostics.is_empty()));
+        }
     }
 }
 

@@ -63,9 +63,10 @@ pub(super) fn list(source: &mut Source, max: usize) -> Listing {
         ..Listing::default()
     };
     check_count(&mut listing, &place, max);
-    let mut disagreeing = 0_u64;
+    let (mut disagreeing, mut nowhere) = (0_u64, false);
     for entry in &mut listing.entries {
         let found = check_local(source, entry, len).is_ok();
+        nowhere |= !found;
         if entry.disk != place.disk && (!found || !entry.diagnostics.is_empty()) {
             entry.trouble = Some(Trouble::OtherPart);
             entry.diagnostics.clear();
@@ -74,9 +75,15 @@ pub(super) fn list(source: &mut Source, max: usize) -> Listing {
         }
         disagreeing += u64::from(!entry.diagnostics.is_empty());
     }
-    if place.disk == 0 && listing.entries.len() < max {
-        let remark = unlisted(source, &listing.entries, &place, len);
-        listing.diagnostics.extend(remark);
+    if place.disk == 0
+        && listing.entries.len() < max
+        && let Some(remark) = unlisted(source, &listing.entries, &place, len)
+    {
+        // Entries that are nowhere, and data that is not listed: it is the directory that is damaged.
+        if nowhere {
+            return recover::list(source, len, max, place.comment);
+        }
+        listing.diagnostics.push(remark);
     }
     // All pointing nowhere means the directory belongs to another file, or the start is gone.
     if !listing.entries.is_empty()
@@ -308,7 +315,7 @@ fn has_signature(source: &mut Source, at: u64, signature: [u8; 4]) -> io::Result
     }
 }
 
-/// Reads directory records from `place.start`; false if it breaks off before its end.
+/// Reads directory records from `place.start`; false if it breaks off before its end, or ends elsewhere with entries missing.
 fn read(source: &mut Source, place: &Place, max: usize) -> (Vec<Listed>, bool) {
     let mut entries = Vec::new();
     if seek_to(source, place.start).is_err() {
@@ -325,11 +332,15 @@ fn read(source: &mut Source, place: &Place, max: usize) -> (Vec<Listed>, bool) {
                 at += size;
             }
             // A digital signature or padding may follow the last record.
-            Ok(None) => return (entries, at > place.start),
+            Ok(None) => {
+                let all = entries.len() as u64 >= place.count;
+                return (entries, all && at > place.start);
+            }
             Err(_) => return (entries, false),
         }
     }
-    (entries, true)
+    let all = entries.len() as u64 >= place.count;
+    (entries, all || at == place.end)
 }
 
 fn read_record(source: &mut Source, shift: u64) -> io::Result<Option<(Listed, u64)>> {
