@@ -148,6 +148,7 @@ impl<'a> Packs<'a> {
             };
             if !kept(alone, rows) && !kept(alone.min(self.whole(&read.variant)?), rows) {
                 self.line.losses += 1;
+                self.keep(&read.variant)?;
                 self.tell(&read.variant, "rows", &format!("{rows} rows, {alone} before it"))?;
             }
             reads.push(read);

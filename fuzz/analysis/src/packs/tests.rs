@@ -87,6 +87,8 @@ fn the_decoders_rows_in_front_of_the_damage_are_compared() {
         .place(vec![variant("cut", half), variant("bit", "")], &mut reads)
         .expect("it can be read");
     assert_eq!(packs.line.losses, 1);
+    let kept = format!("log.kept/0-0-{}-bit/az.txt", log.len() / 2);
+    assert!(folder.path().join(kept).is_file());
 }
 
 /// Ends, panics or takes its time as the upload says, else finds no rows.
