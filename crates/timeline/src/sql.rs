@@ -14,8 +14,8 @@ use polars::prelude::{
 };
 use polars::sql::SQLContext;
 use sqlparser::ast::{
-    Expr, Ident, ObjectName, Query, Select, SelectItem, Statement, TableFactor, Visit, Visitor,
-    WildcardAdditionalOptions,
+    Expr, GroupByExpr, Ident, ObjectName, OrderByKind, Query, Select, SelectItem, Statement, TableFactor,
+    Value, ValueWithSpan, Visit, Visitor, WildcardAdditionalOptions,
 };
 use sqlparser::dialect::GenericDialect;
 use sqlparser::parser::Parser;
@@ -246,6 +246,21 @@ fn refuse(message: impl Into<String>) -> ControlFlow<Box<SqlError>> {
     ControlFlow::Break(Box::new(SqlError::new(message)))
 }
 
+/// Columns of the result are counted from 1; polars 0.55 subtracts 1 from what it is given without looking.
+fn refuse_zero(by: &[&Expr], clause: &str) -> ControlFlow<Box<SqlError>> {
+    let is_zero = |expr: &&&Expr| match expr {
+        Expr::Value(ValueWithSpan {
+            value: Value::Number(number, _),
+            ..
+        }) => number.parse() == Ok(0_u64),
+        _ => false,
+    };
+    match by.iter().find(is_zero) {
+        Some(_) => refuse(format!("{clause} counts columns from 1.")),
+        None => ControlFlow::Continue(()),
+    }
+}
+
 impl Visitor for Guard {
     type Break = Box<SqlError>;
 
@@ -272,7 +287,19 @@ impl Visitor for Guard {
         }
     }
 
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<Self::Break> {
+        let order = query.order_by.as_ref().map(|order| &order.kind);
+        let by: Vec<&Expr> = match order {
+            Some(OrderByKind::Expressions(list)) => list.iter().map(|by| &by.expr).collect(),
+            Some(OrderByKind::All(_)) | None => Vec::new(),
+        };
+        refuse_zero(&by, "ORDER BY")
+    }
+
     fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<Self::Break> {
+        if let GroupByExpr::Expressions(list, _) = &select.group_by {
+            refuse_zero(&list.iter().collect::<Vec<_>>(), "GROUP BY")?;
+        }
         let is_star = |item: &SelectItem| {
             matches!(
                 item,

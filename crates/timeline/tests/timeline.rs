@@ -231,6 +231,15 @@ fn queries_see_three_tables_and_no_file() {
             .height(),
         2
     );
+    for zero in [
+        "SELECT kind FROM timeline ORDER BY 0",
+        "SELECT kind FROM timeline GROUP BY 0",
+        "SELECT kind FROM timeline WHERE pid = 1 UNION ALL (SELECT kind FROM timeline ORDER BY kind, 00 DESC)",
+    ] {
+        let told = run(zero).unwrap_err().to_string();
+        assert!(told.ends_with("counts columns from 1."), "{zero}: {told}");
+    }
+    assert!(run("SELECT kind FROM timeline ORDER BY 1").is_ok());
     let inventory = t.to_frame().unwrap().lazy();
     let joined = "SELECT i.kind FROM timeline t JOIN inventory i ON t.record = i.record";
     assert_eq!(
