@@ -367,7 +367,7 @@ mod tests {
         let value = |row: u64| match row / CHUNK as u64 {
             0 => Some(7),
             1 => Some(row % 2),
-            2 => (row % 3 == 0).then_some(row % 200),
+            2 => row.is_multiple_of(3).then_some(row % 200),
             3 => Some(row * 100),
             4 => Some(row << 40),
             5 => None,
