@@ -85,7 +85,8 @@ pub(crate) fn may_hold_secret(text: &str) -> bool {
 /// The literal in its own case, where a word begins (`OAQABAAA` is a spelling of its own).
 fn is_shape(text: &[u8], at: Range<usize>, shape: &str) -> bool {
     let before = text.get(..at.start).and_then(<[u8]>::last);
-    let begins = before.is_none_or(|b| !b.is_ascii_alphanumeric() && *b != b'_' || *b == b'O');
+    let begins =
+        before.is_none_or(|b| !b.is_ascii_alphanumeric() && *b != b'_' || *b == b'O' && shape == "AQABAAA");
     (begins || escape_before(text, at.start)) && text.get(at) == Some(shape.as_bytes())
 }
 
