@@ -22,6 +22,7 @@
 //! assert_eq!(redactor.redact_text("password=hunter2&user=me"), "password=***&user=me");
 //! ```
 
+mod announced;
 mod cache;
 mod encoded;
 mod identity;

@@ -129,8 +129,8 @@ impl Redactor {
     /// One layer and the encodings in it; `None` if nothing changed.
     fn layers(&self, text: &str, known: &Known, left: usize) -> Option<String> {
         let mut out = Cow::Borrowed(text);
-        if prefilter::may_hold_secret(&out)
-            && let Cow::Owned(new) = secrets::mask(&out)
+        if let Some(telling) = prefilter::telling(&out)
+            && let Cow::Owned(new) = secrets::mask_where(&out, telling)
         {
             out = Cow::Owned(new);
         }

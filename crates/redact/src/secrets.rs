@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
 
+use crate::announced::{Announced, Names};
+use crate::prefilter::Telling;
 use crate::tables::{Reach, secret};
 
 /// What a secret becomes.
@@ -44,21 +46,6 @@ const HARMLESS: &[&str] = &[
     "0",
     "1",
 ];
-
-/// A name and its separator. The value is cut out by hand, as its end depends on what stands around it.
-static NAMED: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(
-        r#"(?x)
-        (?P<name>[A-Za-z][A-Za-z0-9_.-]{1,47})
-        (?P<sep>
-            \\*["']? \s{0,4} (?: => | = | : ) \s{0,4} \\*["']?
-          | \\*["']\s{0,2},\s{0,2}\\*["']
-          | (?i:%22)? (?i:%3d|%3a) (?i:%22)?
-          | (?:\s[^<>]{0,200})? >
-        )"#,
-    )
-    .ok()
-});
 
 /// An authentication scheme with its credentials.
 static SCHEME: LazyLock<Option<Regex>> = LazyLock::new(|| {
@@ -104,27 +91,50 @@ static OPTION: LazyLock<Option<Regex>> = LazyLock::new(|| {
 
 /// `text` without secrets.
 pub(crate) fn mask(text: &str) -> Cow<'_, str> {
+    mask_where(text, Telling::ALL)
+}
+
+/// `text` without secrets, where `telling` is what [`prefilter::telling`](crate::prefilter::telling) said of it.
+pub(crate) fn mask_where(text: &str, telling: Telling) -> Cow<'_, str> {
     let mut out = Cow::Borrowed(text);
-    replace(&mut out, &BLOCKS, |c| {
-        let part = |one: &str, other: &str| c.name(one).or_else(|| c.name(other)).map_or("", |m| m.as_str());
-        Some(format!(
-            "{}{MASK}{}",
-            part("pem", "xml"),
-            part("pem_end", "xml_end")
-        ))
-    });
-    replace(&mut out, &SHAPED, |c| {
-        (!c[0].ends_with(MASK)).then(|| MASK.to_owned())
-    });
-    replace(&mut out, &SCHEME, scheme);
-    replace(&mut out, &USER_INFO, |c| {
-        (!c[2].ends_with(MASK)).then(|| format!("{}{MASK}@", &c[1]))
-    });
-    replace(&mut out, &OPTION, |c| Some(format!("{}{MASK}", &c[1])));
+    // What was masked may have brought something together.
+    let may = |out: &Cow<'_, str>, what| telling.has(what) || matches!(out, Cow::Owned(_));
+    if may(&out, Telling::BLOCKS) {
+        replace(&mut out, &BLOCKS, block);
+    }
+    if may(&out, Telling::SHAPES) {
+        replace(&mut out, &SHAPED, |c| {
+            (!c[0].ends_with(MASK)).then(|| MASK.to_owned())
+        });
+    }
+    if may(&out, Telling::SCHEMES) {
+        replace(&mut out, &SCHEME, scheme);
+    }
+    if may(&out, Telling::USER_INFO) {
+        replace(&mut out, &USER_INFO, |c| {
+            (!c[2].ends_with(MASK)).then(|| format!("{}{MASK}@", &c[1]))
+        });
+    }
+    if may(&out, Telling::OPTIONS) {
+        replace(&mut out, &OPTION, |c| Some(format!("{}{MASK}", &c[1])));
+    }
     if let Some(masked) = named(&out) {
         out = Cow::Owned(masked);
     }
     out
+}
+
+/// A block, with its first and last lines.
+fn block(found: &Captures<'_>) -> Option<String> {
+    let part = |one: &str, other: &str| {
+        let part = found.name(one).or_else(|| found.name(other));
+        part.map_or("", |m| m.as_str())
+    };
+    Some(format!(
+        "{}{MASK}{}",
+        part("pem", "xml"),
+        part("pem_end", "xml_end")
+    ))
 }
 
 /// Replaces matches for which `with` gives something else than what is there.
@@ -164,35 +174,34 @@ fn scheme(found: &Captures<'_>) -> Option<String> {
 
 /// Masks values behind secret names; `None` if there is none.
 fn named(text: &str) -> Option<String> {
-    let regex = NAMED.as_ref()?;
+    let mut names = Names::new(text);
     let mut out = String::new();
     let mut done = 0;
     let mut from = 0;
-    while let Some(found) = regex.captures_at(text, from) {
-        let (Some(name), Some(sep)) = (found.name("name"), found.name("sep")) else {
-            break;
-        };
+    while let Some(Announced { name, separator }) = names.next(from) {
         // A name may be the value of the one before (`grant_type=password&…`): go on right behind it.
-        from = name.end();
+        from = name.end;
+        let before = text.get(..name.start).unwrap_or_default();
+        let (end, name) = (separator.end, text.get(name).unwrap_or_default());
         // Dotted names (`response.access_token`) count by their last part.
-        let bare = name.as_str().rsplit('.').next().unwrap_or_default();
+        let bare = name.rsplit('.').next().unwrap_or_default();
         let Some(reach) = secret(bare) else { continue };
-        let before = text.get(..name.start()).unwrap_or_default();
-        if sep.as_str().ends_with('>') && sep.as_str() != "=>" && !opens_tag(before) {
+        let sep = text.get(separator).unwrap_or_default();
+        if sep.ends_with('>') && sep != "=>" && !opens_tag(before) {
             continue;
         }
-        if reach == Reach::Parameter && !is_parameter(before, sep.as_str()) {
+        if reach == Reach::Parameter && !is_parameter(before, sep) {
             continue;
         }
-        let rest = text.get(sep.end()..).unwrap_or_default();
-        let len = value_len(rest, sep.as_str(), reach);
+        let rest = text.get(end..).unwrap_or_default();
+        let len = value_len(rest, sep, reach);
         let value = rest.get(..len).unwrap_or_default();
         if len == 0 || !worth_masking(value, reach) {
             continue;
         }
-        out.push_str(text.get(done..sep.end()).unwrap_or_default());
+        out.push_str(text.get(done..end).unwrap_or_default());
         out.push_str(&masked(value, reach));
-        done = sep.end() + len;
+        done = end + len;
         from = done;
     }
     (done > 0).then(|| {
