@@ -138,12 +138,20 @@ impl JsonObject {
 
     /// Adds a text member under a prepared key.
     pub fn push_str_at(&mut self, key: &JsonKey, value: &str) {
-        if has_special(value.as_bytes()) {
+        if !self.push_plain_text_at(key, value) {
             self.key_at(key);
             escape_into(&mut self.out, value);
-        } else {
+        }
+    }
+
+    /// Adds a text member under a prepared key if nothing in it needs escaping; false if something does.
+    #[must_use]
+    pub fn push_plain_text_at(&mut self, key: &JsonKey, value: &str) -> bool {
+        let plain = !has_special(value.as_bytes());
+        if plain {
             self.push_plain_at(key, value);
         }
+        plain
     }
 
     /// Adds a text member under a prepared key; the caller vouches for a value of digits, letters and such, in which

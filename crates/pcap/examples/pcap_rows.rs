@@ -1,14 +1,21 @@
-//! Prints the rows of captures, one JSON object a line: `cargo run -p casetrace-pcap --example pcap_rows FILE…`.
+//! Prints the rows of captures, one JSON object a line: `cargo run -p casetrace-pcap --example pcap_rows [-THREADS] FILE…`.
+//!
+//! Rows are the same on any number of threads, and should be the same before and after a change of speed.
 #![expect(clippy::print_stdout, reason = "an example that prints")]
 
 use casetrace_model::{Collected, JsonObject, Value};
 use casetrace_pcap::{Options, decode};
 
 fn main() -> std::io::Result<()> {
+    let mut options = Options::default();
     for path in std::env::args().skip(1) {
+        if let Some(threads) = path.strip_prefix('-').and_then(|n| n.parse().ok()) {
+            options.threads = threads;
+            continue;
+        }
         let mut file = std::fs::File::open(&path)?;
         let mut out = Collected::default();
-        let inspection = decode(&mut file, &Options::default(), &mut out);
+        let inspection = decode(&mut file, &options, &mut out);
         for row in &out.rows {
             let mut object = JsonObject::new();
             row.for_each(|name, value| match (name, value) {

@@ -2,6 +2,7 @@
 
 use casetrace_model::{Row, Source, Text, TsSource};
 
+use crate::http::fields::FieldNames;
 use crate::http::inflate::Inflater;
 use crate::net::addr::Addr;
 use crate::tls::cert::CertificateCache;
@@ -52,6 +53,7 @@ pub(crate) struct Emit {
 pub(crate) struct Memo {
     pub(crate) certificates: CertificateCache,
     pub(crate) offers: OfferCache,
+    pub(crate) field_names: FieldNames,
     /// No result, but a decompressor and its buffers.
     pub(crate) inflater: Inflater,
 }

@@ -9,6 +9,9 @@ use casetrace_model::Text;
 
 const MASK: &str = "***";
 
+/// Most bytes of a header value that are shown.
+pub(crate) const MAX_VALUE: usize = 512;
+
 /// True for a query, form or JSON name whose value must not be shown.
 fn is_secret(name: &str) -> bool {
     let mut lower = [0_u8; 24];
@@ -141,31 +144,61 @@ fn form_into(out: &mut String, text: &str) {
 }
 
 /// A JWT, or base64 so long that it carries something.
-fn looks_like_token(value: &str) -> bool {
+pub(crate) fn looks_like_token(value: &str) -> bool {
     value.starts_with("eyJ") && value.len() > 40
 }
 
-/// A header value fit to be shown; `name` in lower case.
-pub(crate) fn header<'a>(name: &str, value: &'a str) -> Cow<'a, str> {
-    match name {
-        "authorization" | "proxy-authorization" => return scheme_only(value),
-        "www-authenticate" | "proxy-authenticate" | "authentication-info" | "proxy-authentication-info" => {
-            return challenge(value);
+/// What a header field's value may show, told by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HeaderKind {
+    /// All of it, unless it looks like a token.
+    Plain,
+    /// Nothing.
+    Secret,
+    /// Credentials: their scheme.
+    Credentials,
+    /// Everything but the blobs of NTLM and Negotiate.
+    Challenge,
+    /// A URL without its secrets.
+    Url,
+    /// Names of cookies.
+    Cookies,
+    /// All of it: names a kind of token.
+    TokenType,
+}
+
+impl HeaderKind {
+    /// The kind of the field called `name`, in lower case.
+    pub(crate) fn of(name: &str) -> Self {
+        match name {
+            "authorization" | "proxy-authorization" => Self::Credentials,
+            "www-authenticate"
+            | "proxy-authenticate"
+            | "authentication-info"
+            | "proxy-authentication-info" => Self::Challenge,
+            "location" | "content-location" | "referer" | "origin" => Self::Url,
+            "cookie" | "set-cookie" | "cookie2" => Self::Cookies,
+            "x-ms-token-type" => Self::TokenType,
+            _ if names_secret(name.as_bytes()) => Self::Secret,
+            _ => Self::Plain,
         }
-        "location" | "content-location" | "referer" | "origin" => return masked_url(value),
-        "cookie" | "set-cookie" | "cookie2" => return Cow::Owned(cookie(value)),
-        "x-ms-token-type" => return Cow::Borrowed(cut(value, 512)),
-        _ => {}
     }
-    if names_secret(name.as_bytes()) || looks_like_token(value) {
-        return Cow::Borrowed(MASK);
+}
+
+/// A header value fit to be shown.
+pub(crate) fn header(kind: HeaderKind, value: &str) -> Cow<'_, str> {
+    match kind {
+        HeaderKind::Credentials => scheme_only(value),
+        HeaderKind::Challenge => challenge(value),
+        HeaderKind::Url => masked_url(value),
+        HeaderKind::Cookies => Cow::Owned(cookie(value)),
+        HeaderKind::Secret => Cow::Borrowed(MASK),
+        HeaderKind::Plain if looks_like_token(value) => Cow::Borrowed(MASK),
+        HeaderKind::Plain | HeaderKind::TokenType => Cow::Borrowed(cut(value, MAX_VALUE)),
     }
-    Cow::Borrowed(cut(value, 512))
 }
 
 /// True if a word of the header name ends like the name of a secret.
-///
-/// Runs for every header of every message: only ends of words are looked at, and most differ in their last byte.
 fn names_secret(name: &[u8]) -> bool {
     let ends = |word_end: usize| {
         let name = name.get(..word_end).unwrap_or_default();
@@ -201,7 +234,7 @@ fn challenge(value: &str) -> Cow<'_, str> {
     if blob && value.len() > scheme.len() + 1 {
         scheme_only(value)
     } else {
-        Cow::Borrowed(cut(value, 512))
+        Cow::Borrowed(cut(value, MAX_VALUE))
     }
 }
 
@@ -323,6 +356,7 @@ mod tests {
 
     #[test]
     fn headers_lose_credentials_only() {
+        let header = |name, value| header(HeaderKind::of(name), value).into_owned();
         assert_eq!(header("authorization", "Bearer abc"), "Bearer ***");
         assert_eq!(header("proxy-authenticate", "NTLM TlRMTVNTUAAC"), "NTLM ***");
         assert_eq!(

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use base64::{alphabet, engine::DecodePaddingMode};
 use casetrace_model::Text;
 
+use super::fields::Asked;
 use super::head::Head;
 
 /// What an NTLM message shows.
@@ -25,7 +26,7 @@ pub struct Ntlm {
 }
 
 /// Schemes of all challenges in a field, in order, each once.
-pub(crate) fn schemes(head: &Head, field: &str) -> Vec<Text> {
+pub(crate) fn schemes(head: &Head<'_>, field: Asked) -> Vec<Text> {
     let mut out: Vec<Text> = Vec::new();
     for value in head.values(field) {
         for scheme in schemes_in(value) {
@@ -119,7 +120,7 @@ pub(crate) fn used_scheme(value: &str) -> (Text, Option<Ntlm>) {
 }
 
 /// The NTLM challenge a response carries, if any.
-pub(crate) fn challenge(head: &Head, field: &str) -> Option<Ntlm> {
+pub(crate) fn challenge(head: &Head<'_>, field: Asked) -> Option<Ntlm> {
     head.values(field)
         .filter_map(|value| used_scheme(value).1)
         .find(|ntlm| ntlm.message == 2)
@@ -229,7 +230,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
-    fn head(values: &[&str]) -> Head {
+    fn head<'a>(values: &[&'a str]) -> Head<'a> {
         Head::of_fields(
             &values
                 .iter()
@@ -246,7 +247,7 @@ mod tests {
                 "ntlm",
                 "Basic realm=\"a, b\", Digest realm=x, nonce=y",
             ]),
-            "proxy-authenticate",
+            Asked::ProxyAuthenticate,
         );
         assert_eq!(found, ["Negotiate", "NTLM", "Basic", "Digest"]);
     }

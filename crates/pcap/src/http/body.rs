@@ -180,12 +180,10 @@ impl Sample {
     }
 
     /// The sample with its content encoding undone, as far as it goes.
-    pub(crate) fn decoded<'a>(&'a self, encoding: Option<&str>, inflater: &'a mut Inflater) -> Cow<'a, [u8]> {
-        let encoding = encoding.unwrap_or("").trim();
-        let is = |name: &str| encoding.eq_ignore_ascii_case(name);
-        match () {
-            () if is("gzip") || is("x-gzip") => inflater.gzip(self.raw()).into(),
-            () if is("deflate") => {
+    pub(crate) fn decoded<'a>(&'a self, coding: Coding, inflater: &'a mut Inflater) -> Cow<'a, [u8]> {
+        match coding {
+            Coding::Gzip => inflater.gzip(self.raw()).into(),
+            Coding::Deflate => {
                 // Sent with the zlib frame by the book, without it by habit.
                 let zlib = inflate(flate2::read::ZlibDecoder::new(self.raw()));
                 if zlib.is_empty() {
@@ -194,7 +192,33 @@ impl Sample {
                     zlib.into()
                 }
             }
-            () => Cow::Borrowed(&self.bytes),
+            Coding::Plain | Coding::Other => Cow::Borrowed(&self.bytes),
+        }
+    }
+}
+
+/// How a body is packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Coding {
+    Plain,
+    Gzip,
+    Deflate,
+    /// In a way that can't be undone here (br, zstd), or in several.
+    Other,
+}
+
+impl Coding {
+    /// By the value of `Content-Encoding`.
+    pub(crate) fn of(encoding: Option<&str>) -> Self {
+        let Some(encoding) = encoding else {
+            return Self::Plain;
+        };
+        let is = |name: &str| encoding.eq_ignore_ascii_case(name);
+        match () {
+            () if is("gzip") || is("x-gzip") => Self::Gzip,
+            () if is("deflate") => Self::Deflate,
+            () if is("identity") => Self::Plain,
+            () => Self::Other,
         }
     }
 }

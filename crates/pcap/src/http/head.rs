@@ -3,100 +3,94 @@
 //! Source: RFC 9112, parsed by `httparse` with its lenient options, because broken proxies are the point. Heads over
 //! 64 KiB or with more than 128 fields are not read.
 
+use std::borrow::Cow;
+use std::mem::MaybeUninit;
+
 use casetrace_model::Text;
-use httparse::{EMPTY_HEADER, Header, ParserConfig};
+use httparse::{Header, ParserConfig};
+
+use super::fields::{ASKED, Asked, FieldNames};
 
 /// Longest head.
 pub(crate) const MAX_HEAD: usize = 64 << 10;
 const MAX_FIELDS: usize = 128;
 
-/// A request's or response's head.
+/// A request's or response's head; its values lie where they were received.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Head {
+pub(crate) struct Head<'a> {
     /// Method of a request.
     pub(crate) method: Option<Text>,
     /// Target of a request as sent.
-    pub(crate) target: String,
+    pub(crate) target: Cow<'a, str>,
     /// Status of a response.
     pub(crate) status: u16,
     /// Reason phrase of a response.
     pub(crate) reason: Text,
     /// `HTTP/1.1`.
     pub(crate) version: &'static str,
-    /// All names in lower case, bytes outside ASCII as Latin 1.
-    names: String,
-    values: Values,
-    /// Where name and value of each field end; they begin where those of the one before end.
-    ends: Vec<(u32, u32)>,
+    fields: Vec<Field<'a>>,
+    /// Where the first field of each name that is asked for stands, counted from 1.
+    first: [u8; ASKED],
+    /// Bytes of all names and values.
+    size: usize,
 }
 
-/// The bytes of all values of a head.
-///
-/// Nearly always they are text, which is found out once for all: value by value it takes several times longer.
-#[derive(Debug, Clone)]
-enum Values {
-    /// Text, and whether it is without control characters.
-    Text(String, bool),
-    Bytes(Vec<u8>),
+/// A header field.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Field<'a> {
+    /// Number of its name among [`FieldNames`].
+    pub(super) name: u16,
+    asked: Option<Asked>,
+    pub(super) value: Value<'a>,
 }
 
-/// One value.
+/// A field's value as sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Value<'a> {
-    /// Text without control characters.
-    Plain(&'a str),
     Text(&'a str),
+    /// Bytes of a head that is not all text; perhaps text all the same.
     Bytes(&'a [u8]),
-}
-
-impl Default for Values {
-    fn default() -> Self {
-        Self::Bytes(Vec::new())
-    }
-}
-
-impl Values {
-    fn new(bytes: Vec<u8>) -> Self {
-        let plain = !crate::emit::has_control(&bytes);
-        match String::from_utf8(bytes) {
-            Ok(text) => Self::Text(text, plain),
-            Err(error) => Self::Bytes(error.into_bytes()),
-        }
-    }
-
-    fn as_bytes(&self) -> &[u8] {
-        match self {
-            Self::Text(text, _) => text.as_bytes(),
-            Self::Bytes(bytes) => bytes,
-        }
-    }
-
-    fn get(&self, range: std::ops::Range<usize>) -> Value<'_> {
-        let text = match self {
-            Self::Text(text, plain) => text.get(range.clone()).map(|text| (text, *plain)),
-            Self::Bytes(_) => None,
-        };
-        match text {
-            Some((text, true)) => Value::Plain(text),
-            Some((text, false)) => Value::Text(text),
-            // Perhaps text all the same, among other values that are none.
-            None => Value::Bytes(self.as_bytes().get(range).unwrap_or_default()),
-        }
-    }
 }
 
 impl<'a> Value<'a> {
     pub(crate) fn as_bytes(self) -> &'a [u8] {
         match self {
-            Self::Plain(text) | Self::Text(text) => text.as_bytes(),
+            Self::Text(text) => text.as_bytes(),
             Self::Bytes(bytes) => bytes,
         }
     }
 
     fn trimmed(self) -> Option<&'a str> {
         match self {
-            Self::Plain(text) | Self::Text(text) => Some(text.trim()),
+            Self::Text(text) => Some(text.trim()),
             Self::Bytes(bytes) => std::str::from_utf8(bytes).ok().map(str::trim),
+        }
+    }
+}
+
+/// The bytes of a head, as text too if they are.
+///
+/// Nearly always they are, which is found out once for all: value by value it takes several times longer.
+struct Source<'a> {
+    bytes: &'a [u8],
+    text: Option<&'a str>,
+}
+
+impl<'a> Source<'a> {
+    fn new(bytes: &'a [u8]) -> Self {
+        let text = std::str::from_utf8(bytes).ok();
+        Self { bytes, text }
+    }
+
+    /// A part of the bytes as a value.
+    fn value(&self, part: &'a [u8]) -> Value<'a> {
+        let at = (part.as_ptr() as usize).wrapping_sub(self.bytes.as_ptr() as usize);
+        match self
+            .text
+            .and_then(|text| text.get(at..at.checked_add(part.len())?))
+        {
+            Some(text) => Value::Text(text),
+            None => Value::Bytes(part),
         }
     }
 }
@@ -196,8 +190,11 @@ fn config() -> ParserConfig {
 }
 
 /// Reads what there is of a head whose end is missing.
-pub(crate) fn parse_cut(bytes: &[u8], is_request: bool) -> Option<Head> {
-    fallback(bytes, is_request).filter(|head| {
+pub(crate) fn parse_cut<'a>(bytes: &'a [u8], is_request: bool, names: &mut FieldNames) -> Option<Head<'a>> {
+    if bytes.is_empty() {
+        return None;
+    }
+    fallback(bytes, is_request, names).filter(|head| {
         if is_request {
             !head.target.is_empty()
         } else {
@@ -207,58 +204,57 @@ pub(crate) fn parse_cut(bytes: &[u8], is_request: bool) -> Option<Head> {
 }
 
 /// Reads a whole head.
-pub(crate) fn parse(bytes: &[u8], is_request: bool) -> Option<Head> {
-    let mut space = [EMPTY_HEADER; MAX_FIELDS];
+pub(crate) fn parse<'a>(bytes: &'a [u8], is_request: bool, names: &mut FieldNames) -> Option<Head<'a>> {
+    let mut space = [const { MaybeUninit::<Header<'_>>::uninit() }; MAX_FIELDS];
     if is_request {
-        let mut found = httparse::Request::new(&mut space);
-        if config().parse_request(&mut found, bytes).is_err() {
-            return fallback(bytes, true);
+        let mut found = httparse::Request::new(&mut []);
+        let read = config().parse_request_with_uninit_headers(&mut found, bytes, &mut space);
+        if read.is_err() {
+            return fallback(bytes, true, names);
         }
-        let method = Some(Text::new(found.method?));
-        let target = String::from(found.path?);
         let head = Head {
-            method,
-            target,
+            method: Some(Text::new(found.method?)),
+            target: Cow::Borrowed(found.path?),
             version: version(found.version?),
             ..Head::default()
         };
-        return Some(with_fields(head, found.headers));
+        return Some(with_fields(head, bytes, found.headers, names));
     }
-    let mut found = httparse::Response::new(&mut space);
-    if config().parse_response(&mut found, bytes).is_err() {
-        return fallback(bytes, false);
+    let mut found = httparse::Response::new(&mut []);
+    let read = config().parse_response_with_uninit_headers(&mut found, bytes, &mut space);
+    if read.is_err() {
+        return fallback(bytes, false, names);
     }
-    let reason = crate::emit::clean_text(found.reason?.as_bytes(), 128);
     let head = Head {
         status: found.code?,
-        reason,
+        reason: crate::emit::clean_text(found.reason?.as_bytes(), 128),
         version: version(found.version?),
         ..Head::default()
     };
-    Some(with_fields(head, found.headers))
+    Some(with_fields(head, bytes, found.headers, names))
 }
 
 fn version(minor: u8) -> &'static str {
     if minor == 0 { "HTTP/1.0" } else { "HTTP/1.1" }
 }
 
-fn with_fields(mut head: Head, fields: &[Header<'_>]) -> Head {
-    head.names
-        .reserve_exact(fields.iter().map(|f| f.name.len()).sum());
-    let mut values = Vec::with_capacity(fields.iter().map(|f| f.value.len()).sum());
-    head.ends.reserve_exact(fields.len());
+fn with_fields<'a>(
+    mut head: Head<'a>,
+    bytes: &'a [u8],
+    fields: &[Header<'a>],
+    names: &mut FieldNames,
+) -> Head<'a> {
+    let source = Source::new(bytes);
+    names.begin();
+    head.fields.reserve_exact(fields.len());
     for field in fields {
-        // Names of this reader are tokens, all of it ASCII.
-        head.names.push_str(field.name);
-        head.end_field(&mut values, field.value);
+        head.add(names, field.name.as_bytes(), source.value(field.value));
     }
-    head.values = Values::new(values);
-    head.names.make_ascii_lowercase();
     head
 }
 
 /// Start lines and fields that the strict reader refuses: odd versions, raw bytes in the target.
-fn fallback(bytes: &[u8], is_request: bool) -> Option<Head> {
+fn fallback<'a>(bytes: &'a [u8], is_request: bool, names: &mut FieldNames) -> Option<Head<'a>> {
     let cut = !bytes.contains(&b'\n');
     let mut lines = bytes
         .split(|b| *b == b'\n')
@@ -272,12 +268,12 @@ fn fallback(bytes: &[u8], is_request: bool) -> Option<Head> {
     if is_request {
         head.method = Some(Text::new(words.next()?));
         let rest = words.next()?;
-        head.target = match rest.rsplit_once(" HTTP/") {
+        head.target = Cow::Owned(match rest.rsplit_once(" HTTP/") {
             Some((target, _)) => target.to_owned(),
             // Without a version this is HTTP/0.9 or no request at all, unless the line is cut.
             None if cut => rest.to_owned(),
             None => return None,
-        };
+        });
     } else {
         head.version = if words.next()?.ends_with('0') {
             "HTTP/1.0"
@@ -294,83 +290,76 @@ fn fallback(bytes: &[u8], is_request: bool) -> Option<Head> {
         head.status = digits.parse().ok()?;
         head.reason = Text::new(words.next().unwrap_or_default());
     }
-    let mut values = Vec::new();
+    let source = Source::new(bytes);
+    names.begin();
     for line in lines.take(MAX_FIELDS) {
         let Some(colon) = line.iter().position(|b| *b == b':') else {
             continue;
         };
         let (name, value) = line.split_at(colon);
         let value = value.get(1..).unwrap_or_default().trim_ascii();
-        head.add(&mut values, name.trim_ascii(), value);
+        head.add(names, name.trim_ascii(), source.value(value));
     }
-    head.values = Values::new(values);
     Some(head)
 }
 
-impl Head {
-    /// The first value of a field, as text; `name` in lower case.
-    pub(crate) fn field(&self, name: &str) -> Option<&str> {
-        self.raw_values(name).next()?.trimmed()
+impl<'a> Head<'a> {
+    /// The first value of a field, as text.
+    pub(crate) fn field(&self, asked: Asked) -> Option<&'a str> {
+        let at = self.first.get(asked as usize)?.checked_sub(1)?;
+        self.fields.get(usize::from(at))?.value.trimmed()
     }
 
-    fn add(&mut self, values: &mut Vec<u8>, name: &[u8], value: &[u8]) {
-        self.names
-            .extend(name.iter().map(|b| char::from(b.to_ascii_lowercase())));
-        self.end_field(values, value);
+    /// All values of a field that are text.
+    pub(crate) fn values(&self, asked: Asked) -> impl Iterator<Item = &'a str> {
+        let from = match self.first.get(asked as usize).and_then(|at| at.checked_sub(1)) {
+            Some(at) => self.fields.get(usize::from(at)..).unwrap_or_default(),
+            None => &[],
+        };
+        from.iter()
+            .filter(move |field| field.asked == Some(asked))
+            .filter_map(|field| field.value.trimmed())
     }
 
-    fn end_field(&mut self, values: &mut Vec<u8>, value: &[u8]) {
-        values.extend_from_slice(value);
-        self.ends.push((self.names.len() as u32, values.len() as u32));
+    fn add(&mut self, names: &mut FieldNames, name: &[u8], value: Value<'a>) {
+        let number = names.number(name);
+        let asked = names.get(number).and_then(|name| name.asked);
+        self.size += name.len() + value.as_bytes().len();
+        self.fields.push(Field {
+            name: number,
+            asked,
+            value,
+        });
+        // At most 128 fields are added.
+        if let Some(first) = asked.and_then(|asked| self.first.get_mut(asked as usize))
+            && *first == 0
+        {
+            *first = self.fields.len() as u8;
+        }
     }
 
     /// Bytes of all names and values.
     pub(crate) fn size(&self) -> usize {
-        self.names.len() + self.values.as_bytes().len()
+        self.size
     }
 
-    /// Names in lower case, and values as sent.
-    pub(crate) fn fields(&self) -> impl Iterator<Item = (&str, Value<'_>)> {
-        let mut start = (0, 0);
-        self.ends.iter().map(move |(name_end, value_end)| {
-            let end = (*name_end as usize, *value_end as usize);
-            let field = (self.names.get(start.0..end.0), self.values.get(start.1..end.1));
-            start = end;
-            (field.0.unwrap_or_default(), field.1)
-        })
-    }
-
-    /// All values of a field that are text; `name` in lower case.
-    pub(crate) fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> + 'a {
-        self.raw_values(name).filter_map(Value::trimmed)
-    }
-
-    /// All values of a field as sent. Most names differ in length already, and a dozen are asked for in each head.
-    fn raw_values<'a>(&'a self, name: &str) -> impl Iterator<Item = Value<'a>> {
-        let (names, wanted) = (self.names.as_bytes(), name.as_bytes());
-        let mut start = (0, 0);
-        self.ends.iter().filter_map(move |(name_end, value_end)| {
-            let end = (*name_end as usize, *value_end as usize);
-            let (from, value_from) = std::mem::replace(&mut start, end);
-            let found = end.0 - from == wanted.len() && names.get(from..end.0) == Some(wanted);
-            found.then(|| self.values.get(value_from..end.1))
-        })
+    pub(super) fn fields(&self) -> &[Field<'a>] {
+        &self.fields
     }
 
     /// A head with only these fields; for tests of what reads them.
     #[cfg(test)]
-    pub(crate) fn of_fields(fields: &[(&str, &str)]) -> Self {
-        let (mut head, mut values) = (Self::default(), Vec::new());
+    pub(crate) fn of_fields(fields: &[(&str, &'a str)]) -> Self {
+        let (mut head, mut names) = (Self::default(), FieldNames::default());
         for (name, value) in fields {
-            head.add(&mut values, name.as_bytes(), value.as_bytes());
+            head.add(&mut names, name.as_bytes(), Value::Text(value));
         }
-        head.values = Values::new(values);
         head
     }
 
     /// True if a comma-separated field holds `token`.
-    pub(crate) fn has_token(&self, name: &str, token: &str) -> bool {
-        self.values(name)
+    pub(crate) fn has_token(&self, asked: Asked, token: &str) -> bool {
+        self.values(asked)
             .flat_map(|v| v.split(','))
             .any(|t| t.trim().eq_ignore_ascii_case(token))
     }
@@ -386,19 +375,18 @@ mod tests {
         let bytes = b"GET /a b HTTP/1.1\r\nHost: x\r\nBad Name : y\r\n\r\nrest";
         let end = end_of_head(bytes, 0).unwrap();
         assert_eq!(&bytes[end..], b"rest");
-        let head = parse(&bytes[..end], true).unwrap();
-        assert_eq!(
-            (head.method.as_deref(), head.target.as_str()),
-            (Some("GET"), "/a b")
-        );
-        assert_eq!(head.field("host"), Some("x"));
+        let names = &mut FieldNames::default();
+        let head = parse(&bytes[..end], true, names).unwrap();
+        assert_eq!((head.method.as_deref(), &*head.target), (Some("GET"), "/a b"));
+        assert_eq!(head.field(Asked::Host), Some("x"));
         let head = parse(
             b"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: NTLM\r\n\r\n",
             false,
+            names,
         )
         .unwrap();
         assert_eq!(
-            (head.status, head.field("proxy-authenticate")),
+            (head.status, head.field(Asked::ProxyAuthenticate)),
             (407, Some("NTLM"))
         );
         assert_eq!(end_of_head(b"GET / HTTP/1.1\nHost: x\n\n", 0), Some(24));

@@ -5,18 +5,23 @@
 
 pub(crate) mod auth;
 pub(crate) mod body;
+pub(crate) mod fields;
 pub(crate) mod head;
 pub(crate) mod inflate;
+mod reply;
 pub(crate) mod rows;
 mod side;
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use crate::emit::{Cx, FlowInfo, Seen, Tunnel};
 use body::{Body, Sample};
+use fields::Asked;
 use head::Head;
+use reply::Reply;
 use rows::Request;
-use side::Side;
+use side::{Side, Taken};
 
 /// Requests waiting for their response on one connection.
 const MAX_PIPELINED: usize = 64;
@@ -56,14 +61,6 @@ pub(crate) struct Http {
 
 /// A Kerberos proxy message on its way up (MS-KKDCP).
 struct KerberosBody {
-    seen: Seen,
-    sample: Sample,
-}
-
-/// A response whose body is still coming.
-struct Reply {
-    head: Head,
-    request: Option<Request>,
     seen: Seen,
     sample: Sample,
 }
@@ -110,15 +107,21 @@ impl Http {
             self.keep_ahead(seen, data);
             return (Next::Stay, data.len());
         }
-        let (head, used) = match self.client.head(data, seen, true) {
-            Ok(found) => found,
+        let (bytes, used) = match self.client.head(data, seen, true) {
+            Ok(Taken::More(used)) => return (Next::Stay, used),
+            Ok(Taken::Here(end)) => (Cow::Borrowed(data.get(..end).unwrap_or_default()), end),
+            Ok(Taken::Joined(bytes, used)) => (Cow::Owned(bytes), used),
             Err(next) => return (next, data.len()),
         };
-        let Some((head, seen)) = head else {
-            return (Next::Stay, used);
-        };
-        let (row, request) = rows::request(cx, &head, seen);
-        self.client.body = request_body(&head);
+        if let Some(head) = head::parse(&bytes, true, &mut cx.out.memo.field_names) {
+            self.request(cx, &head, self.client.seen);
+        }
+        (Next::Stay, used)
+    }
+
+    fn request(&mut self, cx: &mut Cx<'_>, head: &Head<'_>, seen: Seen) {
+        let (row, request) = rows::request(cx, head, seen);
+        self.client.body = request_body(head);
         if request.kerberos && !self.client.body.is_over() {
             let sample = Sample::new(true, None);
             self.request_body = Some(KerberosBody { seen, sample });
@@ -128,7 +131,6 @@ impl Http {
         if self.waiting.len() < MAX_PIPELINED {
             self.waiting.push_back(request);
         }
-        (Next::Stay, used)
     }
 
     /// True for bytes that can only be meant for the other end of the tunnel asked for.
@@ -174,17 +176,19 @@ impl Http {
             }
             return (Next::Stay, used);
         }
-        let (head, used) = match self.server.head(data, seen, false) {
-            Ok(found) => found,
+        let (bytes, used) = match self.server.head(data, seen, false) {
+            Ok(Taken::More(used)) => return (Next::Stay, used),
+            Ok(Taken::Here(end)) => (Cow::Borrowed(data.get(..end).unwrap_or_default()), end),
+            Ok(Taken::Joined(bytes, used)) => (Cow::Owned(bytes), used),
             Err(next) => return (next, data.len()),
         };
-        let Some((head, seen)) = head else {
+        let Some(head) = head::parse(&bytes, false, &mut cx.out.memo.field_names) else {
             return (Next::Stay, used);
         };
-        (self.response(cx, head, seen), used)
+        (self.response(cx, &head, self.server.seen), used)
     }
 
-    fn response(&mut self, cx: &mut Cx<'_>, head: Head, seen: Seen) -> Next {
+    fn response(&mut self, cx: &mut Cx<'_>, head: &Head<'_>, seen: Seen) -> Next {
         cx.info.after = "http_response";
         let interim = (100..200).contains(&head.status) && head.status != 101;
         let request = if interim {
@@ -201,7 +205,7 @@ impl Http {
         self.server.body = if interim || tunnel {
             Body::None
         } else {
-            response_body(&head, request.as_ref())
+            response_body(head, request.as_ref())
         };
         let upgrade = head.status == 101;
         let into = request
@@ -209,14 +213,8 @@ impl Http {
             .filter(|_| tunnel)
             .map(|r| self::tunnel(cx.info, r));
         let kerberos = request.as_ref().is_some_and(|r| r.kerberos);
-        let media_type = head.field("content-type");
-        let sample = Sample::new(kerberos, media_type);
-        self.reply = Some(Reply {
-            head,
-            request,
-            seen,
-            sample,
-        });
+        let sample = Sample::new(kerberos, head.field(Asked::ContentType));
+        self.reply = Some(Reply::new(cx, head, request, seen, sample));
         if self.server.body.is_over() {
             self.finish_reply(cx);
         }
@@ -228,10 +226,11 @@ impl Http {
 
     fn finish_reply(&mut self, cx: &mut Cx<'_>) {
         let Some(reply) = self.reply.take() else { return };
-        let row = rows::response(cx, &reply.head, reply.request.as_ref(), &reply.sample, reply.seen);
+        let kerberos = reply.is_kerberos();
+        let (row, sample) = reply.row(cx);
         cx.push(row);
-        if reply.request.as_ref().is_some_and(|r| r.kerberos) {
-            crate::kerberos::proxied(cx, false, reply.seen, reply.sample.raw());
+        if let Some(seen) = kerberos {
+            crate::kerberos::proxied(cx, false, seen, sample.raw());
         }
     }
 
@@ -284,7 +283,7 @@ impl Http {
 
     /// A head cut by the snap length or the end of the capture still has its start line.
     fn cut_head(&mut self, cx: &mut Cx<'_>, from_client: bool, bytes: &[u8], seen: Seen) {
-        let Some(head) = head::parse_cut(bytes, from_client) else {
+        let Some(head) = head::parse_cut(bytes, from_client, &mut cx.out.memo.field_names) else {
             return;
         };
         if from_client {
@@ -292,7 +291,7 @@ impl Http {
             cx.push(row);
             self.waiting.push_back(request);
         } else {
-            self.response(cx, head, seen);
+            self.response(cx, &head, seen);
             self.finish_reply(cx);
             self.server.body = Body::None;
         }
@@ -312,20 +311,20 @@ fn starts_message(data: &[u8]) -> bool {
     head::starts_request(data) || matches!(data.first(), Some(b'\r' | b'\n'))
 }
 
-fn request_body(head: &Head) -> Body {
+fn request_body(head: &Head<'_>) -> Body {
     framed(head).unwrap_or(Body::None)
 }
 
-fn framed(head: &Head) -> Option<Body> {
-    if head.has_token("transfer-encoding", "chunked") {
+fn framed(head: &Head<'_>) -> Option<Body> {
+    if head.has_token(Asked::TransferEncoding, "chunked") {
         return Some(Body::chunked());
     }
-    let length = head.field("content-length")?;
+    let length = head.field(Asked::ContentLength)?;
     // Repeated values ("5, 5") count once.
     length.split(',').next()?.trim().parse().ok().map(Body::Length)
 }
 
-fn response_body(head: &Head, request: Option<&Request>) -> Body {
+fn response_body(head: &Head<'_>, request: Option<&Request>) -> Body {
     let without = matches!(head.status, 204 | 304 | 101) || request.is_some_and(|r| r.method == "HEAD");
     if without {
         return Body::None;

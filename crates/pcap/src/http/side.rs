@@ -2,7 +2,7 @@
 
 use super::Next;
 use super::body::Body;
-use super::head::{self, Head};
+use super::head;
 use crate::emit::Seen;
 
 /// One direction.
@@ -17,18 +17,23 @@ pub(super) struct Side {
     failures: u32,
 }
 
+/// What became of bytes that should be a head.
+pub(super) enum Taken {
+    /// So many bytes were taken, more are needed.
+    More(usize),
+    /// A head lies in the first so many bytes.
+    Here(usize),
+    /// A head lies in these bytes, of which so many came last.
+    Joined(Vec<u8>, usize),
+}
+
 impl Side {
-    /// Collects a head. `Ok((None, n))`: took `n` bytes, more are needed.
-    pub(super) fn head(
-        &mut self,
-        data: &[u8],
-        seen: Seen,
-        is_request: bool,
-    ) -> Result<(Option<(Head, Seen)>, usize), Next> {
+    /// Collects a head.
+    pub(super) fn head(&mut self, data: &[u8], seen: Seen, is_request: bool) -> Result<Taken, Next> {
         if self.buf.is_empty() {
             let blank = data.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
             if blank > 0 {
-                return Ok((None, blank));
+                return Ok(Taken::More(blank));
             }
             let starts = if is_request {
                 head::starts_request(data)
@@ -42,7 +47,7 @@ impl Side {
             self.seen = seen;
             self.searched = 0;
             if let Some(end) = head::end_of_head(data, 0) {
-                return Ok((self.parsed(data.get(..end).unwrap_or_default(), is_request), end));
+                return Ok(Taken::Here(end));
             }
         }
         let before = self.buf.len();
@@ -53,25 +58,21 @@ impl Side {
                 self.buf = Vec::new();
                 return self.not_http();
             }
-            return Ok((None, data.len()));
+            return Ok(Taken::More(data.len()));
         };
-        let buf = std::mem::take(&mut self.buf);
-        let found = self.parsed(buf.get(..end).unwrap_or_default(), is_request);
-        Ok((found, end.saturating_sub(before)))
+        let mut buf = std::mem::take(&mut self.buf);
+        buf.truncate(end);
+        Ok(Taken::Joined(buf, end.saturating_sub(before)))
     }
 
-    fn parsed(&mut self, bytes: &[u8], is_request: bool) -> Option<(Head, Seen)> {
-        head::parse(bytes, is_request).map(|head| (head, self.seen))
-    }
-
-    fn not_http(&mut self) -> Result<(Option<(Head, Seen)>, usize), Next> {
+    fn not_http(&mut self) -> Result<Taken, Next> {
         self.failures += 1;
         self.resync = true;
         if self.failures > 1000 {
             return Err(Next::Lost);
         }
         // The rest of this segment can't be framed; the next one may start a message.
-        Ok((None, usize::MAX))
+        Ok(Taken::More(usize::MAX))
     }
 
     pub(super) fn gap(&mut self, lost: u64) {
