@@ -23,6 +23,80 @@ impl JsonKey {
     }
 }
 
+/// A member's name as it stands in a program's text, made ready by the compiler; [`member!`](crate::member) makes one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Member {
+    /// A comma, the quoted name and a colon.
+    text: &'static str,
+}
+
+impl Member {
+    /// Takes `,"name":`; the compiler refuses names that need escaping.
+    pub const fn new(text: &'static str) -> Self {
+        let bytes = text.as_bytes();
+        assert!(bytes.len() > 4, "a comma, a quoted name and a colon");
+        let mut at = 2;
+        while at < bytes.len() - 2 {
+            assert!(!SPECIAL[bytes[at] as usize], "a name that needs no escaping");
+            at += 1;
+        }
+        Self { text }
+    }
+}
+
+/// The name of a JSON member, given as a literal: `member!("answer_ms")`.
+///
+/// ```
+/// use casetrace_model::{JsonObject, member};
+///
+/// let object = JsonObject::new().num(member!("a"), 1).str("b", "c");
+/// assert_eq!(object.finish(), r#"{"a":1,"b":"c"}"#);
+/// ```
+#[macro_export]
+macro_rules! member {
+    ($name:literal) => {
+        const { $crate::Member::new(concat!(",\"", $name, "\":")) }
+    };
+}
+
+/// What can name a member: any text, or a [`Member`], which costs less.
+pub trait MemberName {
+    /// Appends the name and a colon, with a comma in front unless it is the first.
+    #[doc(hidden)]
+    fn push_to(self, out: &mut String, first: bool);
+}
+
+impl MemberName for Member {
+    #[inline]
+    fn push_to(self, out: &mut String, first: bool) {
+        out.push_str(if first { &self.text[1..] } else { self.text });
+    }
+}
+
+impl<T: AsRef<str> + ?Sized> MemberName for &T {
+    fn push_to(self, out: &mut String, first: bool) {
+        push_name(out, self.as_ref(), first);
+    }
+}
+
+fn push_name(out: &mut String, name: &str, first: bool) {
+    // Room for the punctuation and a short value too.
+    out.reserve(name.len() + 32);
+    if has_special(name.as_bytes()) {
+        out.push_str(if first { "" } else { "," });
+        escape_into(out, name);
+        out.push(':');
+    } else {
+        // Single characters are stored in place, where a text of two lengths is copied by a call.
+        if !first {
+            out.push(',');
+        }
+        out.push('"');
+        out.push_str(name);
+        out.push_str("\":");
+    }
+}
+
 /// Appends members in call order; [`finish`](Self::finish) closes the object.
 ///
 /// Callers keep names unique; the writer does not check (a decoder that can meet repeated names numbers them).
@@ -81,35 +155,22 @@ impl JsonObject {
         self.out.len()
     }
 
-    fn key(&mut self, name: &str) {
+    #[inline]
+    fn key(&mut self, name: impl MemberName) {
         let first = self.is_empty();
-        // Room for the punctuation and a short value too.
-        self.out.reserve(name.len() + 32);
-        if has_special(name.as_bytes()) {
-            self.out.push_str(if first { "" } else { "," });
-            escape_into(&mut self.out, name);
-            self.out.push(':');
-        } else {
-            // Single characters are stored in place, where a text of two lengths is copied by a call.
-            if !first {
-                self.out.push(',');
-            }
-            self.out.push('"');
-            self.out.push_str(name);
-            self.out.push_str("\":");
-        }
+        name.push_to(&mut self.out, first);
     }
 
     /// Adds a text member.
     #[must_use]
-    pub fn str(mut self, name: &str, value: &str) -> Self {
+    pub fn str(mut self, name: impl MemberName, value: &str) -> Self {
         self.push_str(name, value);
         self
     }
 
     /// Adds a text member if there is a value.
     #[must_use]
-    pub fn opt_str(self, name: &str, value: Option<&str>) -> Self {
+    pub fn opt_str(self, name: impl MemberName, value: Option<&str>) -> Self {
         match value {
             Some(value) => self.str(name, value),
             None => self,
@@ -118,20 +179,20 @@ impl JsonObject {
 
     /// Adds a number.
     #[must_use]
-    pub fn num(mut self, name: &str, value: impl Into<i128>) -> Self {
+    pub fn num(mut self, name: impl MemberName, value: impl Into<i128>) -> Self {
         self.push_num(name, value);
         self
     }
 
     /// Adds a boolean.
     #[must_use]
-    pub fn bool(mut self, name: &str, value: bool) -> Self {
+    pub fn bool(mut self, name: impl MemberName, value: bool) -> Self {
         self.push_raw(name, if value { "true" } else { "false" });
         self
     }
 
     /// Adds a text member in place.
-    pub fn push_str(&mut self, name: &str, value: &str) {
+    pub fn push_str(&mut self, name: impl MemberName, value: &str) {
         self.key(name);
         escape_into(&mut self.out, value);
     }
@@ -183,19 +244,19 @@ impl JsonObject {
     }
 
     /// Adds a number in place.
-    pub fn push_num(&mut self, name: &str, value: impl Into<i128>) {
+    pub fn push_num(&mut self, name: impl MemberName, value: impl Into<i128>) {
         self.key(name);
         push_number(&mut self.out, value.into());
     }
 
     /// Adds a member whose value is already valid JSON.
-    pub fn push_raw(&mut self, name: &str, json: &str) {
+    pub fn push_raw(&mut self, name: impl MemberName, json: &str) {
         self.key(name);
         self.out.push_str(json);
     }
 
     /// Adds an object whose members `fill` adds.
-    pub fn push_object(&mut self, name: &str, fill: impl FnOnce(&mut Self)) {
+    pub fn push_object(&mut self, name: impl MemberName, fill: impl FnOnce(&mut Self)) {
         self.key(name);
         self.out.push('{');
         fill(self);
@@ -203,7 +264,7 @@ impl JsonObject {
     }
 
     /// Adds a list of texts.
-    pub fn push_list<'a>(&mut self, name: &str, values: impl IntoIterator<Item = &'a str>) {
+    pub fn push_list<'a>(&mut self, name: impl MemberName, values: impl IntoIterator<Item = &'a str>) {
         self.key(name);
         self.out.push('[');
         for (i, value) in values.into_iter().enumerate() {
@@ -236,15 +297,23 @@ const SPECIAL: [bool; 256] = {
     special
 };
 
-/// True if a byte can't stand in a JSON string; looks at eight bytes at a time, because most texts need nothing.
+/// True if a byte can't stand in a JSON string; looks at many bytes at a time, because most texts need nothing.
 fn has_special(bytes: &[u8]) -> bool {
-    let (words, rest) = bytes.as_chunks::<8>();
-    // The last eight bytes are looked at whole, even if some of them were before.
-    let last = match bytes.last_chunk::<8>() {
-        Some(last) => special_in(*last),
-        None => return has_special_short(rest),
-    };
-    words.iter().fold(last, |found, word| found | special_in(*word)) != 0
+    if let Some(last) = bytes.last_chunk::<16>() {
+        // The last sixteen bytes are looked at whole, even if some of them were before.
+        let chunks = bytes.as_chunks::<16>().0;
+        return chunks.iter().any(special_among) || special_among(last);
+    }
+    match (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        (Some(first), Some(last)) => special_in(*first) | special_in(*last) != 0,
+        _ => has_special_short(bytes),
+    }
+}
+
+/// True if one of sixteen bytes can't stand in a JSON string; a few vector instructions.
+fn special_among(bytes: &[u8; 16]) -> bool {
+    let special = |b: u8| (b < 0x20) | (b == b'"') | (b == b'\\') | (b == 0x7f);
+    bytes.iter().fold(false, |found, b| found | special(*b))
 }
 
 /// The same for less than eight bytes: two looks at four, which may overlap, do.

@@ -32,7 +32,7 @@ pub use columns::{COLUMNS, Column, ColumnType};
 pub use diagnostic::{Diagnostic, Severity};
 pub use guid::{find_guids, normalise_guid};
 pub use inspection::{Inspection, Lost, ProviderCount};
-pub use json::{JsonKey, JsonObject};
+pub use json::{JsonKey, JsonObject, Member, MemberName};
 pub use limits::Limits;
 pub use packet::{Direction, Packet, PacketSink, ProcessLookup};
 pub use row::{Context, Level, Outcome, Row, Source, TsSource, Value};

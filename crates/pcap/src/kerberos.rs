@@ -3,7 +3,7 @@
 //! Source: RFC 4120, parsed by `kerberos-parser`; MS-KKDCP for the proxy. What the parser refuses still gives its
 //! message type. Limits: 256 KiB a message over TCP.
 
-use casetrace_model::{JsonObject, Outcome, Row, Text};
+use casetrace_model::{JsonObject, Outcome, Row, Text, member};
 use kerberos_parser::krb5::{EncryptionType, ErrorCode, KdcRep, KdcReq, KrbError, PrincipalName};
 
 use kerberos_parser::krb5_parser as parser;
@@ -98,8 +98,8 @@ pub(crate) fn message(
     };
     let mut row = cx.row(row_kind, seen, from_client);
     let mut fields = JsonObject::new()
-        .str("msg_type", type_name(kind))
-        .str("transport", transport);
+        .str(member!("msg_type"), type_name(kind))
+        .str(member!("transport"), transport);
     let whole = match kind {
         10 => parser::parse_as_req(data)
             .map(|(_, m)| request(&mut row, &mut fields, &m))
@@ -119,7 +119,7 @@ pub(crate) fn message(
         _ => true,
     };
     if !whole {
-        fields = fields.bool("damaged", true);
+        fields = fields.bool(member!("damaged"), true);
     }
     if row.message.is_empty() {
         row.message = format!("Kerberos {}", type_name(kind));
@@ -157,7 +157,7 @@ fn principal(name: &PrincipalName) -> Text {
 fn realm_column(row: &mut Row, fields: &mut JsonObject, realm: &str) {
     let realm = clean_text(realm.as_bytes(), 256);
     row.server_name = Some(crate::emit::host_name(&realm));
-    fields.push_str("realm", &realm);
+    fields.push_str(member!("realm"), &realm);
 }
 
 fn etype_name(etype: EncryptionType) -> Text {
@@ -172,19 +172,19 @@ fn request(row: &mut Row, fields: &mut JsonObject, message: &KdcReq<'_>) {
     realm_column(row, fields, &body.realm.0);
     row.user = body.cname.as_ref().map(principal);
     let sname = body.sname.as_ref().map(principal).unwrap_or_default();
-    fields.push_str("sname", &sname);
+    fields.push_str(member!("sname"), &sname);
     let etypes: Vec<Text> = body.etype.iter().take(32).map(|e| etype_name(*e)).collect();
-    fields.push_list("etype", etypes.iter().map(Text::as_str));
+    fields.push_list(member!("etype"), etypes.iter().map(Text::as_str));
     let padata: Vec<String> = message
         .padata
         .iter()
         .take(32)
         .map(|p| p.padata_type.0.to_string())
         .collect();
-    fields.push_list("padata", padata.iter().map(String::as_str));
+    fields.push_list(member!("padata"), padata.iter().map(String::as_str));
     // Type 2 is the encrypted timestamp, 16 PKINIT: the client proves who it is.
     fields.push_raw(
-        "preauth",
+        member!("preauth"),
         if message
             .padata
             .iter()
@@ -207,9 +207,12 @@ fn reply(row: &mut Row, fields: &mut JsonObject, message: &KdcRep<'_>) {
     realm_column(row, fields, &message.crealm.0);
     row.user = Some(principal(&message.cname));
     let sname = principal(&message.ticket.sname);
-    fields.push_str("sname", &sname);
-    fields.push_str("etype", &etype_name(message.enc_part.etype));
-    fields.push_str("ticket_etype", &etype_name(message.ticket.enc_part.etype));
+    fields.push_str(member!("sname"), &sname);
+    fields.push_str(member!("etype"), &etype_name(message.enc_part.etype));
+    fields.push_str(
+        member!("ticket_etype"),
+        &etype_name(message.ticket.enc_part.etype),
+    );
     row.message = format!("Kerberos ticket for {sname}@{} given", message.ticket.realm.0);
 }
 
@@ -222,15 +225,18 @@ fn error(row: &mut Row, fields: &mut JsonObject, message: &KrbError<'_>, seen: S
         .ok()
         .and_then(|n| names::KERBEROS_ERRORS.get(n))
         .unwrap_or_else(|| Text::from(format!("KRB_ERR_{number}")));
-    fields.push_str("sname", &sname);
-    fields.push_num("code", number);
+    fields.push_str(member!("sname"), &sname);
+    fields.push_num(member!("code"), number);
     // The KDC's clock against the capture's.
     if let Ok(stime) = message.stime.utc_datetime() {
         let server_ns = i128::from(stime.unix_timestamp()) * 1_000_000_000 + i128::from(message.susec) * 1000;
-        fields.push_num("skew_ms", (server_ns - i128::from(seen.ts_ns)) / 1_000_000);
+        fields.push_num(
+            member!("skew_ms"),
+            (server_ns - i128::from(seen.ts_ns)) / 1_000_000,
+        );
     }
     if let Some(text) = &message.etext {
-        fields.push_str("etext", &clean_text(text.as_bytes(), 256));
+        fields.push_str(member!("etext"), &clean_text(text.as_bytes(), 256));
     }
     row.message = format!("Kerberos error {name} for {sname}@{}", message.realm.0);
     row.error_code = Some(name);

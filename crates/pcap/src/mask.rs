@@ -12,61 +12,74 @@ const MASK: &str = "***";
 /// Most bytes of a header value that are shown.
 pub(crate) const MAX_VALUE: usize = 512;
 
+/// Query, form and JSON names whose values must not be shown.
+const SECRETS: &[&[u8]] = &[
+    b"access_token",
+    b"api_key",
+    b"apikey",
+    b"assertion",
+    b"authorization",
+    b"client_assertion",
+    b"client_secret",
+    b"code",
+    b"code_verifier",
+    b"cookie",
+    b"ctx",
+    b"device_code",
+    b"flowtoken",
+    b"id_token",
+    b"id_token_hint",
+    b"key",
+    b"nonce",
+    b"otp",
+    b"passwd",
+    b"password",
+    b"pin",
+    b"primaryrefreshtoken",
+    b"prt",
+    b"pwd",
+    b"refresh_token",
+    b"request",
+    b"request_nonce",
+    b"saml_assertion",
+    b"samlrequest",
+    b"samlresponse",
+    b"sas",
+    b"secret",
+    b"session",
+    b"session_state",
+    b"sessionid",
+    b"sid",
+    b"sig",
+    b"signature",
+    b"state",
+    b"ticket",
+    b"token",
+    b"user_code",
+    b"usertoken",
+    b"wresult",
+];
+
+/// For each first letter a bit for each length that a secret name beginning with it has: most words need no more.
+const SECRET_LENGTHS: [u32; 26] = {
+    let mut lengths = [0; 26];
+    let mut at = 0;
+    while at < SECRETS.len() {
+        lengths[(SECRETS[at][0] - b'a') as usize] |= 1 << SECRETS[at].len();
+        at += 1;
+    }
+    lengths
+};
+
 /// True for a query, form or JSON name whose value must not be shown.
 fn is_secret(name: &str) -> bool {
-    let mut lower = [0_u8; 24];
-    let Some(space) = lower.get_mut(..name.len()) else {
-        return false;
-    };
-    space.copy_from_slice(name.as_bytes());
-    space.make_ascii_lowercase();
-    matches!(
-        &*space,
-        b"access_token"
-            | b"api_key"
-            | b"apikey"
-            | b"assertion"
-            | b"authorization"
-            | b"client_assertion"
-            | b"client_secret"
-            | b"code"
-            | b"code_verifier"
-            | b"cookie"
-            | b"ctx"
-            | b"device_code"
-            | b"flowtoken"
-            | b"id_token"
-            | b"id_token_hint"
-            | b"key"
-            | b"nonce"
-            | b"otp"
-            | b"passwd"
-            | b"password"
-            | b"pin"
-            | b"primaryrefreshtoken"
-            | b"prt"
-            | b"pwd"
-            | b"refresh_token"
-            | b"request"
-            | b"request_nonce"
-            | b"saml_assertion"
-            | b"samlrequest"
-            | b"samlresponse"
-            | b"sas"
-            | b"secret"
-            | b"session"
-            | b"session_state"
-            | b"sessionid"
-            | b"sid"
-            | b"sig"
-            | b"signature"
-            | b"state"
-            | b"ticket"
-            | b"token"
-            | b"user_code"
-            | b"usertoken"
-            | b"wresult"
-    )
+    let first = name.bytes().next().unwrap_or(0).to_ascii_lowercase();
+    let lengths = SECRET_LENGTHS.get(usize::from(first.wrapping_sub(b'a')));
+    let maybe = lengths.is_some_and(|lengths| name.len() < 32 && lengths >> name.len() & 1 == 1);
+    maybe
+        && SECRETS
+            .iter()
+            .any(|secret| secret.eq_ignore_ascii_case(name.as_bytes()))
 }
 
 /// A URL with user info and secret parameters masked, cut to 2,048 characters.
@@ -89,32 +102,31 @@ fn split_scheme(text: &str) -> Option<(&str, &str)> {
     }
 }
 
+/// Length of the part of a URL behind its scheme that names the host.
+fn authority_len(rest: &str) -> usize {
+    memchr::memchr3(b'/', b'?', b'#', rest.as_bytes()).unwrap_or(rest.len())
+}
+
 fn masked_url(text: &str) -> Cow<'_, str> {
     let text = cut(text, 2048);
-    let user_info = split_scheme(text).is_some_and(|(_, rest)| {
-        rest.split(['/', '?', '#'])
-            .next()
-            .is_some_and(|authority| authority.contains('@'))
+    let scheme = split_scheme(text);
+    // Where the last @ of the authority stands, what is in front of it left out.
+    let host = scheme.and_then(|(_, rest)| {
+        let authority = rest.get(..authority_len(rest))?;
+        rest.get(memchr::memrchr(b'@', authority.as_bytes())?..)
     });
-    let parameters = memchr::memchr3(b'?', b'#', b';', text.as_bytes()).is_some();
-    if !user_info && !parameters {
+    let rest = host.unwrap_or(text);
+    let start = memchr::memchr3(b'?', b'#', b';', rest.as_bytes());
+    if host.is_none() && start.is_none() {
         return Cow::Borrowed(text);
     }
-    let mut out = String::with_capacity(text.len());
-    let rest = match split_scheme(text).filter(|_| user_info) {
-        Some((scheme, rest)) => {
-            out.push_str(scheme);
-            out.push_str("://");
-            out.push_str(MASK);
-            let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-            rest.get(..end)
-                .and_then(|authority| authority.rfind('@'))
-                .and_then(|at| rest.get(at..))
-                .unwrap_or("")
-        }
-        None => text,
-    };
-    let start = rest.find(['?', '#', ';']).unwrap_or(rest.len());
+    let mut out = String::with_capacity(text.len() + MASK.len());
+    if let (Some((scheme, _)), Some(_)) = (scheme, host) {
+        out.push_str(scheme);
+        out.push_str("://");
+        out.push_str(MASK);
+    }
+    let start = start.unwrap_or(rest.len());
     out.push_str(rest.get(..start).unwrap_or_default());
     form_into(&mut out, rest.get(start..).unwrap_or_default());
     Cow::Owned(out)
@@ -127,7 +139,8 @@ fn form_into(out: &mut String, text: &str) {
         let separators = |b: u8| matches!(b, b'&' | b'?' | b'#' | b';' | b' ' | b'\r' | b'\n');
         let end = rest.bytes().position(separators).unwrap_or(rest.len());
         let pair = rest.get(..end).unwrap_or_default();
-        match pair.split_once('=') {
+        let equals = memchr::memchr(b'=', pair.as_bytes());
+        match equals.and_then(|at| Some((pair.get(..at)?, pair.get(at + 1..)?))) {
             Some((name, value)) if !value.is_empty() && (is_secret(name) || looks_like_token(value)) => {
                 out.push_str(name);
                 out.push('=');

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::hash::BuildHasher;
 
-use casetrace_model::{JsonObject, Limits, Outcome, Row, Text};
+use casetrace_model::{JsonObject, Limits, Outcome, Row, Text, member};
 
 use hashbrown::HashTable;
 
@@ -219,7 +219,7 @@ impl Shard {
     }
 
     fn finish_slot(&mut self, out: &mut Emit, at: u32, now_ns: i64) {
-        let Some(flow) = self.slots.get_mut(at as usize).and_then(Option::take) else {
+        let Some(mut flow) = self.slots.get_mut(at as usize).and_then(Option::take) else {
             return;
         };
         if let Ok(entry) = self
@@ -371,12 +371,12 @@ fn unreachable_row(
     let to = cx.info.server.0.with_port(cx.info.server.1);
     row.message = format!("{} says {to} is unreachable: {name}", reporter.text());
     let mut fields = JsonObject::new()
-        .num("type", complaint.kind)
-        .num("code", complaint.code)
-        .str("name", name)
-        .str("reporter", &reporter.text());
+        .num(member!("type"), complaint.kind)
+        .num(member!("code"), complaint.code)
+        .str(member!("name"), name)
+        .str(member!("reporter"), &reporter.text());
     if complaint.mtu > 0 {
-        fields.push_num("mtu", complaint.mtu);
+        fields.push_num(member!("mtu"), complaint.mtu);
     }
     row.fields = fields.finish();
     row

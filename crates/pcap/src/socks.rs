@@ -2,7 +2,7 @@
 //!
 //! Source: RFC 1928, 1929 and the SOCKS 4/4a notes. Passwords are skipped, user names kept out of rows.
 
-use casetrace_model::{JsonObject, Outcome, Row, Text};
+use casetrace_model::{JsonObject, Outcome, Row, Text, member};
 
 use crate::emit::{Cx, Seen, Tunnel, clean_text, host_name};
 use crate::flow::End;
@@ -252,12 +252,12 @@ impl Request {
             _ => "other",
         };
         let mut fields = JsonObject::new()
-            .num("version", self.version)
-            .str("command", command)
-            .num("port", self.port);
+            .num(member!("version"), self.version)
+            .str(member!("command"), command)
+            .num(member!("port"), self.port);
         if let Some(code) = code {
-            fields.push_num("reply", code);
-            fields.push_str("reply_name", reply_name(self.version, code));
+            fields.push_num(member!("reply"), code);
+            fields.push_str(member!("reply_name"), reply_name(self.version, code));
         }
         self.row.message = format!("SOCKS{} {command} to {}:{}", self.version, self.host, self.port);
         self.row.outcome = Some(outcome);

@@ -1,6 +1,6 @@
 //! UDP conversations other than DNS: Kerberos, CLDAP, DHCP and QUIC.
 
-use casetrace_model::{JsonObject, Text};
+use casetrace_model::{JsonObject, Text, member};
 
 use crate::emit::{Cx, Emit, FlowInfo, clean_text};
 use crate::kerberos;
@@ -196,9 +196,9 @@ fn dhcp(out: &mut Emit, unit: &Unit, payload: &[u8]) {
         _ => "other",
     };
     row.fields = JsonObject::new()
-        .num("option", 252)
-        .str("value", &url)
-        .str("message", name)
+        .num(member!("option"), 252)
+        .str(member!("value"), &url)
+        .str(member!("message"), name)
         .finish();
     out.push(row);
 }

@@ -8,7 +8,7 @@ pub(crate) mod tcp;
 
 use std::collections::VecDeque;
 
-use casetrace_model::{JsonObject, Outcome, Row, Text};
+use casetrace_model::{JsonObject, Outcome, Row, Text, member};
 
 use crate::emit::{Cx, Emit, FlowInfo, Seen, clean_text};
 use crate::names;
@@ -229,12 +229,12 @@ impl Open {
         }
         row.outcome = Some(outcome);
         let mut fields = JsonObject::new()
-            .str("protocol", protocol.name())
-            .str("qtype", &kind)
-            .num("id", self.key.id)
-            .num("attempts", self.attempts);
+            .str(member!("protocol"), protocol.name())
+            .str(member!("qtype"), &kind)
+            .num(member!("id"), self.key.id)
+            .num(member!("attempts"), self.attempts);
         if self.opcode != 0 {
-            fields.push_num("opcode", self.opcode);
+            fields.push_num(member!("opcode"), self.opcode);
         }
         row.fields = fields.finish();
         row.server_name = Some(self.name);
@@ -278,14 +278,14 @@ fn response_row(
     row.server_name = Some(name);
     row.dns_rcode = Some(rcode);
     let mut fields = JsonObject::new()
-        .str("protocol", protocol.name())
-        .str("qtype", &kind_name(kind, protocol))
-        .num("id", found.id);
+        .str(member!("protocol"), protocol.name())
+        .str(member!("qtype"), &kind_name(kind, protocol))
+        .num(member!("id"), found.id);
     if let Some((first, last_ns, _, _)) = asked {
-        fields.push_num("rtt_us", (seen.ts_ns - last_ns) / 1000);
-        fields.push_num("query_record", first.record);
+        fields.push_num(member!("rtt_us"), (seen.ts_ns - last_ns) / 1000);
+        fields.push_num(member!("query_record"), first.record);
     } else {
-        fields = fields.bool("unasked", true);
+        fields = fields.bool(member!("unasked"), true);
     }
     answer_fields(&mut fields, found, protocol);
     row.fields = fields.finish();
@@ -311,17 +311,20 @@ fn answer_fields(fields: &mut JsonObject, found: &Message, protocol: Protocol) {
         [kind_name(r.kind, protocol).as_str(), " ", &value].concat()
     };
     let answers: Vec<String> = found.answers.iter().map(shown).collect();
-    fields.push_list("answers", answers.iter().map(String::as_str));
-    fields.push_list("addresses", found.addresses().map(Text::as_str));
+    fields.push_list(member!("answers"), answers.iter().map(String::as_str));
+    fields.push_list(member!("addresses"), found.addresses().map(Text::as_str));
     fields.push_list(
-        "cname",
+        member!("cname"),
         found
             .answers
             .iter()
             .filter(|r| r.kind == 5)
             .map(|r| r.value.as_str()),
     );
-    for (name, set) in [("truncated", found.truncated), ("damaged", found.damaged)] {
+    for (name, set) in [
+        (member!("truncated"), found.truncated),
+        (member!("damaged"), found.damaged),
+    ] {
         if set {
             fields.push_raw(name, "true");
         }

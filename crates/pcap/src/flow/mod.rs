@@ -323,7 +323,7 @@ impl Flow {
     }
 
     /// Writes what is still open; the connection is forgotten afterwards.
-    pub(crate) fn finish(mut self, shared: &mut Shared<'_>, now_ns: i64) {
+    pub(crate) fn finish(&mut self, shared: &mut Shared<'_>, now_ns: i64) {
         self.flush(shared);
         let answered = self.halves.iter().all(|h| h.packets > 0);
         let end = match self.closed {

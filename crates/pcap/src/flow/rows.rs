@@ -1,6 +1,6 @@
 //! Rows about a connection as a whole: how it began, how it went, who ended it.
 
-use casetrace_model::{JsonObject, Outcome};
+use casetrace_model::{JsonObject, Outcome, member};
 
 use super::{Flow, Shared};
 use crate::emit::{Cx, Seen};
@@ -36,9 +36,9 @@ impl Flow {
             Outcome::Success
         });
         row.fields = JsonObject::new()
-            .str("by", by)
-            .num("idle_ms", idle_ms)
-            .str("after", word(cx.info.after))
+            .str(member!("by"), by)
+            .num(member!("idle_ms"), idle_ms)
+            .str(member!("after"), word(cx.info.after))
             .finish();
         cx.push(row);
     }
@@ -60,38 +60,44 @@ impl Flow {
     pub(super) fn connect_row(&mut self, shared: &mut Shared<'_>, now_ns: i64) {
         let outcome = self.outcome(now_ns);
         let [client, server] = &self.halves;
-        let mut fields = JsonObject::with_capacity(320).num("syns", self.syns);
+        let mut fields = JsonObject::with_capacity(320).num(member!("syns"), self.syns);
         // A clock that steps back between the two packets gives no round trip.
         if let Some(rtt) = self.rtt_us.filter(|rtt| *rtt >= 0) {
-            fields.push_num("rtt_us", rtt);
+            fields.push_num(member!("rtt_us"), rtt);
         }
-        fields.push_num("duration_ms", (self.last_ns - self.first.ts_ns) / 1_000_000);
+        fields.push_num(
+            member!("duration_ms"),
+            (self.last_ns - self.first.ts_ns) / 1_000_000,
+        );
         let counts = [
-            ("packets_out", client.packets),
-            ("packets_in", server.packets),
-            ("bytes_out", client.bytes),
-            ("bytes_in", server.bytes),
+            (member!("packets_out"), client.packets),
+            (member!("packets_in"), server.packets),
+            (member!("bytes_out"), client.bytes),
+            (member!("bytes_in"), server.bytes),
             (
-                "retransmits",
+                member!("retransmits"),
                 u64::from(client.retransmits) + u64::from(server.retransmits),
             ),
             (
-                "zero_window",
+                member!("zero_window"),
                 u64::from(client.zero_window) + u64::from(server.zero_window),
             ),
-            ("gap_bytes", client.gap_bytes + server.gap_bytes),
+            (member!("gap_bytes"), client.gap_bytes + server.gap_bytes),
         ];
         for (name, count) in counts {
             fields.push_num(name, count);
         }
-        fields = fields.opt_str("icmp", self.icmp.as_deref());
+        fields = fields.opt_str(member!("icmp"), self.icmp.as_deref());
         match self.closed {
             Some(closed) => {
-                fields.push_str("close", if closed.reset { "rst" } else { "fin" });
-                fields.push_str("closed_by", if closed.by_client { "client" } else { "server" });
-                fields.push_num("idle_ms_before_close", closed.idle_ms);
+                fields.push_str(member!("close"), if closed.reset { "rst" } else { "fin" });
+                fields.push_str(
+                    member!("closed_by"),
+                    if closed.by_client { "client" } else { "server" },
+                );
+                fields.push_num(member!("idle_ms_before_close"), closed.idle_ms);
             }
-            None => fields.push_str("close", "none"),
+            None => fields.push_str(member!("close"), "none"),
         }
         let message = self.message(outcome);
         let mut cx = Cx {

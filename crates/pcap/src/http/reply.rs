@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use casetrace_model::{JsonObject, Outcome, Row, Text, code::find_aadsts};
+use casetrace_model::{JsonObject, Outcome, Row, Text, code::find_aadsts, member};
 
 use super::auth;
 use super::body::{Coding, Sample, kind_of};
@@ -114,34 +114,37 @@ fn decimal(mut number: u16, digits: &mut [u8; 5]) -> &str {
 /// What the head of a response says.
 fn response_fields(head: &Head<'_>, request: Option<&Request>, seen: Seen, names: &FieldNames) -> JsonObject {
     let mut fields = JsonObject::with_capacity(head.size() + head.size() / 4 + 768)
-        .str("version", head.version)
-        .str("reason", &head.reason);
+        .str(member!("version"), head.version)
+        .str(member!("reason"), &head.reason);
     push_headers(&mut fields, head, names);
     if let Some(request) = request {
-        fields.push_num("request_record", request.seen.record);
-        fields.push_num("answer_ms", (seen.ts_ns - request.seen.ts_ns) / 1_000_000);
-        fields = fields.opt_str("expected", request.expected);
-        fields = fields.opt_str("request_authorization", request.authorization.as_deref());
+        fields.push_num(member!("request_record"), request.seen.record);
+        fields.push_num(
+            member!("answer_ms"),
+            (seen.ts_ns - request.seen.ts_ns) / 1_000_000,
+        );
+        fields = fields.opt_str(member!("expected"), request.expected);
+        fields = fields.opt_str(member!("request_authorization"), request.authorization.as_deref());
     }
     let offered = auth::schemes(head, Asked::WwwAuthenticate);
     if !offered.is_empty() {
-        fields.push_str("server_auth", &offered.join(","));
+        fields.push_str(member!("server_auth"), &offered.join(","));
     }
     let challenge = [Asked::ProxyAuthenticate, Asked::WwwAuthenticate]
         .into_iter()
         .find_map(|asked| auth::challenge(head, asked));
     if let Some(ntlm) = challenge {
         fields = fields
-            .opt_str("ntlm_target", ntlm.target.as_deref())
-            .opt_str("ntlm_host", ntlm.dns_host.as_deref());
+            .opt_str(member!("ntlm_target"), ntlm.target.as_deref())
+            .opt_str(member!("ntlm_host"), ntlm.dns_host.as_deref());
     }
     fields = fields.opt_str(
-        "ms_request_id",
+        member!("ms_request_id"),
         head.field(Asked::MsRequestId)
             .or_else(|| head.field(Asked::RequestId)),
     );
     if let Some(offset) = date_offset_ms(head, seen) {
-        fields.push_num("server_date_offset_ms", offset);
+        fields.push_num(member!("server_date_offset_ms"), offset);
     }
     fields
 }
@@ -161,11 +164,11 @@ fn body_fields(
     } else {
         kind_of(&bytes)
     };
-    fields.push_str("body_kind", kind);
-    fields.push_num("body_bytes", sample.total);
+    fields.push_str(member!("body_kind"), kind);
+    fields.push_num(member!("body_bytes"), sample.total);
     let mut code = None;
     if matches!(kind, "json" | "xml" | "html" | "text") {
-        fields.push_str("body_start", &mask::body(&text_start(&bytes, 256), 256));
+        fields.push_str(member!("body_start"), &mask::body(&text_start(&bytes, 256), 256));
         // A body of 32 KiB is searched for the first code several times faster than read as text.
         let mut codes: Vec<Text> = match memchr::memmem::find(&bytes, b"AADSTS") {
             Some(_) => find_aadsts(&String::from_utf8_lossy(&bytes)).collect(),
@@ -175,17 +178,17 @@ fn body_fields(
         codes.truncate(8);
         code = codes.first().cloned();
         if !codes.is_empty() {
-            fields.push_list("codes", codes.iter().map(Text::as_str));
+            fields.push_list(member!("codes"), codes.iter().map(Text::as_str));
         }
         if kind == "json"
             && let Some(error) = json_text(&bytes, "error")
         {
-            fields.push_str("oauth_error", &error);
+            fields.push_str(member!("oauth_error"), &error);
         }
         if kind == "html"
             && let Some(title) = html_title(&text_start(&bytes, 4096))
         {
-            fields.push_str("html_title", title);
+            fields.push_str(member!("html_title"), title);
         }
     }
     code

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use casetrace_model::{JsonObject, Row, Text, normalise_guid};
+use casetrace_model::{JsonObject, Row, Text, member, normalise_guid};
 
 use super::auth;
 use super::fields::{Asked, FieldNames, Name};
@@ -59,10 +59,10 @@ pub(crate) fn request(cx: &Cx<'_>, head: &Head<'_>, seen: Seen) -> (Row, Request
     let (authorization, ntlm) = authorization(head);
     row.user = ntlm.as_ref().and_then(|n| n.user.clone());
     let mut fields =
-        JsonObject::with_capacity(head.size() + head.size() / 4 + 192).str("version", head.version);
+        JsonObject::with_capacity(head.size() + head.size() / 4 + 192).str(member!("version"), head.version);
     push_headers(&mut fields, head, &cx.out.memo.field_names);
     if let Some(scheme) = &authorization {
-        fields.push_str("has_authorization", scheme);
+        fields.push_str(member!("has_authorization"), scheme);
     }
     row.fields = fields.finish();
     let request = Request {
@@ -196,7 +196,7 @@ fn holds(text: &[u8], word: &[u8]) -> bool {
 
 /// Adds header names (lower case) and values, secrets masked, as the object `headers`; repeated fields are joined.
 pub(super) fn push_headers(out: &mut JsonObject, head: &Head<'_>, names: &FieldNames) {
-    out.push_object("headers", |object| push_fields(object, head, names));
+    out.push_object(member!("headers"), |object| push_fields(object, head, names));
 }
 
 fn push_fields(object: &mut JsonObject, head: &Head<'_>, names: &FieldNames) {

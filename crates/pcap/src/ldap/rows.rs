@@ -1,6 +1,6 @@
 //! LDAP messages as rows.
 
-use casetrace_model::{JsonObject, Outcome, Row, Text};
+use casetrace_model::{JsonObject, Outcome, Row, Text, member};
 use ldap_parser::filter::Filter;
 use ldap_parser::ldap::{
     AuthenticationChoice, BindRequest, LdapMessage, LdapResult, ProtocolOp, SearchRequest,
@@ -19,7 +19,7 @@ pub(super) fn request_row(
 ) -> Option<(&'static str, Row)> {
     let mut row = cx.row("ldap.request", seen, from_client);
     row.outcome = Some(Outcome::Unknown);
-    let mut fields = JsonObject::new().num("message_id", message.message_id.0);
+    let mut fields = JsonObject::new().num(member!("message_id"), message.message_id.0);
     let operation = match &message.protocol_op {
         ProtocolOp::BindRequest(bind) => {
             bind_fields(&mut row, &mut fields, bind);
@@ -31,28 +31,28 @@ pub(super) fn request_row(
         }
         ProtocolOp::UnbindRequest => "unbind",
         ProtocolOp::ModifyRequest(modify) => {
-            fields.push_str("base", &text(&modify.object.0));
+            fields.push_str(member!("base"), &text(&modify.object.0));
             "modify"
         }
         ProtocolOp::AddRequest(add) => {
-            fields.push_str("base", &text(&add.entry.0));
+            fields.push_str(member!("base"), &text(&add.entry.0));
             "add"
         }
         ProtocolOp::DelRequest(dn) => {
-            fields.push_str("base", &text(&dn.0));
+            fields.push_str(member!("base"), &text(&dn.0));
             "delete"
         }
         ProtocolOp::ModDnRequest(change) => {
-            fields.push_str("base", &text(&change.entry.0));
+            fields.push_str(member!("base"), &text(&change.entry.0));
             "modify_dn"
         }
         ProtocolOp::CompareRequest(compare) => {
-            fields.push_str("base", &text(&compare.entry.0));
+            fields.push_str(member!("base"), &text(&compare.entry.0));
             "compare"
         }
         ProtocolOp::AbandonRequest(_) => "abandon",
         ProtocolOp::ExtendedRequest(extended) => {
-            fields.push_str("oid", &text(&extended.request_name.0));
+            fields.push_str(member!("oid"), &text(&extended.request_name.0));
             if extended.request_name.0 == "1.3.6.1.4.1.1466.20037" {
                 "start_tls"
             } else {
@@ -61,7 +61,7 @@ pub(super) fn request_row(
         }
         _ => return None,
     };
-    fields.push_str("operation", operation);
+    fields.push_str(member!("operation"), operation);
     if row.message.is_empty() {
         row.message = format!("LDAP {operation}");
     }
@@ -71,19 +71,19 @@ pub(super) fn request_row(
 
 fn bind_fields(row: &mut Row, fields: &mut JsonObject, bind: &BindRequest<'_>) {
     let name = text(&bind.name.0);
-    fields.push_str("base", &name);
+    fields.push_str(member!("base"), &name);
     let how = match &bind.authentication {
         AuthenticationChoice::Simple(password) if password.is_empty() => Text::new_static("anonymous"),
         AuthenticationChoice::Simple(_) => Text::new_static("simple"),
         AuthenticationChoice::Sasl(sasl) => {
             if let Some(ntlm) = sasl.credentials.as_deref().and_then(auth::parse_ntlm) {
                 row.user = ntlm.user;
-                fields.push_num("ntlm_message", ntlm.message);
+                fields.push_num(member!("ntlm_message"), ntlm.message);
             }
             Text::from(format!("sasl/{}", text(&sasl.mechanism.0)))
         }
     };
-    fields.push_str("auth", &how);
+    fields.push_str(member!("auth"), &how);
     if !name.is_empty() {
         row.user = Some(name.clone());
     }
@@ -92,9 +92,9 @@ fn bind_fields(row: &mut Row, fields: &mut JsonObject, bind: &BindRequest<'_>) {
 
 fn search_fields(row: &mut Row, fields: &mut JsonObject, search: &SearchRequest<'_>) {
     let (base, filter) = (text(&search.base_object.0), filter_text(&search.filter));
-    fields.push_str("base", &base);
+    fields.push_str(member!("base"), &base);
     fields.push_str(
-        "scope",
+        member!("scope"),
         match search.scope.0 {
             0 => "base",
             1 => "one",
@@ -102,9 +102,9 @@ fn search_fields(row: &mut Row, fields: &mut JsonObject, search: &SearchRequest<
             _ => "other",
         },
     );
-    fields.push_str("filter", &filter);
+    fields.push_str(member!("filter"), &filter);
     let attributes: Vec<Text> = search.attributes.iter().take(64).map(|a| text(&a.0)).collect();
-    fields.push_list("attributes", attributes.iter().map(Text::as_str));
+    fields.push_list(member!("attributes"), attributes.iter().map(Text::as_str));
     let place = if base.is_empty() { "rootDSE" } else { base.as_str() };
     row.message = format!("LDAP search in {place} for {}", crate::mask::cut(&filter, 200));
 }
@@ -125,30 +125,30 @@ pub(super) fn result_row(cx: &Cx<'_>, open: &Open, seen: Seen, result: Option<&L
         row.error_code = Some(Text::from(format!("LDAP_{name}")));
     }
     let mut fields = JsonObject::new()
-        .str("operation", open.operation)
-        .str("result", &name);
+        .str(member!("operation"), open.operation)
+        .str(member!("result"), &name);
     if let Some(code) = code {
-        fields.push_num("code", code);
+        fields.push_num(member!("code"), code);
     }
     let text_of = |value: &str| (!value.is_empty()).then(|| text(value));
     if let Some(diagnostic) = result.and_then(|r| text_of(&r.diagnostic_message.0)) {
-        fields.push_str("diagnostic", &diagnostic);
+        fields.push_str(member!("diagnostic"), &diagnostic);
     }
     if let Some(matched) = result.and_then(|r| text_of(&r.matched_dn.0)) {
-        fields.push_str("matched_dn", &matched);
+        fields.push_str(member!("matched_dn"), &matched);
     }
-    fields.push_str("base", &open.base);
+    fields.push_str(member!("base"), &open.base);
     if open.operation == "search" {
-        fields.push_str("filter", &open.filter);
-        fields.push_num("entries", open.entries);
-        fields.push_list("keywords", open.keywords.iter().map(Text::as_str));
+        fields.push_str(member!("filter"), &open.filter);
+        fields.push_num(member!("entries"), open.entries);
+        fields.push_list(member!("keywords"), open.keywords.iter().map(Text::as_str));
         let mut values = JsonObject::new();
         for (name, list) in &open.values {
             values.push_list(name, list.iter().map(Text::as_str));
         }
-        fields.push_raw("values", &values.finish());
+        fields.push_raw(member!("values"), &values.finish());
     }
-    fields.push_num("request_record", open.seen.record);
+    fields.push_num(member!("request_record"), open.seen.record);
     row.tenant_id = keyword(&open.keywords, "azureADId");
     row.message = format!("LDAP {}: {name}, {} entries", open.operation, open.entries);
     row.fields = fields.finish();

@@ -6,7 +6,7 @@
 mod crypto;
 mod packet;
 
-use casetrace_model::{JsonObject, Outcome, Row, Text};
+use casetrace_model::{JsonObject, Outcome, Row, Text, member};
 
 use crate::emit::{Cx, Seen, clean_text, host_name};
 use crate::tls::{hello, ja::hex, rows};
@@ -181,9 +181,9 @@ impl Quic {
         let (mut row, mut fields) = rows::client_hello(cx, &found, seen, true, 'q');
         let version = version_name(head.version);
         row.message = format!("QUIC {version} {}", row.message);
-        fields.push_str("version", &version);
-        fields.push_str("dcid", &hex(&self.dcid));
-        fields.push_str("scid", &hex(head.scid));
+        fields.push_str(member!("version"), &version);
+        fields.push_str(member!("dcid"), &hex(&self.dcid));
+        fields.push_str(member!("scid"), &hex(head.scid));
         self.pending = Some((row, fields, seen));
     }
 
@@ -206,7 +206,7 @@ impl Quic {
 
     fn retry(&mut self) {
         if let Some((_, fields, _)) = &mut self.pending {
-            fields.push_raw("retry", "true");
+            fields.push_raw(member!("retry"), "true");
         }
         self.retried = true;
     }
@@ -221,7 +221,7 @@ impl Quic {
             .take(16)
             .map(|v| version_name(u32::from_be_bytes(*v)))
             .collect();
-        fields.push_list("server_versions", versions.iter().map(Text::as_str));
+        fields.push_list(member!("server_versions"), versions.iter().map(Text::as_str));
         self.settle(cx, Outcome::Failure);
     }
 
@@ -235,9 +235,9 @@ impl Quic {
         row.message = format!("QUIC version {version}, handshake not readable");
         row.outcome = Some(Outcome::Unknown);
         let fields = JsonObject::new()
-            .str("version", &version)
-            .str("dcid", &hex(head.dcid))
-            .bool("opened", false);
+            .str(member!("version"), &version)
+            .str(member!("dcid"), &hex(head.dcid))
+            .bool(member!("opened"), false);
         row.fields = fields.finish();
         cx.push(row);
     }
@@ -249,7 +249,7 @@ impl Quic {
         };
         let name = crate::names::TLS_ALERTS.or_number(u32::from(alert));
         if let Some((_, fields, _)) = &mut self.pending {
-            fields.push_str("close_reason", reason);
+            fields.push_str(member!("close_reason"), reason);
         }
         self.settle(cx, Outcome::Failure);
         let row = rows::alert(cx, &name, 2, alert, seen, self.server_name.as_ref(), from_client);

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use casetrace_model::{JsonObject, Text, time};
+use casetrace_model::{JsonObject, Text, member, time};
 use sha2::{Digest, Sha256};
 use x509_parser::asn1_rs::Tag;
 use x509_parser::prelude::*;
@@ -184,16 +184,16 @@ fn push_value(out: &mut String, attribute: &AttributeTypeAndValue<'_>) {
 impl Certificate {
     fn summary(&self) -> String {
         let mut object = JsonObject::new()
-            .opt_str("subject", self.subject.as_deref())
-            .opt_str("issuer", self.issuer.as_deref())
-            .str("sha256", &self.sha256)
-            .opt_str("not_before", self.not_before.as_deref())
-            .opt_str("not_after", self.not_after.as_deref())
-            .opt_str("serial", self.serial.as_deref());
+            .opt_str(member!("subject"), self.subject.as_deref())
+            .opt_str(member!("issuer"), self.issuer.as_deref())
+            .str(member!("sha256"), &self.sha256)
+            .opt_str(member!("not_before"), self.not_before.as_deref())
+            .opt_str(member!("not_after"), self.not_after.as_deref())
+            .opt_str(member!("serial"), self.serial.as_deref());
         if self.subject.is_none() {
-            object.push_num("unparsed_bytes", self.bytes as u64);
+            object.push_num(member!("unparsed_bytes"), self.bytes as u64);
         }
-        object.push_list("san", self.san.iter().map(Text::as_str));
+        object.push_list(member!("san"), self.san.iter().map(Text::as_str));
         object.finish()
     }
 

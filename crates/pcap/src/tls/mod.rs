@@ -10,7 +10,7 @@ pub(crate) mod offer;
 pub(crate) mod record;
 pub(crate) mod rows;
 
-use casetrace_model::{Outcome, Row, Text};
+use casetrace_model::{Outcome, Row, Text, member};
 
 use crate::emit::{Cx, Seen};
 use crate::flow::End;
@@ -189,10 +189,11 @@ impl State {
                 && self.session_id == found.session_id
                 && found.chosen_version < 0x0304);
         if let Some(mut pending) = self.pending.take() {
-            pending.fields = pending.fields.bool("session_resumed", resumed);
-            pending
-                .fields
-                .push_num("answer_ms", (seen.ts_ns - pending.seen.ts_ns) / 1_000_000);
+            pending.fields = pending.fields.bool(member!("session_resumed"), resumed);
+            pending.fields.push_num(
+                member!("answer_ms"),
+                (seen.ts_ns - pending.seen.ts_ns) / 1_000_000,
+            );
             pending.finish(cx, Outcome::Success, None);
         }
         let row = rows::server_hello(cx, found, seen, self.server_name.as_ref(), from_client);

@@ -6,7 +6,7 @@
 
 use std::cell::LazyCell;
 
-use casetrace_model::{JsonObject, Text};
+use casetrace_model::{JsonObject, Text, member};
 
 use super::hello::{ClientHello, is_grease};
 use super::ja;
@@ -213,10 +213,10 @@ fn program_fields(hello: &ClientHello) -> JsonObject {
 
 /// What each hello has for itself.
 fn own_fields(fields: &mut JsonObject, hello: &ClientHello) {
-    fields.push_raw("extensions", &numbers(&hello.extensions));
-    fields.push_raw("ech", if hello.ech { "true" } else { "false" });
+    fields.push_raw(member!("extensions"), &numbers(&hello.extensions));
+    fields.push_raw(member!("ech"), if hello.ech { "true" } else { "false" });
     if hello.cut {
-        fields.push_raw("cut", "true");
+        fields.push_raw(member!("cut"), "true");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use casetrace_model::{JsonObject, Outcome, Row, Text};
+use casetrace_model::{JsonObject, Outcome, Row, Text, member};
 
 use super::cert::{Certificate, chain_json};
 use super::hello::{ClientHello, ServerHello};
@@ -36,7 +36,7 @@ pub(crate) fn client_hello(
     row.ja3 = Some(offer.ja3);
     let mut fields = offer.fields;
     if cx.tunnelled() {
-        fields.push_raw("proxy_tunnel", "true");
+        fields.push_raw(member!("proxy_tunnel"), "true");
     }
     (row, fields)
 }
@@ -63,9 +63,9 @@ pub(crate) fn server_hello(
     row.message = [what, ": ", &version, ", ", &cipher].concat();
     row.tls_version = Some(version);
     row.tls_cipher = Some(cipher);
-    let mut fields = JsonObject::new().bool("hello_retry", hello.hello_retry);
+    let mut fields = JsonObject::new().bool(member!("hello_retry"), hello.hello_retry);
     if let Some(group) = hello.group {
-        fields.push_str("group", &names::TLS_GROUPS.or_hex(u32::from(group)));
+        fields.push_str(member!("group"), &names::TLS_GROUPS.or_hex(u32::from(group)));
     }
     row.fields = tunnel_mark(cx, fields).finish();
     row
@@ -73,7 +73,7 @@ pub(crate) fn server_hello(
 
 fn tunnel_mark(cx: &Cx<'_>, fields: JsonObject) -> JsonObject {
     if cx.tunnelled() {
-        fields.bool("proxy_tunnel", true)
+        fields.bool(member!("proxy_tunnel"), true)
     } else {
         fields
     }
@@ -112,9 +112,9 @@ fn certificate_fields(chain: &[Arc<Certificate>], side: &str) -> JsonObject {
     let self_signed = chain.first().is_some_and(|leaf| leaf.self_signed());
     let chain = chain_json(chain);
     let mut fields = JsonObject::with_capacity(chain.len() + 120)
-        .str("side", side)
-        .bool("self_signed", self_signed);
-    fields.push_raw("chain", &chain);
+        .str(member!("side"), side)
+        .bool(member!("self_signed"), self_signed);
+    fields.push_raw(member!("chain"), &chain);
     fields
 }
 
@@ -140,7 +140,7 @@ pub(crate) fn client_certificate(
         Outcome::Unknown
     });
     row.fields = certificate_fields(chain, "client")
-        .bool("empty", chain.is_empty())
+        .bool(member!("empty"), chain.is_empty())
         .finish();
     row
 }
@@ -158,7 +158,7 @@ pub(crate) fn certificate_request(
     row.message = String::from("The server asks for a client certificate");
     let mut fields = JsonObject::new();
     let authorities = authorities(body);
-    fields.push_list("authorities", authorities.iter().map(Text::as_str));
+    fields.push_list(member!("authorities"), authorities.iter().map(Text::as_str));
     row.fields = fields.finish();
     row
 }
@@ -216,10 +216,10 @@ pub(crate) fn alert(
     });
     let level = if level == 2 { "fatal" } else { "warning" };
     let fields = JsonObject::new()
-        .str("direction", side)
-        .str("level", level)
-        .num("code", code)
-        .bool("encrypted", false);
+        .str(member!("direction"), side)
+        .str(member!("level"), level)
+        .num(member!("code"), code)
+        .bool(member!("encrypted"), false);
     row.fields = tunnel_mark(cx, fields).finish();
     row
 }
@@ -237,9 +237,11 @@ pub(crate) fn protected_alert(
     let side = if from_client { "client" } else { "server" };
     row.message = format!("Encrypted TLS alert from the {side} before any data");
     row.outcome = Some(Outcome::Failure);
-    let mut fields = JsonObject::new().str("direction", side).bool("encrypted", true);
+    let mut fields = JsonObject::new()
+        .str(member!("direction"), side)
+        .bool(member!("encrypted"), true);
     if inferred {
-        fields = fields.bool("inferred", true);
+        fields = fields.bool(member!("inferred"), true);
     }
     row.fields = tunnel_mark(cx, fields).finish();
     row
