@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use casetrace_model::{Text, code};
 use regex::Regex;
 
@@ -31,6 +32,9 @@ impl Codes {
 
     /// Adds the codes in `text`.
     pub(crate) fn add(&mut self, text: &str) {
+        if !may_hold(text) {
+            return;
+        }
         let Some(regex) = NUMBER.as_ref() else { return };
         for found in regex.captures_iter(text) {
             if let Some(sts) = found.name("sts") {
@@ -85,6 +89,50 @@ impl Codes {
     }
 }
 
+/// What the pattern's matches begin with, in any case; a longer label ends with one of these.
+const WORDS: [&str; 8] = ["0x", "aadsts", "msis", "code", "hresult", "error", "status", "hr"];
+
+static SEARCH: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+    AhoCorasick::builder()
+        .ascii_case_insensitive(true)
+        .kind(Some(AhoCorasickKind::DFA))
+        .build(WORDS)
+        .ok()
+});
+
+/// False if the pattern can't match: most lines have no code, but words that announce one.
+fn may_hold(text: &str) -> bool {
+    let Some(search) = SEARCH.as_ref() else {
+        return true;
+    };
+    // The pattern knows further spellings of some letters, as `ſ` for `s`.
+    let announced = |hit: aho_corasick::Match| {
+        let after = text.as_bytes().get(hit.end()..).unwrap_or_default();
+        announces(hit.pattern().as_usize(), after)
+    };
+    !text.is_ascii() || search.find_overlapping_iter(text).any(announced)
+}
+
+/// True if a number follows on one of [`WORDS`].
+fn announces(word: usize, after: &[u8]) -> bool {
+    let digit = |of: fn(&u8) -> bool| after.first().is_some_and(of);
+    match word {
+        0 => digit(u8::is_ascii_hexdigit),
+        1 | 2 => digit(u8::is_ascii_digit),
+        // Hexadecimal with its prefix is found by the prefix.
+        _ => {
+            let sign = |b: &&u8| b.is_ascii_whitespace() || matches!(**b, 0x0b | b':' | b'=' | b'(');
+            let signs = after.iter().take_while(sign).count();
+            match after.get(signs..).unwrap_or_default() {
+                [b'-', digit, ..] => digit.is_ascii_digit(),
+                digits => digits
+                    .first_chunk::<8>()
+                    .is_some_and(|eight| eight.iter().all(u8::is_ascii_hexdigit)),
+            }
+        }
+    }
+}
+
 fn rank(code: &str) -> u8 {
     if code.starts_with("AADSTS") {
         return 7;
@@ -106,6 +154,26 @@ fn rank(code: &str) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    fn piece() -> impl Strategy<Value = String> {
+        let pieces: Vec<&str> = "0x|0X|AADSTS|aadsts|MSIS|code|Code|errorCode|error code|HRESULT|error|Status|hr|HR|:|=|(| |  |\t|\u{b}|\u{a0}|é|ſ|-|\
+            -2145648607|801c0021|C000006D|c00000|80072ee2|50126|9605|0|x|9|f|g|,"
+            .split('|')
+            .collect();
+        prop::sample::select(pieces).prop_map(ToOwned::to_owned)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4000))]
+
+        #[test]
+        fn what_the_pattern_finds_was_expected(pieces in prop::collection::vec(piece(), 1..9)) {
+            let text = pieces.concat();
+            let found = NUMBER.as_ref().is_some_and(|pattern| pattern.is_match(&text));
+            prop_assert!(!found || may_hold(&text), "{:?}", text);
+        }
+    }
 
     #[test]
     fn the_nearest_code_wins() {

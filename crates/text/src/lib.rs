@@ -31,6 +31,7 @@ mod phrases;
 mod read;
 mod secrets;
 mod table;
+mod telling;
 mod zone;
 
 use casetrace_model::{Inspection, Limits, Text};

@@ -2,11 +2,10 @@
 
 use std::sync::LazyLock;
 
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use casetrace_model::{
     Context, Diagnostic, Inspection, JsonObject, Row, Severity, Sink, Source, Text, TsSource, find_guids,
 };
-
-use regex::Regex;
 
 use crate::Options;
 use crate::clock::{self, Moment};
@@ -234,25 +233,35 @@ pub(crate) fn push_codes(fields: &mut JsonObject, codes: &Codes) {
     }
 }
 
-static CORRELATION: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new("(?i)correlation|client-request-id").ok());
+/// Words in front of a correlation id.
+const CORRELATION: [&str; 2] = ["correlation", "client-request-id"];
 
-/// The GUID that follows the word "correlation", if any.
+static CORRELATIONS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+    AhoCorasick::builder()
+        .ascii_case_insensitive(true)
+        .kind(Some(AhoCorasickKind::DFA))
+        .build(CORRELATION)
+        .ok()
+});
+
+/// The GUID that follows the word "correlation", if any: behind its first occurrence, else behind the first request id, else
+/// behind the first `CorrelationId`.
 pub(crate) fn correlation(text: &str) -> Option<Text> {
-    // Most lines hold none; telling so costs no copy.
-    if !CORRELATION.as_ref().is_none_or(|word| word.is_match(text)) {
-        return None;
-    }
-    let lower = text.to_ascii_lowercase();
-    for word in ["correlation", "client-request-id", "correlationid"] {
-        if let Some(at) = lower.find(word) {
-            let tail = text.get(at..floor_boundary(text, at.saturating_add(120)))?;
-            if let Some(guid) = find_guids(tail).next() {
-                return Some(guid);
+    let mut first = [None; 3];
+    for hit in CORRELATIONS.as_ref()?.find_iter(text) {
+        let word = hit.pattern().as_usize();
+        let tail = text.as_bytes().get(hit.end()..).unwrap_or_default();
+        let is_id = word == 0 && tail.get(..2).is_some_and(|two| two.eq_ignore_ascii_case(b"id"));
+        for (slot, meant) in first.iter_mut().zip([word == 0, word == 1, is_id]) {
+            if meant {
+                slot.get_or_insert(hit.start());
             }
         }
     }
-    None
+    first.into_iter().flatten().find_map(|at| {
+        let tail = text.get(at..floor_boundary(text, at.saturating_add(120)))?;
+        find_guids(tail).next()
+    })
 }
 
 /// A `config` row.
@@ -273,4 +282,39 @@ pub(crate) fn shorten(mut text: String, limit: usize) -> String {
         text.push('…');
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_correlation_id_stands_behind_its_word() {
+        let id = |n: u32| format!("{n:08x}-0022-47f4-ad04-c0832406777f");
+        let far = "x".repeat(120);
+        for (text, wanted) in [
+            (format!("Correlation ID: {}", id(1)), Some(1)),
+            (
+                format!("client-request-id: {}, correlation: {}", id(1), id(2)),
+                Some(2),
+            ),
+            (format!("correlation {far} CLIENT-REQUEST-ID={}", id(3)), Some(3)),
+            (
+                format!(
+                    "correlation {far} CorrelationId {} correlationid {}",
+                    id(4),
+                    id(5)
+                ),
+                Some(4),
+            ),
+            (format!("correlation {far} correlation {} {far}", id(6)), None),
+            (format!("request {}", id(7)), None),
+        ] {
+            assert_eq!(
+                correlation(&text).map(|text| text.to_string()),
+                wanted.map(id),
+                "{text}"
+            );
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! Tables of phrases of which the first, in the table's order, decides what a text is.
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
 /// All phrases of a table, looked for in one pass.
 pub(crate) struct Phrases {
@@ -12,6 +12,7 @@ impl Phrases {
     pub(crate) fn new<'p>(phrases: impl IntoIterator<Item = &'p str>, any_case: bool) -> Self {
         let search = AhoCorasick::builder()
             .ascii_case_insensitive(any_case)
+            .kind(Some(AhoCorasickKind::DFA))
             .build(phrases)
             .ok();
         Self { search }
@@ -19,8 +20,10 @@ impl Phrases {
 
     /// Index of the first phrase of the table that occurs in `text`, wherever it stands.
     pub(crate) fn first(&self, text: &str) -> Option<usize> {
+        // Whether there is one at all is told faster than which.
+        let search = self.search.as_ref().filter(|search| search.is_match(text))?;
         let mut best: Option<usize> = None;
-        for found in self.search.as_ref()?.find_overlapping_iter(text) {
+        for found in search.find_overlapping_iter(text) {
             let index = found.pattern().as_usize();
             best = Some(best.map_or(index, |best| best.min(index)));
             if index == 0 {

@@ -8,6 +8,8 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use crate::telling::{Telling, telling};
+
 /// Named values: query and form parameters, JSON members, command line options.
 static NAMED: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let names = "refresh_token|access_token|id_token|client_secret|client_assertion|assertion|password|passwd|pwd|\
@@ -56,7 +58,8 @@ static OPTION: LazyLock<Option<Regex>> = LazyLock::new(|| {
 static USERINFO: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r#"(https?://[^\s/:@"'\\]{1,100}:)([^\s/@"'\\]{1,200})@"#).ok());
 
-/// A word that every pattern above needs; most texts have none and are spared the patterns.
+/// A word that every pattern above needs; most texts have none and are spared the patterns. [`telling`] says the same of
+/// texts in ASCII.
 static HINT: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(
         r#"(?i)token\\?["']?\s*[=:]|token\s+\\?["']|-accesstoken|-federated-token|secret|passw|pwd|assertion|jwe|[?&]code=|["']code["']|_code|code_|saml|otc|sig=|sig\W|cookie|authorization|(?-u:\b)ests|credential|bearer|basic|negotiate|ntlm|pop |pop\t|ey[A-Za-z0-9_-]{10}|-p\W|://[^/\s]{1,300}@"#,
@@ -67,18 +70,34 @@ static HINT: LazyLock<Option<Regex>> = LazyLock::new(|| {
 /// `text` without credentials.
 pub(crate) fn mask(text: &str) -> Cow<'_, str> {
     let mut out = Cow::Borrowed(text);
-    if HINT.as_ref().is_some_and(|hint| !hint.is_match(text)) {
-        return out;
+    let telling = match telling(text) {
+        Some(Some(telling)) => telling,
+        Some(None) => return out,
+        None if HINT.as_ref().is_some_and(|hint| !hint.is_match(text)) => return out,
+        None => Telling::ALL,
+    };
+    for (pattern, what, with) in PATTERNS {
+        // What was masked may have brought something together.
+        if telling.has(*what) || matches!(out, Cow::Owned(_)) {
+            apply(&mut out, pattern, with);
+        }
     }
-    apply(&mut out, &BEARER, "$1$3 ***");
-    apply(&mut out, &NAMED, "$1$2***");
-    apply(&mut out, &HEADER, "$1***");
-    apply(&mut out, &SESSION, "$1=***");
-    apply(&mut out, &CODE, "$1***");
-    apply(&mut out, &OPTION, "$1***");
-    apply(&mut out, &USERINFO, "$1***@");
     out
 }
+
+/// A pattern, what tells that it may match, and what becomes of a match.
+type Pattern = (&'static LazyLock<Option<Regex>>, Telling, &'static str);
+
+/// In the order in which they are applied.
+const PATTERNS: &[Pattern] = &[
+    (&BEARER, Telling::BEARER, "$1$3 ***"),
+    (&NAMED, Telling::NAMED, "$1$2***"),
+    (&HEADER, Telling::HEADER, "$1***"),
+    (&SESSION, Telling::SESSION, "$1=***"),
+    (&CODE, Telling::CODE, "$1***"),
+    (&OPTION, Telling::OPTION, "$1***"),
+    (&USERINFO, Telling::USERINFO, "$1***@"),
+];
 
 fn apply(text: &mut Cow<'_, str>, pattern: &LazyLock<Option<Regex>>, with: &str) {
     if let Some(regex) = pattern.as_ref()
@@ -91,6 +110,65 @@ fn apply(text: &mut Cow<'_, str>, pattern: &LazyLock<Option<Regex>>, with: &str)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    fn piece() -> impl Strategy<Value = String> {
+        let words: Vec<&str> = "token|access_token|refresh_token|sas_token|-AccessToken|-federated-token|--federated-token|client_secret|-ClientSecret|secret|password|passwd|pwd|\
+            client_assertion|session_key_jwe|bulk_aad_jwt|SAMLResponse|samlp|otc|code|?code|&code|\"code\"|'Code'|device_code|code_verifier|_code|sig|signal|cookie|\
+            set-cookie2|Cookie|Proxy-Authorization|authorization|ests|ESTSAUTH|requests|SignInStateCookie|x-ms-RefreshTokenCredential|credential|Bearer|basic|\
+            negotiate|NTLM|pop|ey|eyJ0eXAiOiJ|key|-p|--password|http|https|://|u:p@h|@|***"
+            .split('|')
+            .collect();
+        let signs: Vec<&str> =
+            "=|:|=> |: |\"|'|\\|\\\"|,|;|&|.|-|_|/| |  |\t|\u{b}|\u{c}|\r\n|\u{1c}|é|ſ|\u{212a}|\u{a0}|{|}|]"
+                .split('|')
+                .collect();
+        prop_oneof![
+            4 => prop::sample::select(words).prop_map(ToOwned::to_owned),
+            4 => prop::sample::select(signs).prop_map(ToOwned::to_owned),
+            2 => "[A-Za-z0-9_-]{1,20}",
+            1 => (95..306_usize).prop_map(|n| "x".repeat(n)),
+        ]
+    }
+
+    /// All patterns over every text that has a hint.
+    fn by_patterns(text: &str) -> Cow<'_, str> {
+        let mut out = Cow::Borrowed(text);
+        if HINT.as_ref().is_some_and(|hint| hint.is_match(text)) {
+            for (pattern, _, with) in PATTERNS {
+                apply(&mut out, pattern, with);
+            }
+        }
+        out
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4000))]
+
+        #[test]
+        fn what_is_told_is_what_the_patterns_find(pieces in prop::collection::vec(piece(), 1..12)) {
+            let text = pieces.concat();
+            if let Some(telling) = telling(&text) {
+                let hint = HINT.as_ref().is_some_and(|hint| hint.is_match(&text));
+                prop_assert_eq!(telling.is_some(), hint, "{:?}", text);
+                for (pattern, what, _) in PATTERNS {
+                    let found = pattern.as_ref().is_some_and(|pattern| pattern.is_match(&text));
+                    prop_assert!(!found || telling.is_none_or(|telling| telling.has(*what)), "{:?} {:?}", what, text);
+                }
+            }
+            prop_assert_eq!(mask(&text), by_patterns(&text));
+        }
+    }
+
+    #[test]
+    fn the_longest_user_info_is_told_of() {
+        for (user, password) in [(100, 199), (100, 200), (99, 201), (1, 200), (101, 100), (98, 200)] {
+            let text = format!("x https://{}:{}@h", "u".repeat(user), "p".repeat(password));
+            assert_eq!(mask(&text), by_patterns(&text), "{user} {password}");
+            let text = format!("basic {text}");
+            assert_eq!(mask(&text), by_patterns(&text), "{user} {password}");
+        }
+    }
 
     #[test]
     fn credentials_go_and_names_stay() {

@@ -1,18 +1,11 @@
 //! Exchanges in az logs: one line of urllib3, or the request and response logs of azure-core.
 
-use std::sync::LazyLock;
-
 use casetrace_model::TsSource;
-use regex::Regex;
 
+use super::exchange::exchange;
 use super::{Az, Entry, version};
 use crate::formats::cli::{Http, url_host};
 use crate::output::Output;
-
-/// `https://host:443 "GET /path HTTP/1.1" 200 1589`
-static EXCHANGE: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r#"^(?P<base>https?://[^\s"]+?)(?::(?:443|80))? "(?P<method>[A-Z]+) (?P<path>\S+) HTTP/[\d.]+" (?P<status>\d{3}) (?P<size>\S+)"#).ok()
-});
 
 impl Az {
     /// HTTP entries; true if the entry was one.
@@ -34,11 +27,10 @@ impl Az {
     }
 
     fn pool_exchange(&mut self, entry: &Entry, out: &mut Output<'_>) -> bool {
-        let Some(found) = EXCHANGE.as_ref().and_then(|regex| regex.captures(&entry.text)) else {
+        let Some(found) = exchange(&entry.text) else {
             return false;
         };
-        let part = |name| found.name(name).map_or("", |m| m.as_str());
-        let url = format!("{}{}", part("base"), part("path"));
+        let url = [found.base, found.path].concat();
         if self
             .request
             .as_ref()
@@ -50,7 +42,7 @@ impl Az {
         self.run.flush(out);
         let request = Http {
             line: entry.line,
-            method: Some(part("method").to_owned()),
+            method: Some(found.method.to_owned()),
             url: Some(url),
             logger: entry.logger.clone(),
             ..Http::default()
@@ -58,7 +50,7 @@ impl Az {
         self.emit_http(&request, None, out);
         let response = Http {
             is_response: true,
-            status: part("status").parse().ok(),
+            status: found.status.parse().ok(),
             ..request.clone()
         };
         self.emit_http(&response, Some(&request), out);

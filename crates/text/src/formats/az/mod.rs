@@ -4,6 +4,7 @@
 //! The console form has no times; the run's start is known from the name of the log file it announces (local
 //! time), and server texts carry their own.
 
+mod exchange;
 mod head;
 mod http;
 

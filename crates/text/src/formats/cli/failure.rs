@@ -12,19 +12,19 @@ use crate::output::{Output, correlation, push_codes};
 use crate::phrases::Phrases;
 use crate::table::rows;
 
-/// Classes and outcomes of the table, and its phrases.
+/// What the sign-in service's own errors begin with.
+const SERVICE: &str = "AADSTS";
+
+/// Classes and outcomes of the table, and its phrases in any case, of which [`SERVICE`] is one more.
 static ERRORS: LazyLock<(Vec<(&str, Outcome)>, Phrases)> = LazyLock::new(|| {
     let table: Vec<[&str; 3]> = rows(include_str!("../../../../../pipelines/text/cli_errors.tsv")).collect();
     let classes = table
         .iter()
         .map(|[class, outcome, _]| (*class, Outcome::parse(outcome).unwrap_or(Outcome::Failure)))
         .collect();
-    let phrases = Phrases::new(table.iter().map(|[_, _, phrase]| *phrase), true);
-    (classes, phrases)
+    let phrases = table.iter().map(|[_, _, phrase]| *phrase).chain([SERVICE]);
+    (classes, Phrases::new(phrases, true))
 });
-
-/// What the sign-in service's own errors begin with, in any case.
-static SERVICE: LazyLock<Phrases> = LazyLock::new(|| Phrases::new(["AADSTS"], true));
 
 /// How az itself guesses at an intercepting proxy.
 static HINT: LazyLock<Phrases> = LazyLock::new(|| {
@@ -61,12 +61,12 @@ impl Run {
     /// Recognises a failure in an entry; true if it is one.
     pub(crate) fn failure(&mut self, line: u64, text: &str, out: &mut Output<'_>) -> bool {
         let (classes, phrases) = &*ERRORS;
-        let found = phrases.first(text).and_then(|at| classes.get(at));
-        if found.is_none() && SERVICE.first(text).is_none() {
+        let Some(first) = phrases.first(text) else {
             return false;
-        }
+        };
+        let found = classes.get(first);
         let codes = Codes::of(text);
-        let sts = codes.best().is_some_and(|code| code.starts_with("AADSTS"));
+        let sts = codes.best().is_some_and(|code| code.starts_with(SERVICE));
         let (class, outcome) = match found {
             _ if sts => ("aadsts", Outcome::Failure),
             Some((class, outcome)) => (*class, *outcome),
