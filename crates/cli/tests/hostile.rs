@@ -178,6 +178,14 @@ fn working(child: &Child, desk: &Desk) -> u32 {
     panic!("the work process did not begin with the trace");
 }
 
+/// Sends a signal through the shell, which has `kill` built in where there is no such program.
+fn send(child: &Child, signal: &str) {
+    let sent = Command::new("sh")
+        .args(["-c", &format!("kill -{signal} {}", child.id())])
+        .status();
+    assert!(sent.unwrap().success());
+}
+
 fn children(of: u32) -> Vec<u32> {
     let parent = |id: u32| -> Option<u32> {
         let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
@@ -196,11 +204,7 @@ fn an_interrupt_leaves_nothing_behind() {
         let desk = Desk::new();
         let child = desk.command("wait:Nettrace.etl", &[]).spawn().unwrap();
         let worker = working(&child, &desk);
-        let sent = Command::new("kill")
-            .args([format!("-{signal}"), child.id().to_string()])
-            .status()
-            .unwrap();
-        assert!(sent.success());
+        send(&child, signal);
         let output = child.wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(code), "{signal}");
         assert!(!desk.out().exists(), "{signal}");
@@ -235,10 +239,7 @@ fn an_interrupt_keeps_the_results_of_an_earlier_run() {
     fs::write(desk.out().join(".part-half"), "half").unwrap();
     let child = desk.command("wait:Nettrace.etl", &[]).spawn().unwrap();
     working(&child, &desk);
-    Command::new("kill")
-        .args(["-TERM", &child.id().to_string()])
-        .status()
-        .unwrap();
+    send(&child, "TERM");
     assert_eq!(child.wait_with_output().unwrap().status.code(), Some(143));
     assert_eq!(names(&desk.out()), RESULTS);
     assert_eq!(fs::read(desk.out().join("report.md")).unwrap(), before);
@@ -292,10 +293,7 @@ fn the_work_process_is_private_and_limited_and_shows_no_password() {
             assert!(!contains(&text, secret), "{source} of {id}");
         }
     }
-    Command::new("kill")
-        .args(["-TERM", &child.id().to_string()])
-        .status()
-        .unwrap();
+    send(&child, "TERM");
     let output = child.wait_with_output().unwrap();
     assert!(!contains(&output.stderr, secret) && !contains(&output.stdout, secret));
 }

@@ -1,6 +1,6 @@
 //! A case that crashes, hangs, or eats everything costs itself only.
 
-use crate::trial::{Place, read};
+use crate::trial::{Place, children, read};
 
 /// What is in the case, how it is classified, how often it is tried.
 const POISONS: &[(&str, &str, u64)] = &[
@@ -75,14 +75,7 @@ fn processor_time_is_bounded_even_if_the_parent_is_frozen() {
     let cores = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
     // Its ceiling is the time limit on every core and two seconds of rounding; loaded machines need longer for it.
     let begun = std::time::Instant::now();
-    let children = || {
-        let list = std::process::Command::new("ps")
-            .args(["-o", "stat=", "--ppid", &worker.id().to_string()])
-            .output();
-        let text = String::from_utf8(list.unwrap().stdout).unwrap();
-        text.lines().filter(|line| !line.trim().starts_with('Z')).count()
-    };
-    while children() > 0 {
+    while !children(&worker).is_empty() {
         assert!(
             begun.elapsed().as_secs() < 60 * (cores + 3),
             "the kernel did not end it"

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use casetrace_batch::Step;
 
-use crate::trial::{Place, kill, signal};
+use crate::trial::{Place, children, kill, signal};
 
 /// Three cases; the first worker dies by SIGKILL at each step of the protocol in turn, the second finishes everything.
 #[test]
@@ -314,12 +314,8 @@ fn a_child_ends_with_its_parent() {
     let worker = place.command(&["run"]).stdout(Stdio::piped()).spawn().unwrap();
     let begun = Instant::now();
     let child = loop {
-        let list = Command::new("ps")
-            .args(["-o", "pid=", "--ppid", &worker.id().to_string()])
-            .output();
-        let text = String::from_utf8(list.unwrap().stdout).unwrap();
-        if let Some(pid) = text.split_whitespace().next() {
-            break pid.to_owned();
+        if let Some(id) = children(&worker).first() {
+            break *id;
         }
         assert!(begun.elapsed() < Duration::from_secs(20), "no child");
         std::thread::sleep(Duration::from_millis(10));

@@ -143,11 +143,25 @@ pub(crate) fn kill(mut child: Child) {
     child.wait().unwrap();
 }
 
+/// Through the shell, which has `kill` built in where there is no such program.
 pub(crate) fn signal(child: &Child, name: &str) {
-    let sent = Command::new("kill")
-        .args([format!("-{name}"), child.id().to_string()])
+    let sent = Command::new("sh")
+        .args(["-c", &format!("kill -{name} {}", child.id())])
         .status();
     assert!(sent.unwrap().success());
+}
+
+/// The processes that this one started and that have not ended.
+pub(crate) fn children(of: &Child) -> Vec<u32> {
+    let goes_on = |id: u32| -> Option<bool> {
+        let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+        let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+        Some(fields.next()? != "Z" && fields.next()? == of.id().to_string())
+    };
+    let ids = fs::read_dir("/proc").unwrap();
+    ids.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter(|id| goes_on(*id) == Some(true))
+        .collect()
 }
 
 pub(crate) fn read(path: &Path) -> Value {
