@@ -19,6 +19,7 @@
 //! # Ok::<(), casetrace_timeline::TimelineError>(())
 //! ```
 
+mod alone;
 mod builder;
 mod cell;
 mod clocks;
@@ -35,6 +36,7 @@ mod store;
 mod timeline;
 mod write;
 
+pub use alone::Alone;
 pub use builder::TimelineBuilder;
 pub use cell::{frame_cell, write_frame_csv, write_frame_jsonl};
 pub use clocks::{ClockBasis, ClockOffset, clock_offsets};

@@ -21,6 +21,7 @@ use std::sync::{Mutex, PoisonError};
 use polars::prelude::PlHashMap;
 use rayon::prelude::*;
 
+use crate::alone::Alone;
 use crate::condition::{Condition, Known};
 use crate::error::SqlError;
 use crate::store::Gathered;
@@ -228,7 +229,10 @@ fn known(timeline: &Timeline, key: Key, row: u32) -> Known<'_> {
 /// Works on one task a thread; results are in the order of tasks. Threads of their own: a worker of a pool that waits for
 /// polars would take up the next task meanwhile, and the one after, each with its frame.
 fn side_by_side<T: Send, R: Send>(tasks: Vec<T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
-    let threads = rayon::current_num_threads().clamp(1, tasks.len().max(1));
+    if Alone::is_on() || tasks.len() < 2 {
+        return tasks.into_iter().map(work).collect();
+    }
+    let threads = rayon::current_num_threads().clamp(1, tasks.len());
     let tasks = Mutex::new(tasks.into_iter().enumerate());
     let next = || tasks.lock().unwrap_or_else(PoisonError::into_inner).next();
     let done = Mutex::new(Vec::new());

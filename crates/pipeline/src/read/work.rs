@@ -11,16 +11,19 @@ use crate::definition::Decoder;
 use crate::settings::Settings;
 use crate::stream::Outlet;
 
-/// Results of `work` for 0 to `count`, in order, computed by some threads.
+/// Results of `work` for 0 to `count`, in order, computed by some threads, or by this one if it is one.
 pub(super) fn side_by_side<T: Send>(
     jobs: usize,
     count: usize,
     work: impl Fn(usize) -> Option<T> + Sync,
 ) -> Vec<Option<T>> {
+    if jobs < 2 {
+        return (0..count).map(work).collect();
+    }
     let next = AtomicUsize::new(0);
     let results: Mutex<Vec<Option<T>>> = Mutex::new((0..count).map(|_| None).collect());
     std::thread::scope(|scope| {
-        for _ in 0..jobs.clamp(1, count.max(1)) {
+        for _ in 0..jobs.min(count) {
             scope.spawn(|| {
                 loop {
                     let n = next.fetch_add(1, Ordering::Relaxed);

@@ -6,6 +6,7 @@ use casetrace_batch::{Assignment, Summary, Work, WorkError, serve};
 use casetrace_knowledge::Lang;
 use casetrace_pipeline::{RunError, Settings, Silent, analyze, write_dataset};
 use casetrace_rules::RulePack;
+use casetrace_timeline::Alone;
 
 use super::settings::reading;
 use crate::args::Common;
@@ -34,6 +35,7 @@ impl Work for CaseWork {
     fn analyse(&self, assignment: &Assignment) -> Result<Summary, WorkError> {
         self.settings.borrow_mut().work_dir.clone_from(&assignment.work);
         let settings = self.settings.borrow();
+        let _alone = (settings.jobs == 1).then(Alone::begin);
         let inputs = [assignment.input.clone()];
         let result = analyze(&inputs, &settings, &self.pack, self.lang, &Silent).map_err(sorted)?;
         if !result.rows.any_decoded() {
