@@ -3,8 +3,9 @@
 //! Rows are compared by dictionary codes and texts are only made for what is counted, so that millions of rows take
 //! a fraction of a second.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
+use ahash::AHashMap as HashMap;
 use casetrace_knowledge::Knowledge;
 use serde::Serialize;
 
@@ -144,8 +145,8 @@ fn collect(columns: &Columns<'_>) -> BTreeMap<String, Tally> {
         artifact: c("artifact"),
     };
     let names_of_flows = flow_names(columns, &read);
-    let mut tallies: HashMap<Host, Tally> = HashMap::new();
-    let mut spelled: HashMap<Host, &str> = HashMap::new();
+    let mut tallies: HashMap<Host, Tally> = HashMap::default();
+    let mut spelled: HashMap<Host, &str> = HashMap::default();
     for row in 0..columns.len() {
         let Some(kind) = kinds.get(kind.code(row) as usize).copied().flatten() else {
             continue;
@@ -236,7 +237,7 @@ impl Tally {
 
 /// The code of the host name of each conversation, from whichever of its rows has one.
 fn flow_names(columns: &Columns<'_>, read: &Read<'_>) -> HashMap<(u32, i64), u32> {
-    let mut names = HashMap::new();
+    let mut names = HashMap::default();
     for row in 0..columns.len() {
         let name = read.name.code(row);
         if name > 0

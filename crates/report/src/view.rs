@@ -39,6 +39,8 @@ const MAX_TITLE: usize = 200;
 const MAX_PATH: usize = 300;
 /// Stories told.
 const MAX_STORIES: usize = 2;
+/// Fewer rows are looked at on one thread.
+const MANY_ROWS: usize = 200_000;
 /// Longest summary of a record.
 const MAX_SUMMARY: usize = 240;
 
@@ -241,9 +243,17 @@ impl Report {
         let labels = Labels::load(lang);
         let columns = Columns::new(input.timeline);
         let knowledge = Knowledge::builtin();
-        let (endpoints, more_endpoints) = endpoints::endpoints(&columns, knowledge, &labels);
         let all = &input.findings.findings;
         let of = |status: Status| all.iter().filter(move |f| f.status == status);
+        // These two look at every row.
+        let ((endpoints, more_endpoints), (facts, picture)) = both(
+            input.timeline.len() > MANY_ROWS,
+            || endpoints::endpoints(&columns, knowledge, &labels),
+            || {
+                let picture = Picture::build(input.timeline, of(Status::Active));
+                (facts::facts(&columns, &labels), picture)
+            },
+        );
         let (sources, sources_note) = lists::sources(input.sources, &labels);
         let active: Vec<&Finding> = of(Status::Active).collect();
         let verdict = verdict::verdict(all, &labels);
@@ -254,8 +264,8 @@ impl Report {
             name: input.name.to_owned(),
             verdict: verdict.sentences,
             verdict_cites: verdict.cites,
-            facts: facts::facts(&columns, &labels),
-            picture: Picture::build(input.timeline, of(Status::Active)),
+            facts,
+            picture,
             stories: story::stories(&columns, &active, input.attempts, &labels, MAX_STORIES),
             findings,
             brief: first(of(Status::Active).skip(MAX_FINDINGS), MAX_BRIEF),
@@ -280,6 +290,21 @@ impl Report {
             t: labels.all().clone(),
         }
     }
+}
+
+/// Does two things, at the same time if that is worth a thread.
+fn both<A, B: Send>(large: bool, a: impl FnOnce() -> A, b: impl FnOnce() -> B + Send) -> (A, B) {
+    if !large {
+        return (a(), b());
+    }
+    std::thread::scope(|scope| {
+        let b = scope.spawn(b);
+        let a = a();
+        (
+            a,
+            b.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+        )
+    })
 }
 
 fn first<'a>(findings: impl Iterator<Item = &'a Finding>, most: usize) -> Vec<FindingView> {
