@@ -8,12 +8,16 @@
 # skipped. Overhead is what a tiny case takes in a batch less what its analysis alone takes in the same child process, taken from
 # a run of the same case through `batch worker`. Run it on an idle machine; the load is printed with the figures.
 #
-# Parts: make (the share), tiny, alone, again, status, scenarios.
+# What a second core can bring at all is the machine's matter: `ceiling` gives two children the whole scenario set each, one on
+# each core, with no batch around them. Where cores share caches and memory with others it changes from minute to minute, so it
+# is taken before and after.
+#
+# Parts: make (the share), tiny, alone, again, status, ceiling, scenarios.
 set -euo pipefail
 binary=$(command -v "${1:-casetrace}")
 count=${2:-10000}
 scenarios=${3:-}
-parts=${PARTS:-make tiny alone again status scenarios}
+parts=${PARTS:-make tiny alone again status ceiling scenarios ceiling}
 if [ -n "${WORK:-}" ]; then
     work=$WORK
     mkdir -p "$work"
@@ -99,6 +103,45 @@ status() {
     begin=$(now)
     pin 0 "$binary" batch status --out "$work/out" > /dev/null
     echo "status: $(ms "$begin") ms (wanted: at most 1000)"
+}
+
+# One child on a core of its own works off the scenario set; says how long the cases took after the first.
+worker_on() {
+    local core=$1 of="$work/ceiling$1" at=0 folder begin
+    rm -rf "$of"
+    mkdir -p "$of/tmp"
+    mkfifo "$of/in" "$of/out"
+    for folder in "$scenarios"/*/upload; do
+        mkdir "$of/stage$at"
+        printf '{"bundle":"b","input":"%s","stage":"%s","work":"%s","limits":{"memory_bytes":%d,"time_ms":60000,"file_bytes":1000000000}}\n' \
+            "$folder" "$of/stage$at" "$of/tmp" $((4 << 30))
+        at=$((at + 1))
+    done > "$of/requests"
+    MIMALLOC_PURGE_DELAY=1000 RAYON_NUM_THREADS=1 POLARS_MAX_THREADS=1 \
+        pin "$core" "$binary" -q batch worker --threads=1 < "$of/in" > "$of/out" &
+    exec 3> "$of/in" 4< "$of/out"
+    head -1 "$of/requests" >&3
+    read -r _ <&4
+    begin=$(now)
+    tail -n +2 "$of/requests" >&3 &
+    for ((; at > 1; at--)); do read -r _ <&4; done
+    ms "$begin" > "$of/ms"
+    exec 3>&- 4<&-
+    wait
+}
+
+ceiling() {
+    [ -n "$scenarios" ] || { echo "ceiling: skipped, no folder was named"; return; }
+    local one two
+    worker_on 0
+    one=$(cat "$work/ceiling0/ms")
+    worker_on 1
+    one=$((one + $(cat "$work/ceiling1/ms")))
+    (worker_on 0) &
+    (worker_on 1) &
+    wait
+    two=$(($(cat "$work/ceiling0/ms") + $(cat "$work/ceiling1/ms")))
+    echo "ceiling: two children without a batch get $(calc "2 * $one / $two") of one"
 }
 
 scenarios() {
