@@ -86,7 +86,11 @@ impl Shard {
         if !matches!(unit.what, What::Tcp { .. }) {
             return None;
         }
-        self.find(self.keyed.hash_one(unit.key), &unit.key)
+        let at = self.find(self.keyed.hash_one(unit.key), &unit.key)?;
+        if let Some(flow) = self.flow(at) {
+            flow.touch();
+        }
+        Some(at)
     }
 
     /// Takes one packet; `hint` is where its connection was a while ago.

@@ -129,6 +129,10 @@ impl Http {
         cx.info.after = "http_request";
         cx.push(row);
         if self.waiting.len() < MAX_PIPELINED {
+            // Mostly one at a time; a queue that grows by itself begins with room for four.
+            if self.waiting.is_empty() {
+                self.waiting.reserve_exact(1);
+            }
             self.waiting.push_back(request);
         }
     }
