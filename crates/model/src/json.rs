@@ -263,6 +263,21 @@ impl JsonObject {
         self.out.push('}');
     }
 
+    /// Adds a list of numbers.
+    pub fn push_numbers(&mut self, name: impl MemberName, values: &[u16]) {
+        self.key(name);
+        self.out.reserve(values.len() * 6 + 2);
+        self.out.push('[');
+        let mut digits = itoa::Buffer::new();
+        for (i, value) in values.iter().enumerate() {
+            if i > 0 {
+                self.out.push(',');
+            }
+            self.out.push_str(digits.format(*value));
+        }
+        self.out.push(']');
+    }
+
     /// Adds a list of texts.
     pub fn push_list<'a>(&mut self, name: impl MemberName, values: impl IntoIterator<Item = &'a str>) {
         self.key(name);
@@ -396,6 +411,7 @@ mod tests {
             .num("n", -5_i64)
             .bool("t", true);
         object.push_list("l", ["1", "\t"]);
+        object.push_numbers("w", &[0, 65_535]);
         object.push_object("o", |inner| inner.push_str("{", "{"));
         object.push_object("empty", |_| {});
         object.push_num("last", 1);
@@ -403,6 +419,7 @@ mod tests {
         assert_eq!(value["a\"b"], "x\u{1}\n\\\u{7f}é");
         assert_eq!(value["n"], -5);
         assert_eq!(value["l"][1], "\t");
+        assert_eq!(value["w"], serde_json::json!([0, 65_535]));
         assert_eq!(value["o"]["{"], "{");
         assert_eq!(
             (&value["empty"], &value["last"]),

@@ -178,7 +178,9 @@ impl Quic {
             },
         );
         self.server_name = found.server_name.as_deref().map(host_name);
-        let (mut row, mut fields) = rows::client_hello(cx, &found, seen, true, 'q');
+        let offer = rows::offer(cx, &found, 'q');
+        let (mut row, mut fields) = (cx.row("quic.initial", seen, true), offer.fields);
+        rows::client_hello(&mut row, &found, offer.columns);
         let version = version_name(head.version);
         row.message = format!("QUIC {version} {}", row.message);
         fields.push_str(member!("version"), &version);

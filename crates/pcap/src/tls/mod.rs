@@ -10,7 +10,7 @@ pub(crate) mod offer;
 pub(crate) mod record;
 pub(crate) mod rows;
 
-use casetrace_model::{Outcome, Row, Text, member};
+use casetrace_model::{JsonObject, Outcome, Row, Text, member};
 
 use crate::emit::{Cx, Seen};
 use crate::flow::End;
@@ -48,7 +48,7 @@ struct State {
 /// A ClientHello whose outcome is open.
 struct Pending {
     row: Row,
-    fields: casetrace_model::JsonObject,
+    fields: JsonObject,
     seen: Seen,
 }
 
@@ -176,8 +176,15 @@ impl State {
         }
         self.session_id.clone_from(&found.session_id);
         self.ticket = found.ticket;
-        let (row, fields) = rows::client_hello(cx, found, seen, from_client, 't');
-        self.pending = Some(Box::new(Pending { row, fields, seen }));
+        let offer = rows::offer(cx, found, 't');
+        // Made where it waits: a row is large.
+        let mut pending = Box::new(Pending {
+            row: cx.row("tls.client_hello", seen, from_client),
+            fields: offer.fields,
+            seen,
+        });
+        rows::client_hello(&mut pending.row, found, offer.columns);
+        self.pending = Some(pending);
     }
 
     fn server_hello(&mut self, cx: &mut Cx<'_>, found: &hello::ServerHello, seen: Seen, from_client: bool) {
@@ -324,7 +331,7 @@ impl State {
 }
 
 impl Pending {
-    fn finish(mut self, cx: &mut Cx<'_>, outcome: Outcome, detail: Option<&str>) {
+    fn finish(mut self: Box<Self>, cx: &mut Cx<'_>, outcome: Outcome, detail: Option<&str>) {
         self.row.outcome = Some(outcome);
         let key = match detail {
             Some("client" | "server") => "ended_by",

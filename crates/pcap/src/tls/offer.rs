@@ -26,12 +26,18 @@ const MAX_KEPT: usize = 8 << 10;
 /// The part of a hello's row that is the same for all hellos of a client program.
 #[derive(Debug, Clone)]
 pub(crate) struct Offer {
+    pub(crate) columns: OfferColumns,
+    /// Lists of versions, groups, ciphers and extensions.
+    pub(crate) fields: JsonObject,
+}
+
+/// Columns of a hello's row.
+#[derive(Debug, Clone)]
+pub(crate) struct OfferColumns {
     pub(crate) version: Text,
     pub(crate) alpn: Option<Text>,
     pub(crate) ja3: Text,
     pub(crate) ja4: Text,
-    /// Lists of versions, groups, ciphers and extensions.
-    pub(crate) fields: JsonObject,
 }
 
 /// Offers seen before, each in the group its hello leads to; in a group the one asked for last stands first, and a new
@@ -100,20 +106,16 @@ impl OfferCache {
 impl Known {
     /// The offer of a hello of the same program, with what may differ.
     fn offer_of(&self, hello: &ClientHello) -> Offer {
-        let known = &self.offer;
-        let mut fields = known.fields.copy_with_room(ROOM + 6 * hello.extensions.len());
+        let mut fields = self
+            .offer
+            .fields
+            .copy_with_room(ROOM + 6 * hello.extensions.len());
         own_fields(&mut fields, hello);
-        Offer {
-            version: known.version.clone(),
-            alpn: known.alpn.clone(),
-            ja3: if same_words(&self.hello.extensions, &hello.extensions) {
-                known.ja3.clone()
-            } else {
-                Text::from(ja::ja3(hello))
-            },
-            ja4: known.ja4.clone(),
-            fields,
+        let mut columns = self.offer.columns.clone();
+        if !same_words(&self.hello.extensions, &hello.extensions) {
+            columns.ja3 = Text::from(ja::ja3(hello));
         }
+        Offer { columns, fields }
     }
 }
 
@@ -171,11 +173,14 @@ fn mix(sum: u64, word: u64) -> u64 {
 impl Offer {
     /// With the lists up to the ciphers only.
     fn of(hello: &ClientHello, transport: char) -> Self {
-        Self {
+        let columns = OfferColumns {
             version: names::tls_version(hello.highest_version()),
             alpn: protocols(hello.alpn.iter().map(Vec::as_slice)),
             ja3: Text::from(ja::ja3(hello)),
             ja4: Text::from(ja::ja4(hello, transport)),
+        };
+        Self {
+            columns,
             fields: program_fields(hello),
         }
     }
@@ -213,7 +218,7 @@ fn program_fields(hello: &ClientHello) -> JsonObject {
 
 /// What each hello has for itself.
 fn own_fields(fields: &mut JsonObject, hello: &ClientHello) {
-    fields.push_raw(member!("extensions"), &numbers(&hello.extensions));
+    fields.push_numbers(member!("extensions"), &hello.extensions);
     fields.push_raw(member!("ech"), if hello.ech { "true" } else { "false" });
     if hello.cut {
         fields.push_raw(member!("cut"), "true");
@@ -234,19 +239,6 @@ fn push_names(fields: &mut JsonObject, key: &str, values: &[u16], name: impl Fn(
     }
     list.push(']');
     fields.push_raw(key, &list);
-}
-
-fn numbers(values: &[u16]) -> String {
-    let mut out = String::with_capacity(values.len() * 6 + 2);
-    out.push('[');
-    for (i, value) in values.iter().enumerate() {
-        if i > 0 {
-            out.push(',');
-        }
-        ja::push_number(&mut out, u32::from(*value));
-    }
-    out.push(']');
-    out
 }
 
 #[cfg(test)]
@@ -278,8 +270,8 @@ mod tests {
                     let hello = hello(&[cipher, 0x1301], &format!("host{round}.example"));
                     let (got, fresh) = (cache.get(&hello, transport), fresh(&hello, transport));
                     assert_eq!(
-                        (got.ja3, got.ja4, got.fields.finish()),
-                        (fresh.ja3, fresh.ja4, fresh.fields.finish())
+                        (got.columns.ja3, got.columns.ja4, got.fields.finish()),
+                        (fresh.columns.ja3, fresh.columns.ja4, fresh.fields.finish())
                     );
                 }
             }
@@ -304,11 +296,14 @@ mod tests {
         let (one, other) = (cache.get(&first, 't'), cache.get(&second, 't'));
         let kept = |cache: &OfferCache| cache.sets.iter().flatten().flatten().count();
         assert_eq!(kept(&cache), 1);
-        assert_eq!(one.ja4, other.ja4);
-        assert_ne!(one.ja3, other.ja3);
+        assert_eq!(one.columns.ja4, other.columns.ja4);
+        assert_ne!(one.columns.ja3, other.columns.ja3);
         for hello in [&second, &first, &third] {
             let (got, fresh) = (cache.get(hello, 't'), fresh(hello, 't'));
-            assert_eq!((got.ja3, got.ja4), (fresh.ja3, fresh.ja4));
+            assert_eq!(
+                (got.columns.ja3, got.columns.ja4),
+                (fresh.columns.ja3, fresh.columns.ja4)
+            );
             assert_eq!(got.fields.finish(), fresh.fields.finish());
         }
         assert_eq!(kept(&cache), 2);
@@ -352,7 +347,10 @@ mod tests {
             let first = cache.get(&plain, 't');
             let got = cache.get(&variant, 't');
             let fresh = fresh(&variant, 't');
-            assert_eq!((got.ja3, got.ja4), (fresh.ja3, fresh.ja4));
+            assert_eq!(
+                (got.columns.ja3, got.columns.ja4),
+                (fresh.columns.ja3, fresh.columns.ja4)
+            );
             assert_eq!(got.fields.clone().finish(), fresh.fields.finish());
             drop(first);
         }

@@ -6,25 +6,21 @@ use casetrace_model::{JsonObject, Outcome, Row, Text, member};
 
 use super::cert::{Certificate, chain_json};
 use super::hello::{ClientHello, ServerHello};
-use super::offer::protocols;
+use super::offer::{Offer, OfferColumns, protocols};
 use crate::emit::{Cx, Seen, host_name};
 use crate::names;
 
+/// What a hello offers, and whether it does so through a proxy; `transport` is JA4's letter for TCP or QUIC.
+pub(crate) fn offer(cx: &mut Cx<'_>, hello: &ClientHello, transport: char) -> Offer {
+    let mut offer = cx.out.memo.offers.get(hello, transport);
+    if cx.tunnelled() {
+        offer.fields.push_raw(member!("proxy_tunnel"), "true");
+    }
+    offer
+}
+
 /// Columns that TCP and QUIC hellos share.
-pub(crate) fn client_hello(
-    cx: &mut Cx<'_>,
-    hello: &ClientHello,
-    seen: Seen,
-    from_client: bool,
-    transport: char,
-) -> (Row, JsonObject) {
-    let kind = if transport == 'q' {
-        "quic.initial"
-    } else {
-        "tls.client_hello"
-    };
-    let offer = cx.out.memo.offers.get(hello, transport);
-    let mut row = cx.row(kind, seen, from_client);
+pub(crate) fn client_hello(row: &mut Row, hello: &ClientHello, offer: OfferColumns) {
     row.server_name = hello.server_name.as_deref().map(host_name);
     row.alpn = offer.alpn;
     row.message = match &row.server_name {
@@ -34,11 +30,6 @@ pub(crate) fn client_hello(
     row.tls_version = Some(offer.version);
     row.ja4 = Some(offer.ja4);
     row.ja3 = Some(offer.ja3);
-    let mut fields = offer.fields;
-    if cx.tunnelled() {
-        fields.push_raw(member!("proxy_tunnel"), "true");
-    }
-    (row, fields)
 }
 
 pub(crate) fn server_hello(
