@@ -27,6 +27,7 @@ mod packet;
 mod row;
 mod sink;
 pub mod time;
+mod words;
 
 pub use columns::{COLUMNS, Column, ColumnType};
 pub use diagnostic::{Diagnostic, Severity};
@@ -37,6 +38,7 @@ pub use limits::Limits;
 pub use packet::{Direction, Packet, PacketSink, ProcessLookup};
 pub use row::{Context, Level, Outcome, Row, Source, TsSource, Value};
 pub use sink::{Collected, CountOnly, Part, PartMaker, PartTaker, ReadSeek, Sink};
+pub use words::Words;
 
 /// Short text that is cheap to clone: in line up to 23 bytes, static, or shared.
 pub type Text = smol_str::SmolStr;

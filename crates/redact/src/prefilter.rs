@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::LazyLock;
 
 use aho_corasick::AhoCorasick;
+use casetrace_model::Words;
 
 use crate::tables::{IDENTITY_SPELLINGS, Reach, SECRET_SPELLINGS};
 
@@ -58,7 +59,7 @@ pub(crate) const MIN_BASE64: usize = 20;
 
 /// All literals as one automaton, the [`SHAPES`] before the words.
 struct Literals {
-    search: AhoCorasick,
+    search: Words,
     /// What each word tells besides that a name may stand there.
     tells: Vec<Telling>,
 }
@@ -84,11 +85,7 @@ static LITERALS: LazyLock<Option<Literals>> = LazyLock::new(|| {
         known.map_or(Telling::NONE, |(_, telling)| *telling)
     };
     let tells = words.iter().map(told_by).collect();
-    let search = AhoCorasick::builder()
-        .ascii_case_insensitive(true)
-        .kind(Some(aho_corasick::AhoCorasickKind::DFA))
-        .build(shapes.chain(words))
-        .ok()?;
+    let search = Words::new(shapes.chain(words))?;
     Some(Literals { search, tells })
 });
 
@@ -107,15 +104,7 @@ fn spellings(name: &str) -> Vec<String> {
 
 /// True if a pattern might match.
 pub(crate) fn may_hold_secret(text: &str) -> bool {
-    let Some(literals) = LITERALS.as_ref() else {
-        return true;
-    };
-    let bytes = text.as_bytes();
-    literals
-        .search
-        .find_overlapping_iter(text)
-        .any(|hit| counts(bytes, &hit))
-        || has_user_info(text)
+    telling(text).is_some()
 }
 
 /// Which patterns might match; `None` if none does.
@@ -125,30 +114,28 @@ pub(crate) fn telling(text: &str) -> Option<Telling> {
     };
     let bytes = text.as_bytes();
     let (mut any, mut all) = (false, Telling::NONE);
-    for hit in literals.search.find_overlapping_iter(text) {
-        let counts = counts(bytes, &hit);
-        any |= counts;
-        let told = match hit.pattern().as_usize().checked_sub(SHAPES.len()) {
+    literals.search.each(text, |literal, range| {
+        match literal.checked_sub(SHAPES.len()) {
             // Unlike shapes, words tell of patterns that are less strict about where they stand.
-            Some(word) => literals.tells.get(word).copied(),
-            None if counts => Some(Telling::SHAPES),
-            None => None,
-        };
-        all = all.and(told.unwrap_or(Telling::NONE));
-    }
+            Some(word) => {
+                any |= is_word(bytes, range);
+                let told = literals.tells.get(word).copied();
+                all = all.and(told.unwrap_or(Telling::NONE));
+            }
+            None if SHAPES
+                .get(literal)
+                .is_some_and(|shape| is_shape(bytes, range, shape)) =>
+            {
+                (any, all) = (true, all.and(Telling::SHAPES));
+            }
+            None => {}
+        }
+    });
     if has_user_info(text) {
         (any, all) = (true, all.and(Telling::USER_INFO));
     }
     // Patterns know further spellings of some letters, as `ſ` for `s`.
     any.then(|| if text.is_ascii() { all } else { Telling::ALL })
-}
-
-/// A literal where it means something.
-fn counts(text: &[u8], hit: &aho_corasick::Match) -> bool {
-    match SHAPES.get(hit.pattern().as_usize()) {
-        Some(shape) => is_shape(text, hit.range(), shape),
-        None => is_word(text, hit.range()),
-    }
 }
 
 /// The literal in its own case, where a word begins (`OAQABAAA` is a spelling of its own).

@@ -2,8 +2,7 @@
 
 use std::sync::LazyLock;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind};
-use casetrace_model::{Text, code};
+use casetrace_model::{Text, Words, code};
 use regex::Regex;
 
 static NUMBER: LazyLock<Option<Regex>> = LazyLock::new(|| {
@@ -92,13 +91,7 @@ impl Codes {
 /// What the pattern's matches begin with, in any case; a longer label ends with one of these.
 const WORDS: [&str; 8] = ["0x", "aadsts", "msis", "code", "hresult", "error", "status", "hr"];
 
-static SEARCH: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
-    AhoCorasick::builder()
-        .ascii_case_insensitive(true)
-        .kind(Some(AhoCorasickKind::DFA))
-        .build(WORDS)
-        .ok()
-});
+static SEARCH: LazyLock<Option<Words>> = LazyLock::new(|| Words::new(WORDS));
 
 /// False if the pattern can't match: most lines have no code, but words that announce one.
 fn may_hold(text: &str) -> bool {
@@ -106,11 +99,12 @@ fn may_hold(text: &str) -> bool {
         return true;
     };
     // The pattern knows further spellings of some letters, as `ſ` for `s`.
-    let announced = |hit: aho_corasick::Match| {
-        let after = text.as_bytes().get(hit.end()..).unwrap_or_default();
-        announces(hit.pattern().as_usize(), after)
-    };
-    !text.is_ascii() || search.find_overlapping_iter(text).any(announced)
+    let mut may = !text.is_ascii();
+    search.each(text, |word, range| {
+        let after = text.as_bytes().get(range.end..).unwrap_or_default();
+        may |= announces(word, after);
+    });
+    may
 }
 
 /// True if a number follows on one of [`WORDS`].

@@ -5,7 +5,7 @@
 
 use std::sync::LazyLock;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use casetrace_model::Words;
 
 /// What may be in a text, as a set: that it is worth looking at, and each of the patterns of [`crate::secrets`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,27 +92,21 @@ const WORDS: &[(&str, Judge)] = &[
     ("://", |_, after| user_info(after)),
 ];
 
-static SEARCH: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
-    AhoCorasick::builder()
-        .ascii_case_insensitive(true)
-        .kind(Some(AhoCorasickKind::DFA))
-        .build(WORDS.iter().map(|(word, _)| word))
-        .ok()
-});
+static SEARCH: LazyLock<Option<Words>> = LazyLock::new(|| Words::new(WORDS.iter().map(|(word, _)| word)));
 
 /// Which patterns may match `text`, or `None` if it holds nothing; no answer for a text with letters beyond ASCII, of
 /// which the patterns know some as spellings of others (`ſ` for `s`).
 pub(crate) fn telling(text: &str) -> Option<Option<Telling>> {
     let search = SEARCH.as_ref().filter(|_| text.is_ascii())?;
     let mut all = Telling::NONE;
-    for hit in search.find_overlapping_iter(text) {
-        if let Some((_, judge)) = WORDS.get(hit.pattern().as_usize())
-            && let Some((before, rest)) = text.as_bytes().split_at_checked(hit.start())
-            && let Some(after) = rest.get(hit.len()..)
+    search.each(text, |word, range| {
+        if let Some((_, judge)) = WORDS.get(word)
+            && let Some(before) = text.as_bytes().get(..range.start)
+            && let Some(after) = text.as_bytes().get(range.end..)
         {
             all = all.and(judge(before, after));
         }
-    }
+    });
     Some(Some(all).filter(|all| all.has(Telling::ANY)))
 }
 

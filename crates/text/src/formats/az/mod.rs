@@ -8,7 +8,10 @@ mod exchange;
 mod head;
 mod http;
 
+use std::sync::LazyLock;
+
 use casetrace_model::find_guids;
+use memchr::memmem::Finder;
 
 use super::cli::{Http, Run};
 use crate::blocks::{Machine, prompt_command};
@@ -215,11 +218,13 @@ impl Az {
 
     /// Times: of the log file's own lines, or of the log file the console announces.
     fn clock(&mut self, entry: &Entry, out: &mut Output<'_>) {
-        let announced = entry
-            .text
-            .split_once(r"\commands\")
-            .or_else(|| entry.text.split_once("/commands/"));
-        let moment = entry.moment.or_else(|| file_time(announced?.1));
+        let moment = entry.moment.or_else(|| {
+            let text = entry.text.as_bytes();
+            let (folder, at) = FOLDERS
+                .iter()
+                .find_map(|folder| Some((folder, folder.find(text)?)))?;
+            file_time(entry.text.get(at + folder.needle().len()..)?)
+        });
         if let Some(moment) = moment
             && let (Some(ts_ns), source) = out.time(moment)
         {
@@ -239,13 +244,17 @@ impl Az {
             let args = args.trim().trim_matches(['[', ']']).replace(['\'', ','], "");
             self.run.command = Some(format!("az {args}"));
         }
-        if let Some(tenant) = option(
-            self.run.command.as_deref().unwrap_or_default(),
-            &["--tenant", "-t"],
-        ) {
+        // Every entry says it anew, so that no address overrules the command.
+        if let Some(command) = self.run.command.as_deref()
+            && command
+                .as_bytes()
+                .windows(2)
+                .any(|two| matches!(two, [b'-', b't' | b'T']))
+            && let Some(tenant) = option(command, &["--tenant", "-t"])
+        {
             self.run.tenant = Some(tenant);
         }
-        if let Some(rest) = text.find("AZURECLI/").and_then(|at| text.get(at + 9..)) {
+        if let Some(rest) = AGENT.find(text.as_bytes()).and_then(|at| text.get(at + 9..)) {
             self.run.version = Some(version(rest));
         } else if let Some(rest) = text.strip_prefix("azure-cli ") {
             self.run.version = Some(version(rest.trim_start()));
@@ -264,13 +273,23 @@ impl Az {
         if let Some(value) = text.strip_prefix("Broker enabled? ") {
             self.run.details.push(("broker", value.trim().to_owned()));
         }
-        for at in text.match_indices("https://login.").map(|(at, _)| at).take(8) {
+        for at in SIGN_IN.find_iter(text.as_bytes()).take(8) {
             let url = text.get(at..).unwrap_or_default();
             let end = url.find(['\'', '"', ' ', '\n', ')']).unwrap_or(url.len());
             self.run.saw_url(url.get(..end).unwrap_or_default());
         }
     }
 }
+
+/// Folders of az's own log files, in both spellings; the first of them that occurs counts.
+static FOLDERS: LazyLock<[Finder<'static>; 2]> =
+    LazyLock::new(|| [Finder::new(r"\commands\"), Finder::new("/commands/")]);
+
+/// az's user agent, before its version.
+static AGENT: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("AZURECLI/"));
+
+/// Addresses of the sign-in service.
+static SIGN_IN: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("https://login."));
 
 /// `urllib3.exceptions.MaxRetryError` is no logger.
 fn is_exception(name: &str) -> bool {
