@@ -193,7 +193,8 @@ pub(crate) fn may_hold_form(text: &str) -> bool {
 
 /// `scheme://user:password@host`.
 fn has_user_info(text: &str) -> bool {
-    text.contains("://") && text.contains('@')
+    // The rarer of the two first.
+    memchr::memchr(b'@', text.as_bytes()).is_some() && text.contains("://")
 }
 
 /// True if there is a run of base64 characters that is worth decoding; GUIDs and other hex is not.

@@ -7,6 +7,7 @@ mod http;
 use std::sync::LazyLock;
 
 use casetrace_model::{JsonObject, Outcome, Row, Source, Text, TsSource, normalise_guid};
+use memchr::memmem::Finder;
 
 use crate::lines::floor_boundary;
 use crate::output::Output;
@@ -22,9 +23,12 @@ static PHASES: LazyLock<(Vec<[&str; 3]>, Phrases)> = LazyLock::new(|| {
     (table, phrases)
 });
 
+/// What stands between a scheme and a host.
+static SLASHES: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("://"));
+
 /// `https://host:port/path` → host, lower case.
 pub(crate) fn url_host(url: &str) -> Option<Text> {
-    let (_, rest) = url.split_once("://")?;
+    let rest = url.get(SLASHES.find(url.as_bytes())? + SLASHES.needle().len()..)?;
     let authority = rest.split(['/', '?', '#']).next()?;
     let host = authority.rsplit('@').next()?;
     let host = if host.starts_with('[') {
