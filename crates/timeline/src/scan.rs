@@ -99,20 +99,26 @@ impl<'a> Scan<'a> {
         let parts: Vec<Vec<(Key, Vec<u32>)>> =
             starts.par_iter().map(|start| grouped(timeline, *start)).collect();
         let mut place: PlHashMap<Key, usize> = PlHashMap::default();
-        let mut groups: Vec<Group<'a>> = Vec::new();
+        let mut runs: Vec<(Key, Vec<Vec<u32>>)> = Vec::new();
         for (key, rows) in parts.into_iter().flatten() {
             let at = *place.entry(key).or_insert_with(|| {
-                groups.push(Group {
-                    known: known(timeline, key, rows.first().copied().unwrap_or(0)),
-                    rows: Vec::new(),
-                });
-                groups.len() - 1
+                runs.push((key, Vec::new()));
+                runs.len() - 1
             });
-            if let Some(group) = groups.get_mut(at) {
-                group.rows.extend(rows);
+            if let Some((_, of_key)) = runs.get_mut(at) {
+                of_key.push(rows);
             }
         }
-        Self { timeline, groups }
+        let groups = runs.into_iter().map(|(key, runs)| {
+            // Each as large as it must be, and its parts gone before the next.
+            let rows = runs.concat();
+            let known = known(timeline, key, rows.first().copied().unwrap_or(0));
+            Group { known, rows }
+        });
+        Self {
+            timeline,
+            groups: groups.collect(),
+        }
     }
 
     /// The timeline it was made of.

@@ -23,10 +23,11 @@ const TASK_BITS: u32 = if cfg!(test) { 7 } else { 18 };
 /// A row to be looked into: where it is stored, its number, and the place of its group and set in a list of them.
 type Place = (u32, u32, u32);
 
-/// What rows to be looked into have in common: their group and the group's set of conditions.
-struct Kind {
+/// Rows to be looked into that have their group and the group's set of conditions in common.
+struct Kind<'r> {
     group: usize,
     set: u32,
+    rows: &'r [u32],
 }
 
 /// A group with what a part of the store answers, and what it leaves to be asked.
@@ -104,31 +105,28 @@ impl Scan<'_> {
     /// Tests what is left of the conditions, for all groups together.
     pub(super) fn costly(&self, conditions: &[&Condition], groups: &[Left]) -> Vec<Hits> {
         let asked: Vec<Asked<'_>> = groups.iter().map(|left| Asked::new(conditions, left)).collect();
-        // Each part of the store is a task.
-        let mut tasks: Vec<Vec<Place>> = Vec::new();
-        let mut kinds: Vec<Kind> = Vec::new();
-        for (group, (left, asked)) in groups.iter().zip(&asked).enumerate() {
-            for (set, rows) in left {
-                let kind = kinds.len() as u32;
-                kinds.push(Kind {
+        let left = groups.iter().zip(&asked).enumerate();
+        let kinds: Vec<Kind<'_>> = left
+            .flat_map(|(group, (left, asked))| {
+                left.iter().map(move |(set, rows)| Kind {
                     group,
                     set: asked.sets.known(set).unwrap_or(0),
-                });
-                for (row, place) in rows.iter().zip(self.timeline.places(rows)) {
-                    let task = (place >> TASK_BITS) as usize;
-                    if task >= tasks.len() {
-                        tasks.resize_with(task + 1, Vec::new);
-                    }
-                    if let Some(task) = tasks.get_mut(task) {
-                        task.push((place, *row, kind));
-                    }
-                }
-            }
-        }
-        tasks.retain(|places| !places.is_empty());
+                    rows,
+                })
+            })
+            .collect();
+        // Each part of the store is a task. It picks its rows out of all: to share them out beforehand would be to have them twice.
+        let places = kinds
+            .iter()
+            .flat_map(|kind| kind.rows)
+            .map(|row| self.timeline.place(*row) as u32);
+        let Some(last) = places.max() else {
+            return Vec::new();
+        };
+        let tasks = 0..=last >> TASK_BITS;
         let mut hits = Vec::new();
         let mut rests: Vec<Vec<Rest>> = asked.iter().map(|_| Vec::new()).collect();
-        for (group, more, rest) in side_by_side(tasks, |places| self.task(&asked, &kinds, places))
+        for (group, more, rest) in side_by_side(tasks.collect(), |task| self.task(&asked, &kinds, task))
             .into_iter()
             .flatten()
         {
@@ -142,7 +140,15 @@ impl Scan<'_> {
     }
 
     /// What the rows of a task say, by group.
-    fn task(&self, asked: &[Asked<'_>], kinds: &[Kind], mut places: Vec<Place>) -> Vec<Told> {
+    fn task(&self, asked: &[Asked<'_>], kinds: &[Kind<'_>], task: u32) -> Vec<Told> {
+        let mut places: Vec<Place> = Vec::new();
+        for (kind, rows) in (0..).zip(kinds.iter().map(|kind| kind.rows)) {
+            let here = rows.iter().filter_map(|row| {
+                let place = self.timeline.place(*row) as u32;
+                (place >> TASK_BITS == task).then_some((place, *row, kind))
+            });
+            places.extend(here);
+        }
         // They come in runs, which this sort merges.
         places.sort();
         let mut fields = ColumnId::of("fields").and_then(|column| self.timeline.long_reader(column));
