@@ -104,9 +104,17 @@ fn attempt(program: &Path, work: &Path, interrupts: &Interrupts) -> io::Result<E
     command
         .args(std::env::args_os().skip(1))
         .env(WORKER, work)
+        .envs(thrift().map(|(name, value)| (name, std::env::var_os(name).unwrap_or(value.into()))))
         .stdin(Stdio::piped());
     let status = interrupts.wait(command.spawn()?)?;
     Ok(sort(status, interrupts.got()))
+}
+
+/// How the allocator is told to hold on to little: what a stage of a large case gave back would else be counted beside what the next
+/// one takes. Huge pages are left out because one used byte keeps two megabytes; they bring no time. Unused pages go back at once,
+/// which takes a large case 5 % longer. Variables that are set already stay.
+fn thrift() -> [(&'static str, &'static str); 2] {
+    [("MIMALLOC_ALLOW_THP", "0"), ("MIMALLOC_PURGE_DELAY", "0")]
 }
 
 fn sort(status: ExitStatus, interrupt: Option<i32>) -> Ended {
