@@ -117,7 +117,7 @@ worker_on() {
             "$folder" "$of/stage$at" "$of/tmp" $((4 << 30))
         at=$((at + 1))
     done > "$of/requests"
-    MIMALLOC_PURGE_DELAY=1000 RAYON_NUM_THREADS=1 POLARS_MAX_THREADS=1 \
+    RAYON_NUM_THREADS=1 POLARS_MAX_THREADS=1 \
         pin "$core" "$binary" -q batch worker --threads=1 < "$of/in" > "$of/out" &
     exec 3> "$of/in" 4< "$of/out"
     head -1 "$of/requests" >&3

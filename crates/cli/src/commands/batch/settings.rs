@@ -15,10 +15,6 @@ use crate::{input, pack};
 /// Variables that size the pools of libraries: they would take every core for each case, however many cases run beside.
 const THREAD_POOLS: [&str; 2] = ["RAYON_NUM_THREADS", "POLARS_MAX_THREADS"];
 
-/// How long the allocator keeps what a case gave back, milliseconds: the next case wants it again at once, and a page that comes anew
-/// from the kernel is cleared first. At its default of 10 a sixth of a small case's time is clearing.
-const KEEP_MEMORY: (&str, &str) = ("MIMALLOC_PURGE_DELAY", "1000");
-
 /// Everything a run, plan or single job needs; `jobs` cases will share the machine.
 pub(super) fn settings(
     places: &Places,
@@ -138,15 +134,10 @@ fn child(analysis: &Analysis, common: &Common, jobs: usize) -> Result<ChildComma
             arguments.push(path.to_string_lossy().into_owned());
         }
     }
-    let mut environment = THREAD_POOLS
-        .map(|name| (name.to_owned(), threads.to_string()))
-        .to_vec();
-    if std::env::var_os(KEEP_MEMORY.0).is_none() {
-        environment.push((KEEP_MEMORY.0.to_owned(), KEEP_MEMORY.1.to_owned()));
-    }
+    let environment = THREAD_POOLS.map(|name| (name.to_owned(), threads.to_string()));
     Ok(ChildCommand {
         program,
         arguments,
-        environment,
+        environment: environment.to_vec(),
     })
 }
