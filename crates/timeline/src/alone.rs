@@ -35,34 +35,36 @@ impl Drop for Alone {
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
-    use std::sync::Mutex;
-    use std::thread::ThreadId;
+    use std::sync::{Arc, Mutex};
+    use std::thread::{ThreadId, current};
 
-    use polars::prelude::{IntoColumn, IntoLazy, col, df};
+    use polars::prelude::{Column, IntoLazy, col, df};
 
     use super::Alone;
 
-    /// The threads that polars calls back on.
-    fn threads() -> HashSet<ThreadId> {
-        let seen = std::sync::Arc::new(Mutex::new(HashSet::new()));
-        let columns = (0..4).map(|n| {
-            let seen = std::sync::Arc::clone(&seen);
-            let note = move |c: polars::prelude::Column| {
-                seen.lock().unwrap().insert(std::thread::current().id());
-                Ok(c.into_column())
-            };
-            col("a")
-                .map(note, |_, field| Ok(field.clone()))
-                .alias(format!("a{n}"))
-        });
-        let frame = df!("a" => [1, 2, 3]).unwrap().lazy();
-        frame.select(columns.collect::<Vec<_>>()).collect().unwrap();
-        std::sync::Arc::try_unwrap(seen).unwrap().into_inner().unwrap()
-    }
-
     #[test]
     fn polars_stays_on_the_thread_and_leaves_it_again() {
-        let here = HashSet::from([std::thread::current().id()]);
+        // The threads that polars calls back on.
+        let threads = || -> HashSet<ThreadId> {
+            let seen = Arc::new(Mutex::new(HashSet::new()));
+            let columns = (0..4).map(|n| {
+                let seen = Arc::clone(&seen);
+                let note = move |column: Column| {
+                    seen.lock().expect("nobody panics with it").insert(current().id());
+                    Ok(column)
+                };
+                col("a")
+                    .map(note, |_, field| Ok(field.clone()))
+                    .alias(format!("a{n}"))
+            });
+            let frame = df!("a" => [1, 2, 3]).expect("one column").lazy();
+            frame
+                .select(columns.collect::<Vec<_>>())
+                .collect()
+                .expect("a plan without errors");
+            seen.lock().expect("nobody panics with it").clone()
+        };
+        let here = HashSet::from([current().id()]);
         let alone = Alone::begin();
         assert!(Alone::is_on());
         assert_eq!(threads(), here);
