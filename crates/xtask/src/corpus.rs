@@ -81,7 +81,9 @@ pub(crate) fn build() -> Result<PathBuf, String> {
         .args([
             "build",
             "-q",
-            "--workspace",
+            // As the README's first command builds it: with another selection, polars would be compiled once more.
+            "-p",
+            "casetrace",
             "--bin",
             "casetrace",
             "--message-format=json",
