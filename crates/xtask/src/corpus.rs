@@ -70,9 +70,21 @@ fn compare(corpus: &Path) -> Result<(), String> {
     }
 }
 
+/// Cargo without what the cargo that runs us tells its programs of this package: build scripts that ask for it (that of `ring` does)
+/// would run again, and polars, which rests on it, would be compiled once more, and again by the next plain call.
 fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+    let of_package = |name: &str| {
+        ["CARGO_PKG_", "CARGO_MANIFEST_"]
+            .iter()
+            .any(|start| name.starts_with(start))
+    };
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(of_package) {
+            command.env_remove(name);
+        }
+    }
     command
 }
 
