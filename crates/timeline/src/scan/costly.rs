@@ -5,7 +5,7 @@
 //! agree in the members and columns asked for are evaluated once ([`batch`](super::batch)), together for all parts of the store
 //! ([`together`](super::together)); conditions on a member in which hardly two rows agree are evaluated for each of their rows.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use polars::prelude::Expr;
 
@@ -22,6 +22,9 @@ const TASK_BITS: u32 = if cfg!(test) { 7 } else { 18 };
 
 /// A row to be looked into: where it is stored, its number, and the place of its group and set in a list of them.
 type Place = (u32, u32, u32);
+
+/// The same before it was looked up where the row is stored.
+type Wanted = (u32, u32);
 
 /// Rows to be looked into that have their group and the group's set of conditions in common.
 struct Kind<'r> {
@@ -115,18 +118,10 @@ impl Scan<'_> {
                 })
             })
             .collect();
-        // Each part of the store is a task. It picks its rows out of all: to share them out beforehand would be to have them twice.
-        let places = kinds
-            .iter()
-            .flat_map(|kind| kind.rows)
-            .map(|row| self.timeline.place(*row) as u32);
-        let Some(last) = places.max() else {
-            return Vec::new();
-        };
-        let tasks = 0..=last >> TASK_BITS;
+        let tasks = self.shared_out(&kinds);
         let mut hits = Vec::new();
         let mut rests: Vec<Vec<Rest>> = asked.iter().map(|_| Vec::new()).collect();
-        for (group, more, rest) in side_by_side(tasks.collect(), |task| self.task(&asked, &kinds, task))
+        for (group, more, rest) in side_by_side(tasks, |wanted| self.task(&asked, &kinds, wanted))
             .into_iter()
             .flatten()
         {
@@ -139,16 +134,34 @@ impl Scan<'_> {
         hits
     }
 
-    /// What the rows of a task say, by group.
-    fn task(&self, asked: &[Asked<'_>], kinds: &[Kind<'_>], task: u32) -> Vec<Told> {
-        let mut places: Vec<Place> = Vec::new();
-        for (kind, rows) in (0..).zip(kinds.iter().map(|kind| kind.rows)) {
-            let here = rows.iter().filter_map(|row| {
-                let place = self.timeline.place(*row) as u32;
-                (place >> TASK_BITS == task).then_some((place, *row, kind))
-            });
-            places.extend(here);
+    /// Rows by the part of the store they lie in. They are counted first: lists that grow take twice what they hold.
+    fn shared_out(&self, kinds: &[Kind<'_>]) -> Vec<Vec<Wanted>> {
+        let part = |row: u32| self.timeline.place(row) >> TASK_BITS;
+        let all = || {
+            (0..)
+                .zip(kinds)
+                .flat_map(|(kind, of)| of.rows.iter().map(move |row| (*row, kind)))
+        };
+        let mut counts: BTreeMap<usize, usize> = BTreeMap::new();
+        for (row, _) in all() {
+            *counts.entry(part(row)).or_default() += 1;
         }
+        let mut parts: BTreeMap<usize, Vec<Wanted>> = counts
+            .into_iter()
+            .map(|(part, count)| (part, Vec::with_capacity(count)))
+            .collect();
+        for (row, kind) in all() {
+            if let Some(wanted) = parts.get_mut(&part(row)) {
+                wanted.push((row, kind));
+            }
+        }
+        parts.into_values().collect()
+    }
+
+    /// What the rows of a task say, by group.
+    fn task(&self, asked: &[Asked<'_>], kinds: &[Kind<'_>], wanted: Vec<Wanted>) -> Vec<Told> {
+        let place = |(row, kind)| (self.timeline.place(row) as u32, row, kind);
+        let mut places: Vec<Place> = wanted.into_iter().map(place).collect();
         // They come in runs, which this sort merges.
         places.sort();
         let mut fields = ColumnId::of("fields").and_then(|column| self.timeline.long_reader(column));
