@@ -104,7 +104,11 @@ fn attempt(program: &Path, work: &Path, interrupts: &Interrupts) -> io::Result<E
     command
         .args(std::env::args_os().skip(1))
         .env(WORKER, work)
-        .envs(thrift().map(|(name, value)| (name, std::env::var_os(name).unwrap_or(value.into()))))
+        .envs(
+            THRIFT
+                .into_iter()
+                .filter(|(name, _)| std::env::var_os(name).is_none()),
+        )
         .stdin(Stdio::piped());
     let status = interrupts.wait(command.spawn()?)?;
     Ok(sort(status, interrupts.got()))
@@ -113,9 +117,7 @@ fn attempt(program: &Path, work: &Path, interrupts: &Interrupts) -> io::Result<E
 /// How the allocator is told to hold on to little: what a stage of a large case gave back would else be counted beside what the next
 /// one takes. Huge pages are left out because one used byte keeps two megabytes; they bring no time. Unused pages go back at once,
 /// which takes a large case 5 % longer. Variables that are set already stay.
-fn thrift() -> [(&'static str, &'static str); 2] {
-    [("MIMALLOC_ALLOW_THP", "0"), ("MIMALLOC_PURGE_DELAY", "0")]
-}
+const THRIFT: [(&str, &str); 2] = [("MIMALLOC_ALLOW_THP", "0"), ("MIMALLOC_PURGE_DELAY", "0")];
 
 fn sort(status: ExitStatus, interrupt: Option<i32>) -> Ended {
     if let Some(signal) = interrupt {
