@@ -7,10 +7,8 @@ use casetrace_model::Sink;
 
 use crate::analyzer::Analyzer;
 use crate::batch::{Span, span_of};
+use crate::shard::LOOK_AHEAD;
 use crate::unit::Unit;
-
-/// Packets whose connections are looked up together.
-pub(crate) const LOOK_AHEAD: usize = 16;
 
 /// Packets that were opened but not worked on.
 #[derive(Default)]
@@ -39,6 +37,9 @@ impl Ahead {
         let mut slots = [None; LOOK_AHEAD + 2];
         for (slot, (unit, _)) in slots.iter_mut().zip(&self.waiting) {
             *slot = analyzer.locate(unit);
+        }
+        for (slot, (unit, _)) in slots.iter().zip(&self.waiting) {
+            analyzer.touch(unit, *slot);
         }
         let slots = slots.iter().copied().chain(std::iter::repeat(None));
         for ((unit, span), slot) in self.waiting.iter().zip(slots) {

@@ -111,6 +111,13 @@ impl Analyzer {
         self.shards.get(usize::from(unit.shard))?.locate(unit)
     }
 
+    /// Has the processor fetch the connection there.
+    pub(crate) fn touch(&self, unit: &Unit, slot: Option<u32>) {
+        if let (Some(shard), Some(at)) = (self.shards.get(usize::from(unit.shard)), slot) {
+            shard.touch(at);
+        }
+    }
+
     /// Works on a packet that was opened before.
     pub(crate) fn unit(&mut self, unit: &Unit, slot: Option<u32>, payload: &[u8]) {
         work(&mut self.shards, &mut self.emit, unit, slot, payload);

@@ -90,21 +90,22 @@ pub(crate) struct Tunnel {
     pub(crate) target: Text,
 }
 
-/// What is known of a conversation as a whole.
+/// What is known of a conversation as a whole; in this order in memory, what every packet needs first.
 #[derive(Debug, Clone)]
+#[repr(C)]
 pub(crate) struct FlowInfo {
+    pub(crate) client: (Addr, u16),
+    pub(crate) pid: Option<u32>,
+    /// The last milestone: `syn`, `handshake`, `client_hello`, `http_request`…
+    pub(crate) after: &'static str,
+    pub(crate) server: (Addr, u16),
     /// Record number of the conversation's first packet; unique within the artifact.
     pub(crate) id: u64,
-    pub(crate) client: (Addr, u16),
-    pub(crate) server: (Addr, u16),
     /// The addresses of both as text: every row has them.
     client_text: Text,
     server_text: Text,
     pub(crate) transport: &'static str,
-    pub(crate) pid: Option<u32>,
     pub(crate) tunnel: Option<Box<Tunnel>>,
-    /// The last milestone: `syn`, `handshake`, `client_hello`, `http_request`…
-    pub(crate) after: &'static str,
     pub(crate) server_name: Option<Text>,
 }
 

@@ -28,6 +28,7 @@ mod file;
 mod finisher;
 mod flow;
 mod http;
+mod index;
 mod join;
 mod kerberos;
 mod ldap;

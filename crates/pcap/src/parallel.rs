@@ -14,7 +14,7 @@ use crate::batch::{Batch, LANES, Output, Span};
 use crate::board::{Board, Task};
 use crate::emit::{Emit, Place, Rows};
 use crate::finisher::Finisher;
-use crate::shard::{SHARDS, Shard};
+use crate::shard::{LOOK_AHEAD, SHARDS, Shard};
 use crate::unit::{Unit, What};
 
 /// Batches read ahead for each further thread; few, so that they are still in the processor's cache when their turn comes.
@@ -22,9 +22,6 @@ const AHEAD: usize = 4;
 
 /// So many times more of the small batches at the end.
 const AHEAD_AT_END: usize = 4;
-
-/// Packets whose connections are looked up together.
-const LOOK_AHEAD: usize = 16;
 
 /// What all threads of one capture share.
 pub(crate) struct Crew {
@@ -231,6 +228,11 @@ impl Lane {
             for (slot, (_, unit, _)) in slots.iter_mut().zip(items) {
                 let shard = self.shards.get(usize::from(unit.shard) / LANES);
                 *slot = shard.and_then(|shard| shard.locate(unit));
+            }
+            for (slot, (_, unit, _)) in slots.iter().zip(items) {
+                if let (Some(shard), Some(at)) = (self.shards.get(usize::from(unit.shard) / LANES), slot) {
+                    shard.touch(*at);
+                }
             }
             for (slot, (number, unit, span)) in slots.iter().zip(items) {
                 self.unit(lane, *number, unit, *slot, batch.payload(*span), emit);

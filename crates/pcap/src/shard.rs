@@ -5,15 +5,13 @@
 //! longest silent of a sample is written out and counted.
 
 use std::collections::HashMap;
-use std::hash::BuildHasher;
 
 use casetrace_model::{JsonObject, Limits, Outcome, Row, Text, member};
-
-use hashbrown::HashTable;
 
 use crate::dns::{Queries, protocol_of};
 use crate::emit::{Cx, Emit, FlowInfo, Seen};
 use crate::flow::{ACK, Arrival, Flow, RST, SYN, Shared};
+use crate::index::{Index, Tag};
 use crate::names;
 use crate::net::Unreachable;
 use crate::net::addr::{Addr, FlowKey};
@@ -31,14 +29,16 @@ const OPEN_NS: i64 = 3_600_000_000_000;
 const SAMPLE: usize = 32;
 /// Conversations written out together at the end: the rows of all at once would be most of the memory used.
 const SLICE: usize = 128;
+/// Connections that are fetched from memory at a time.
+pub(crate) const LOOK_AHEAD: usize = 16;
 
 /// Conversations by their ends.
 pub(crate) type FlowMap<V> = HashMap<FlowKey, V, Keyed>;
 
 /// The conversations of one share.
 pub(crate) struct Shard {
-    /// Slot numbers, found by the key of the flow in the slot: small enough to stay in the cache.
-    index: HashTable<u32>,
+    /// Where connections are.
+    index: Index,
     keyed: Keyed,
     slots: Vec<Option<Box<Flow>>>,
     /// When the connection in each slot will have been silent for too long. Beside and not in the connections: a tick
@@ -63,7 +63,7 @@ impl Shard {
     pub(crate) fn new(limits: &Limits) -> Self {
         let max_flows = (limits.max_flows / SHARDS).max(16);
         Self {
-            index: HashTable::new(),
+            index: Index::default(),
             keyed: Keyed::default(),
             slots: Vec::new(),
             deadlines: Vec::new(),
@@ -81,16 +81,19 @@ impl Shard {
         }
     }
 
-    /// Where the unit's connection is, if it is a segment of a known one. Only good as a hint to [`Self::unit`].
+    /// Where the unit's connection probably is, if it is a segment of a known one. Only good as a hint.
     pub(crate) fn locate(&self, unit: &Unit) -> Option<u32> {
-        if !matches!(unit.what, What::Tcp { .. }) {
-            return None;
+        match unit.what {
+            What::Tcp { .. } => self.index.guess(Tag::of(self.keyed, &unit.key)),
+            _ => None,
         }
-        let at = self.find(self.keyed.hash_one(unit.key), &unit.key)?;
+    }
+
+    /// Has the processor fetch what a segment of the connection needs.
+    pub(crate) fn touch(&self, at: u32) {
         if let Some(flow) = self.flow(at) {
             flow.touch();
         }
-        Some(at)
     }
 
     /// Takes one packet; `hint` is where its connection was a while ago.
@@ -162,29 +165,27 @@ impl Shard {
         {
             return at;
         }
-        let hash = self.keyed.hash_one(key);
-        match self.find(hash, &key) {
+        let tag = Tag::of(self.keyed, &key);
+        match self.find(tag, &key) {
             Some(at) if self.flow(at).is_some_and(|flow| flow.is_reuse(arrival)) => {
                 self.finish_slot(out, at, unit.seen.ts_ns);
             }
             Some(at) => return at,
             None => {}
         }
-        self.open(out, hash, key, unit, arrival.flags)
+        self.open(out, tag, key, unit, arrival.flags)
     }
 
     fn flow(&self, at: u32) -> Option<&Flow> {
         self.slots.get(at as usize)?.as_deref()
     }
 
-    fn find(&self, hash: u64, key: &FlowKey) -> Option<u32> {
-        let found = self
-            .index
-            .find(hash, |at| self.flow(*at).is_some_and(|flow| flow.key == *key));
-        found.copied()
+    fn find(&self, tag: Tag, key: &FlowKey) -> Option<u32> {
+        let is = |at: u32| self.flow(at).is_some_and(|flow| flow.key == *key);
+        self.index.find(tag, is)
     }
 
-    fn open(&mut self, out: &mut Emit, hash: u64, key: FlowKey, unit: &Unit, flags: u8) -> u32 {
+    fn open(&mut self, out: &mut Emit, tag: Tag, key: FlowKey, unit: &Unit, flags: u8) -> u32 {
         if self.index.len() >= self.max_flows {
             self.evict(out);
         }
@@ -212,13 +213,7 @@ impl Shard {
         if let Some(slot) = self.slots.get_mut(at as usize) {
             *slot = Some(flow);
         }
-        let Self {
-            index, slots, keyed, ..
-        } = self;
-        index.insert_unique(hash, at, |at| {
-            let flow = slots.get(*at as usize).and_then(Option::as_deref);
-            flow.map_or(0, |flow| keyed.hash_one(flow.key))
-        });
+        self.index.insert(tag, at);
         at
     }
 
@@ -226,12 +221,7 @@ impl Shard {
         let Some(mut flow) = self.slots.get_mut(at as usize).and_then(Option::take) else {
             return;
         };
-        if let Ok(entry) = self
-            .index
-            .find_entry(self.keyed.hash_one(flow.key), |known| *known == at)
-        {
-            entry.remove();
-        }
+        self.index.remove(Tag::of(self.keyed, &flow.key), at);
         self.free.push(at);
         if let Some(due) = self.deadlines.get_mut(at as usize) {
             *due = i64::MAX;
@@ -290,7 +280,7 @@ impl Shard {
         let fatal = complaint.mtu == 0 && name != "packet_too_big" && name != "fragmentation_needed";
         let key = unit.key;
         let slot = self
-            .find(self.keyed.hash_one(key), &key)
+            .find(Tag::of(self.keyed, &key), &key)
             .filter(|_| transport == "tcp");
         if let Some(flow) = slot.and_then(|at| self.slots.get_mut(at as usize)?.as_deref_mut()) {
             info.id = flow.info.id;
@@ -333,8 +323,16 @@ impl Shard {
                 self.in_order().into_iter()
             }
         };
-        for at in left.by_ref().take(SLICE) {
-            self.finish_slot(out, at, now_ns);
+        for _ in 0..SLICE / LOOK_AHEAD {
+            let next = left.as_slice();
+            for at in next.iter().take(LOOK_AHEAD) {
+                if let Some(flow) = self.flow(*at) {
+                    flow.touch_all();
+                }
+            }
+            for at in left.by_ref().take(LOOK_AHEAD) {
+                self.finish_slot(out, at, now_ns);
+            }
         }
         self.ending = Some(left);
     }

@@ -1,6 +1,6 @@
 //! Rows about a connection as a whole: how it began, how it went, who ended it.
 
-use casetrace_model::{JsonObject, Outcome, member};
+use casetrace_model::{JsonObject, Outcome, Text, member};
 
 use super::{Flow, Shared};
 use crate::emit::{Cx, Seen};
@@ -87,7 +87,7 @@ impl Flow {
         for (name, count) in counts {
             fields.push_num(name, count);
         }
-        fields = fields.opt_str(member!("icmp"), self.icmp.as_deref());
+        fields = fields.opt_str(member!("icmp"), self.icmp.as_deref().map(Text::as_str));
         match self.closed {
             Some(closed) => {
                 fields.push_str(member!("close"), if closed.reset { "rst" } else { "fin" });
@@ -119,7 +119,10 @@ impl Flow {
             Outcome::Success => ["Connected to ", &to].concat(),
             Outcome::Refused => ["Connection to ", &to, " refused"].concat(),
             Outcome::Timeout => format!("No answer from {to} to {} SYN", self.syns),
-            Outcome::Failure => format!("{to} unreachable: {}", self.icmp.as_deref().unwrap_or_default()),
+            Outcome::Failure => format!(
+                "{to} unreachable: {}",
+                self.icmp.as_deref().map_or("", Text::as_str)
+            ),
             _ if self.syns > 0 => format!("Connection attempt to {to}; the capture ends before its outcome"),
             _ => ["Connection to ", &to, ", its start not captured"].concat(),
         }

@@ -1,6 +1,7 @@
 //! The byte streams of a connection: in order, each byte once, holes skipped when nothing can fill them.
 
-use super::{ACK, Arrival, Flow, MAX_JUMP, MAX_WAITING, MAX_WAITING_BYTES, SYN, Shared, Waiting};
+use super::queue::MAX_WAITING;
+use super::{ACK, Arrival, Flow, MAX_JUMP, SYN, Shared};
 use crate::emit::Seen;
 
 impl Flow {
@@ -59,7 +60,7 @@ impl Flow {
         if half.far_off < 4 {
             return false;
         }
-        half.drop_waiting(shared.waiting_bytes);
+        half.queue.clear(shared.waiting_bytes);
         half.next = seq;
         self.app.gap(shared, &mut self.info, from_client, 0);
         true
@@ -114,25 +115,15 @@ impl Flow {
             return;
         }
         if half
-            .waiting
+            .queue
             .iter()
             .any(|w| w.seq == seq && w.wire_len >= arrival.wire_len)
         {
             half.retransmits += 1;
             return;
         }
-        half.waiting.push_back(Waiting {
-            seq,
-            wire_len: arrival.wire_len,
-            data: arrival.payload.to_vec(),
-            seen: arrival.seen,
-        });
-        half.waiting_bytes += arrival.payload.len();
-        *shared.waiting_bytes += arrival.payload.len();
-        let full = half.waiting.len() > MAX_WAITING
-            || half.waiting_bytes > MAX_WAITING_BYTES
-            || *shared.waiting_bytes > shared.max_waiting_bytes;
-        if full {
+        half.queue.push(seq, arrival, shared.waiting_bytes);
+        if half.queue.is_full() || *shared.waiting_bytes > shared.max_waiting_bytes {
             self.skip_gap(shared, arrival.from_client);
         }
     }
@@ -142,16 +133,9 @@ impl Flow {
         loop {
             let half = &mut self.halves[usize::from(!from_client)];
             let next = half.next;
-            let ready = half
-                .waiting
-                .iter()
-                .position(|w| w.seq.wrapping_sub(next) as i32 <= 0);
-            let Some(at) = ready else { return };
-            let Some(waiting) = half.waiting.remove(at) else {
+            let Some(waiting) = half.queue.take(next, shared.waiting_bytes) else {
                 return;
             };
-            half.waiting_bytes -= waiting.data.len();
-            *shared.waiting_bytes = shared.waiting_bytes.saturating_sub(waiting.data.len());
             let old = next.wrapping_sub(waiting.seq);
             if old < waiting.wire_len {
                 from_client ^= self.deliver(
@@ -170,7 +154,7 @@ impl Flow {
     fn skip_gap(&mut self, shared: &mut Shared<'_>, from_client: bool) {
         let half = &mut self.halves[usize::from(!from_client)];
         let next = half.next;
-        let Some(hole) = half.waiting.iter().map(|w| w.seq.wrapping_sub(next)).min() else {
+        let Some(hole) = half.queue.iter().map(|w| w.seq.wrapping_sub(next)).min() else {
             return;
         };
         half.gap_bytes += u64::from(hole);
@@ -186,9 +170,9 @@ impl Flow {
         }
         let sender = usize::from(arrival.from_client);
         let half = &self.halves[sender];
-        let Some(first) = half.waiting.front() else { return };
+        let Some(first) = half.queue.first() else { return };
         let acked = arrival.ack.wrapping_sub(half.next) as i32 > 0;
-        let waited = half.waiting.len() >= 4 || arrival.seen.ts_ns - first.seen.ts_ns > 1_000_000_000;
+        let waited = half.queue.len() >= 4 || arrival.seen.ts_ns - first.seen.ts_ns > 1_000_000_000;
         if acked && waited {
             self.skip_gap(shared, !arrival.from_client);
         }
@@ -198,7 +182,7 @@ impl Flow {
     pub(super) fn flush(&mut self, shared: &mut Shared<'_>) {
         for from_client in [true, false] {
             for _ in 0..=MAX_WAITING {
-                if self.halves[usize::from(!from_client)].waiting.is_empty() {
+                if self.halves[usize::from(!from_client)].queue.is_empty() {
                     break;
                 }
                 self.skip_gap(shared, from_client);
