@@ -10,6 +10,9 @@ use crate::batch::{Span, span_of};
 use crate::shard::LOOK_AHEAD;
 use crate::unit::Unit;
 
+/// Rows that are handed over together; more would no longer be in the nearest cache.
+const ROWS: usize = 16;
+
 /// Packets that were opened but not worked on.
 #[derive(Default)]
 pub(crate) struct Ahead {
@@ -32,7 +35,7 @@ impl Ahead {
         self.waiting.len() >= LOOK_AHEAD
     }
 
-    /// Works on all that wait; rows that are ready go to `sink`.
+    /// Works on all that wait; rows go to `sink` when there are some.
     pub(crate) fn run(&mut self, analyzer: &mut Analyzer, buffer: &[u8], sink: &mut dyn Sink) {
         let mut slots = [None; LOOK_AHEAD + 2];
         for (slot, (unit, _)) in slots.iter_mut().zip(&self.waiting) {
@@ -44,6 +47,9 @@ impl Ahead {
         let slots = slots.iter().copied().chain(std::iter::repeat(None));
         for ((unit, span), slot) in self.waiting.iter().zip(slots) {
             analyzer.unit(unit, slot, span.of(buffer, &self.joined));
+        }
+        // A few rows at a time: each time the code that makes them has to give way to the code that hands them on.
+        if analyzer.rows() >= ROWS {
             analyzer.drain(sink);
         }
         self.waiting.clear();

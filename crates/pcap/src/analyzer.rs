@@ -118,13 +118,20 @@ impl Analyzer {
         }
     }
 
+    /// Rows that are ready.
+    pub(crate) fn rows(&self) -> usize {
+        self.emit.rows.rows.len()
+    }
+
     /// Works on a packet that was opened before.
     pub(crate) fn unit(&mut self, unit: &Unit, slot: Option<u32>, payload: &[u8]) {
+        self.emit.place.unit += 1;
         work(&mut self.shards, &mut self.emit, unit, slot, payload);
     }
 
     /// Hands over the rows that are ready.
     pub(crate) fn drain(&mut self, sink: &mut dyn Sink) {
+        self.emit.place.unit = 0;
         if self.emit.rows.is_empty() {
             return;
         }

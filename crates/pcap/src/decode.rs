@@ -70,6 +70,7 @@ fn on_this_thread(
         };
         let used = capture.parse(reader.bytes(), reader.base, eof, &mut feed);
         feed.run();
+        feed.analyzer.drain(feed.sink);
         reader.consume(used);
         sink.progress(reader.base);
         if eof {
@@ -180,6 +181,7 @@ impl FileSink for Feed<'_> {
     fn remark(&mut self, diagnostic: Diagnostic) {
         // Behind the rows of all packets in front of the damage.
         self.run();
+        self.analyzer.drain(self.sink);
         self.remarks.add(diagnostic, self.sink);
     }
 }

@@ -6,6 +6,7 @@ use crate::http::fields::FieldNames;
 use crate::http::inflate::Inflater;
 use crate::net::addr::Addr;
 use crate::tls::cert::CertificateCache;
+use crate::tls::hello::ClientHello;
 use crate::tls::offer::OfferCache;
 
 /// Where something was seen: capture time and record number.
@@ -54,6 +55,8 @@ pub(crate) struct Memo {
     pub(crate) certificates: CertificateCache,
     pub(crate) offers: OfferCache,
     pub(crate) field_names: FieldNames,
+    /// No result, but room for the lists of the next hello.
+    pub(crate) hello: ClientHello,
     /// No result, but a decompressor and its buffers.
     pub(crate) inflater: Inflater,
 }
@@ -210,4 +213,17 @@ pub(crate) fn host_name(text: &str) -> Text {
     } else {
         Text::new(text)
     }
+}
+
+/// A number's digits.
+pub(crate) fn decimal(mut number: u16, digits: &mut [u8; 5]) -> &str {
+    let mut from = digits.len();
+    for (at, digit) in digits.iter_mut().enumerate().rev() {
+        if number == 0 && at < 4 {
+            break;
+        }
+        *digit = b'0' + (number % 10) as u8;
+        (number, from) = (number / 10, at);
+    }
+    std::str::from_utf8(digits.get(from..).unwrap_or_default()).unwrap_or_default()
 }

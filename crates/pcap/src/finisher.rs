@@ -110,15 +110,19 @@ impl Finisher {
         }
     }
 
-    /// Takes what one unit brought about.
+    /// Takes what a few units brought about.
     pub(crate) fn drain(&mut self, emit: &mut Emit, sink: &mut dyn Sink) {
-        for (_, address, name) in emit.resolved.drain(..) {
-            self.resolved(address, name);
-        }
-        emit.rows.places.clear();
+        let mut names = emit.resolved.drain(..).peekable();
         // Completed where they lie: a row is large, and taken out it is a copy.
-        for row in &mut emit.rows.rows {
+        for (place, row) in emit.rows.places.drain(..).zip(&mut emit.rows.rows) {
+            // Names count from the packet that brought them.
+            while let Some((_, address, name)) = names.next_if(|(named, _, _)| *named <= place) {
+                self.resolved(address, name);
+            }
             self.complete(row);
+        }
+        for (_, address, name) in names {
+            self.resolved(address, name);
         }
         let rows = emit.rows.rows.drain(..);
         if self.wants_rows {

@@ -78,18 +78,16 @@ impl Body {
                 }
                 n
             }
-            Self::ChunkSize(line) => match take_line(line, rest) {
-                (n, false) => {
-                    if line.len() > MAX_LINE {
-                        *self = Self::UntilClose;
-                    }
-                    n
+            // Nearly all lines before a chunk lie in one segment and need no copy.
+            Self::ChunkSize(line) if line.is_empty() => match memchr::memchr(b'\n', rest) {
+                Some(end) if end <= MAX_LINE => {
+                    let line = rest.get(..end).unwrap_or_default();
+                    *self = chunk(line.strip_suffix(b"\r").unwrap_or(line));
+                    end + 1
                 }
-                (n, true) => {
-                    *self = chunk(line);
-                    n
-                }
+                _ => self.size_line(rest),
             },
+            Self::ChunkSize(_) => self.size_line(rest),
             Self::Trailer(line) => {
                 let (n, whole) = take_line(line, rest);
                 if whole && line.is_empty() || line.len() > MAX_LINE {
@@ -97,6 +95,23 @@ impl Body {
                 } else if whole {
                     line.clear();
                 }
+                n
+            }
+        }
+    }
+
+    /// Takes bytes of the line before a chunk, which lies in several segments.
+    fn size_line(&mut self, rest: &[u8]) -> usize {
+        let Self::ChunkSize(line) = self else { return 0 };
+        match take_line(line, rest) {
+            (n, false) => {
+                if line.len() > MAX_LINE {
+                    *self = Self::UntilClose;
+                }
+                n
+            }
+            (n, true) => {
+                *self = chunk(line);
                 n
             }
         }
@@ -117,12 +132,10 @@ fn take_line(line: &mut Vec<u8>, rest: &[u8]) -> (usize, bool) {
 }
 
 fn chunk(line: &[u8]) -> Body {
-    let digits = line
-        .trim_ascii_start()
-        .iter()
-        .take_while(|b| b.is_ascii_hexdigit());
-    let text: String = digits.map(|b| char::from(*b)).collect();
-    match u64::from_str_radix(&text, 16) {
+    let line = line.trim_ascii_start();
+    let digits = line.iter().take_while(|b| b.is_ascii_hexdigit()).count();
+    let text = std::str::from_utf8(line.get(..digits).unwrap_or_default());
+    match u64::from_str_radix(text.unwrap_or_default(), 16) {
         Ok(0) => Body::Trailer(Vec::new()),
         Ok(size) => Body::Chunk(size.saturating_add(2)),
         // Not a chunk after all; what follows can't be framed.

@@ -5,6 +5,7 @@
 
 pub(crate) mod auth;
 pub(crate) mod body;
+mod date;
 pub(crate) mod fields;
 pub(crate) mod head;
 pub(crate) mod inflate;

@@ -10,7 +10,7 @@ use super::fields::{Asked, FieldNames};
 use super::head::Head;
 use super::inflate::Inflater;
 use super::rows::{Request, correlation, media_type, push_headers};
-use crate::emit::{Cx, Seen};
+use crate::emit::{Cx, Seen, decimal};
 use crate::mask;
 
 /// A response whose body is still coming: what its head says, as rows show it.
@@ -96,19 +96,6 @@ fn message(head: &Head<'_>, request: Option<&Request>) -> String {
     let mut out = [status, " ", &head.reason, " to ", method, " ", about].concat();
     out.truncate(out.trim_end().len());
     out
-}
-
-/// A number's digits.
-fn decimal(mut number: u16, digits: &mut [u8; 5]) -> &str {
-    let mut from = digits.len();
-    for (at, digit) in digits.iter_mut().enumerate().rev() {
-        if number == 0 && at < 4 {
-            break;
-        }
-        *digit = b'0' + (number % 10) as u8;
-        (number, from) = (number / 10, at);
-    }
-    std::str::from_utf8(digits.get(from..).unwrap_or_default()).unwrap_or_default()
 }
 
 /// What the head of a response says.
@@ -233,8 +220,6 @@ fn date_offset_ms(head: &Head<'_>, seen: Seen) -> Option<i64> {
     if head.field(Asked::Age).is_some_and(|age| age != "0") {
         return None;
     }
-    let date = jiff::fmt::rfc2822::DateTimeParser::new()
-        .parse_timestamp(head.field(Asked::Date)?)
-        .ok()?;
-    Some(date.as_millisecond() - seen.ts_ns / 1_000_000)
+    let date = super::date::seconds(head.field(Asked::Date)?)?;
+    Some(date * 1000 - seen.ts_ns / 1_000_000)
 }

@@ -4,6 +4,8 @@ use std::net::Ipv4Addr;
 
 use casetrace_model::Text;
 
+use crate::emit::decimal;
+
 /// An IPv4 or IPv6 address; IPv4 in its mapped form, so that one number compares and hashes both.
 ///
 /// Two halves and not one 128-bit integer, whose alignment would pad every structure that holds an address.
@@ -90,18 +92,17 @@ impl Addr {
 
     /// `address:port`, with brackets around IPv6.
     pub(crate) fn with_port(self, port: u16) -> Text {
-        let mut out = String::with_capacity(24);
-        match self.as_v4() {
-            Some(v4) => out.push_str(&v4_text(v4.octets())),
-            None => {
-                out.push('[');
-                self.push_v6(&mut out);
-                out.push(']');
-            }
-        }
-        out.push(':');
-        crate::tls::ja::push_number(&mut out, u32::from(port));
-        Text::from(out)
+        let Some(v4) = self.as_v4() else {
+            let mut out = String::with_capacity(48);
+            out.push('[');
+            self.push_v6(&mut out);
+            out.push_str("]:");
+            crate::tls::ja::push_number(&mut out, u32::from(port));
+            return Text::from(out);
+        };
+        // At most 21 bytes, which a text holds without a place of its own.
+        let (address, mut digits) = (v4_text(v4.octets()), [0; 5]);
+        [&*address, ":", decimal(port, &mut digits)].into_iter().collect()
     }
 }
 

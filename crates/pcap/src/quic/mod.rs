@@ -9,7 +9,8 @@ mod packet;
 use casetrace_model::{JsonObject, Outcome, Row, Text, member};
 
 use crate::emit::{Cx, Seen, clean_text, host_name};
-use crate::tls::{hello, ja::hex, rows};
+use crate::tls::hello::{self, ClientHello};
+use crate::tls::{ja::hex, rows};
 use crypto::Keys;
 use packet::{Frame, Frames, Kind, LongHeader};
 
@@ -164,9 +165,14 @@ impl Quic {
     }
 
     fn client_hello(&mut self, cx: &mut Cx<'_>, body: &[u8], seen: Seen, head: &LongHeader<'_>) {
-        let Some(found) = hello::parse_client_hello(body) else {
-            return;
-        };
+        let mut found = std::mem::take(&mut cx.out.memo.hello);
+        if found.read(body) {
+            self.found_hello(cx, &found, seen, head);
+        }
+        cx.out.memo.hello = found;
+    }
+
+    fn found_hello(&mut self, cx: &mut Cx<'_>, found: &ClientHello, seen: Seen, head: &LongHeader<'_>) {
         self.hello_done = true;
         cx.info.after = "client_hello";
         self.settle(
@@ -178,9 +184,9 @@ impl Quic {
             },
         );
         self.server_name = found.server_name.as_deref().map(host_name);
-        let offer = rows::offer(cx, &found, 'q');
+        let offer = rows::offer(cx, found, 'q');
         let (mut row, mut fields) = (cx.row("quic.initial", seen, true), offer.fields);
-        rows::client_hello(&mut row, &found, offer.columns);
+        rows::client_hello(&mut row, found, offer.columns);
         let version = version_name(head.version);
         row.message = format!("QUIC {version} {}", row.message);
         fields.push_str(member!("version"), &version);

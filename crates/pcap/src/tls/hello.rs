@@ -110,24 +110,15 @@ const MAX_LIST: usize = 512;
 ///
 /// Shape: `None` if not even version and random are there. Errors: none; a cut body sets [`ClientHello::cut`].
 pub fn parse_client_hello(body: &[u8]) -> Option<ClientHello> {
-    let mut at = Cursor::new(body);
-    let version = at.u16()?;
-    if at.up_to(32).len() < 32 {
-        return None;
-    }
-    let mut hello = ClientHello {
-        version,
-        ..ClientHello::default()
-    };
-    hello.cut = fill(&mut hello, &mut at).is_none() || at.cut;
-    Some(hello)
+    let mut hello = ClientHello::default();
+    hello.read(body).then_some(hello)
 }
 
 fn fill(hello: &mut ClientHello, at: &mut Cursor<'_>) -> Option<()> {
     let len = at.u8()?;
-    hello.session_id = at.up_to(usize::from(len)).to_vec();
+    hello.session_id.extend_from_slice(at.up_to(usize::from(len)));
     let len = at.u16()?;
-    hello.ciphers = u16_list(at.up_to(usize::from(len)));
+    read_list(&mut hello.ciphers, at.up_to(usize::from(len)));
     let len = at.u8()?;
     at.up_to(usize::from(len));
     if at.rest.is_empty() && !at.cut {
@@ -148,26 +139,27 @@ fn fill(hello: &mut ClientHello, at: &mut Cursor<'_>) -> Option<()> {
 fn client_extension(hello: &mut ClientHello, kind: u16, data: &[u8]) {
     match kind {
         0 if hello.server_name.is_none() => hello.server_name = server_name(data),
-        10 => hello.groups = u16_list(data.get(2..).unwrap_or_default()),
-        11 => hello.point_formats = data.get(1..).unwrap_or_default().to_vec(),
-        13 => hello.signature_algorithms = u16_list(data.get(2..).unwrap_or_default()),
-        16 => hello.alpn = protocols(data),
+        10 => read_list(&mut hello.groups, data.get(2..).unwrap_or_default()),
+        11 => {
+            hello.point_formats.clear();
+            let formats = data.get(1..).unwrap_or_default();
+            hello.point_formats.extend_from_slice(formats);
+        }
+        13 => read_list(&mut hello.signature_algorithms, data.get(2..).unwrap_or_default()),
+        16 => read_protocols(&mut hello.alpn, data),
         35 => hello.ticket = !data.is_empty(),
         41 => hello.psk = true,
-        43 => hello.versions = u16_list(data.get(1..).unwrap_or_default()),
-        51 => hello.key_shares = key_shares(data),
+        43 => read_list(&mut hello.versions, data.get(1..).unwrap_or_default()),
+        51 => read_key_shares(&mut hello.key_shares, data),
         0xfe0d | 0xffce => hello.ech = true,
         _ => {}
     }
 }
 
-fn u16_list(data: &[u8]) -> Vec<u16> {
-    data.as_chunks::<2>()
-        .0
-        .iter()
-        .take(MAX_LIST)
-        .map(|pair| u16::from_be_bytes(*pair))
-        .collect()
+fn read_list(list: &mut Vec<u16>, data: &[u8]) {
+    let pairs = data.as_chunks::<2>().0.iter().take(MAX_LIST);
+    list.clear();
+    list.extend(pairs.map(|pair| u16::from_be_bytes(*pair)));
 }
 
 fn server_name(data: &[u8]) -> Option<Text> {
@@ -180,30 +172,34 @@ fn server_name(data: &[u8]) -> Option<Text> {
     (kind == 0 && !name.is_empty() && !at.cut).then(|| crate::emit::clean_text(name, 255))
 }
 
-fn protocols(data: &[u8]) -> Vec<Vec<u8>> {
+/// Names of ALPN; those that were in the list are written over.
+fn read_protocols(list: &mut Vec<Vec<u8>>, data: &[u8]) {
     let mut at = Cursor::new(data.get(2..).unwrap_or_default());
-    let mut out = Vec::new();
+    let mut count = 0;
     while let Some(len) = at.u8() {
         let name = at.up_to(usize::from(len));
-        if at.cut || out.len() >= 64 {
+        if at.cut || count >= 64 {
             break;
         }
-        out.push(name.to_vec());
+        match list.get_mut(count) {
+            Some(old) => name.clone_into(old),
+            None => list.push(name.to_vec()),
+        }
+        count += 1;
     }
-    out
+    list.truncate(count);
 }
 
-fn key_shares(data: &[u8]) -> Vec<u16> {
+fn read_key_shares(list: &mut Vec<u16>, data: &[u8]) {
     let mut at = Cursor::new(data.get(2..).unwrap_or_default());
-    let mut out = Vec::new();
+    list.clear();
     while let (Some(group), Some(len)) = (at.u16(), at.u16()) {
-        out.push(group);
+        list.push(group);
         at.up_to(usize::from(len));
-        if out.len() >= 64 {
+        if list.len() >= 64 {
             break;
         }
     }
-    out
 }
 
 /// Reads the body of a ServerHello (or HelloRetryRequest) handshake message.
@@ -237,7 +233,11 @@ pub fn parse_server_hello(body: &[u8]) -> Option<ServerHello> {
 fn server_extension(hello: &mut ServerHello, kind: u16, data: &[u8]) {
     let first = || data.first_chunk::<2>().map(|b| u16::from_be_bytes(*b));
     match kind {
-        16 => hello.alpn = protocols(data).into_iter().next(),
+        16 => {
+            let mut names = Vec::new();
+            read_protocols(&mut names, data);
+            hello.alpn = names.into_iter().next();
+        }
         41 => hello.psk = true,
         43 => hello.chosen_version = first().unwrap_or(hello.version),
         51 => hello.group = first(),
@@ -281,6 +281,40 @@ pub(crate) fn is_grease(value: u16) -> bool {
 }
 
 impl ClientHello {
+    /// Reads another body over what was read before, in the same memory; false if not even version and random are there.
+    pub(crate) fn read(&mut self, body: &[u8]) -> bool {
+        self.forget();
+        let mut at = Cursor::new(body);
+        let (Some(version), 32) = (at.u16(), at.up_to(32).len()) else {
+            return false;
+        };
+        self.version = version;
+        self.cut = fill(self, &mut at).is_none() || at.cut;
+        // Names of the hello before are only kept to be written over.
+        if !self.extensions.contains(&16) {
+            self.alpn.clear();
+        }
+        true
+    }
+
+    /// Empties everything but ALPN.
+    fn forget(&mut self) {
+        self.server_name = None;
+        self.session_id.clear();
+        self.point_formats.clear();
+        for list in [
+            &mut self.ciphers,
+            &mut self.extensions,
+            &mut self.versions,
+            &mut self.groups,
+            &mut self.key_shares,
+            &mut self.signature_algorithms,
+        ] {
+            list.clear();
+        }
+        (self.ech, self.psk, self.ticket) = (false, false, false);
+    }
+
     /// The highest version offered, without GREASE.
     pub fn highest_version(&self) -> u16 {
         let offered = self.versions.iter().copied().filter(|v| !is_grease(*v));
@@ -324,6 +358,17 @@ mod tests {
         assert_eq!(found.key_shares, [29]);
         assert_eq!(found.highest_version(), 0x0304);
         assert!(!found.cut);
+    }
+
+    #[test]
+    fn nothing_stays_of_the_hello_before() {
+        let bare = [&[3, 1][..], &[9; 32], &[0, 0, 2, 0, 10, 1, 0]].concat();
+        let mut found = ClientHello::default();
+        for body in [&hello()[..], &bare, &hello(), &hello()[..50]] {
+            assert!(found.read(body));
+            assert_eq!(Some(&found), parse_client_hello(body).as_ref());
+        }
+        assert!(!found.read(&[3, 3, 1]));
     }
 
     #[test]

@@ -144,9 +144,11 @@ impl State {
     ) {
         match (kind, from_client) {
             (1, _) => {
-                if let Some(found) = hello::parse_client_hello(body) {
+                let mut found = std::mem::take(&mut cx.out.memo.hello);
+                if found.read(body) {
                     self.client_hello(cx, &found, seen, from_client);
                 }
+                cx.out.memo.hello = found;
             }
             (2, _) => {
                 if let Some(found) = hello::parse_server_hello(body) {
@@ -279,9 +281,11 @@ impl State {
     fn cut_message(&mut self, cx: &mut Cx<'_>, kind: u8, body: &[u8], seen: Seen, from_client: bool) {
         match kind {
             1 if from_client => {
-                if let Some(found) = hello::parse_client_hello(body) {
+                let mut found = std::mem::take(&mut cx.out.memo.hello);
+                if found.read(body) {
                     self.client_hello(cx, &found, seen, true);
                 }
+                cx.out.memo.hello = found;
             }
             2 => {
                 if let Some(found) = hello::parse_server_hello(body).filter(|f| f.cipher != 0) {
