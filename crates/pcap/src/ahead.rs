@@ -8,7 +8,7 @@ use casetrace_model::Sink;
 use crate::analyzer::Analyzer;
 use crate::batch::{Span, span_of};
 use crate::shard::LOOK_AHEAD;
-use crate::unit::Unit;
+use crate::unit::{Unit, What};
 
 /// Rows that are handed over together; more would no longer be in the nearest cache.
 const ROWS: usize = 16;
@@ -46,6 +46,10 @@ impl Ahead {
         }
         let slots = slots.iter().copied().chain(std::iter::repeat(None));
         for ((unit, span), slot) in self.waiting.iter().zip(slots) {
+            if let What::Tick = unit.what {
+                analyzer.tick(unit, sink);
+                continue;
+            }
             analyzer.unit(unit, slot, span.of(buffer, &self.joined));
         }
         // A few rows at a time: each time the code that makes them has to give way to the code that hands them on.

@@ -129,6 +129,17 @@ impl Analyzer {
         work(&mut self.shards, &mut self.emit, unit, slot, payload);
     }
 
+    /// Time has passed: hands over what expired in one shard before it goes to the next, so that there is never a long
+    /// list of rows.
+    pub(crate) fn tick(&mut self, unit: &Unit, sink: &mut dyn Sink) {
+        for at in 0..self.shards.len() {
+            self.drain(sink);
+            if let Some(shard) = self.shards.get_mut(at) {
+                shard.unit(&mut self.emit, unit, None, &[]);
+            }
+        }
+    }
+
     /// Hands over the rows that are ready.
     pub(crate) fn drain(&mut self, sink: &mut dyn Sink) {
         self.emit.place.unit = 0;

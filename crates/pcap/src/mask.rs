@@ -132,12 +132,23 @@ fn masked_url(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// What stands between `name=value` pairs.
+static SEPARATORS: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut at = 0;
+    while at < 7 {
+        table[b"&?#; \r\n"[at] as usize] = true;
+        at += 1;
+    }
+    table
+};
+
 /// `name=value` pairs with secret values masked; separators are kept as they are.
 fn form_into(out: &mut String, text: &str) {
     let mut rest = text;
     while !rest.is_empty() {
-        let separators = |b: u8| matches!(b, b'&' | b'?' | b'#' | b';' | b' ' | b'\r' | b'\n');
-        let end = rest.bytes().position(separators).unwrap_or(rest.len());
+        let separates = |b: u8| SEPARATORS[usize::from(b)];
+        let end = rest.bytes().position(separates).unwrap_or(rest.len());
         let pair = rest.get(..end).unwrap_or_default();
         let equals = memchr::memchr(b'=', pair.as_bytes());
         match equals.and_then(|at| Some((pair.get(..at)?, pair.get(at + 1..)?))) {
@@ -254,14 +265,22 @@ fn challenge(value: &str) -> Cow<'_, str> {
 /// Cookie names without their values.
 fn cookie(value: &str) -> String {
     let mut out = String::with_capacity(64);
-    for (i, part) in value.split(';').take(32).enumerate() {
+    let mut rest = Some(value);
+    for i in 0..32 {
+        let Some(text) = rest else { break };
+        let end = memchr::memchr(b';', text.as_bytes());
+        let part = text.get(..end.unwrap_or(text.len())).unwrap_or_default();
+        rest = end.and_then(|at| text.get(at + 1..));
         if i > 0 {
             out.push_str("; ");
         }
-        out.push_str(cut(part.split('=').next().unwrap_or_default().trim(), 64));
-        if part.contains('=') {
-            out.push('=');
-            out.push_str(MASK);
+        match memchr::memchr(b'=', part.as_bytes()) {
+            Some(at) => {
+                out.push_str(cut(part.get(..at).unwrap_or_default().trim(), 64));
+                out.push('=');
+                out.push_str(MASK);
+            }
+            None => out.push_str(cut(part.trim(), 64)),
         }
     }
     out

@@ -112,11 +112,13 @@ pub(super) fn correlation(head: &Head<'_>) -> Option<Text> {
 }
 
 fn in_query(target: &str) -> Option<Text> {
-    let query = target.split_once('?')?.1;
-    let value = query
-        .split('&')
-        .find_map(|pair| pair.strip_prefix("client-request-id="))?;
-    normalise_guid(value)
+    let query = target.get(memchr::memchr(b'?', target.as_bytes())? + 1..)?;
+    let name = "client-request-id=";
+    let begins_pair = |at: &usize| *at == 0 || query.as_bytes().get(at - 1) == Some(&b'&');
+    let at = memchr::memmem::find_iter(query.as_bytes(), name).find(begins_pair)?;
+    let value = query.get(at + name.len()..)?;
+    let end = memchr::memchr(b'&', value.as_bytes()).unwrap_or(value.len());
+    normalise_guid(value.get(..end)?)
 }
 
 pub(super) fn media_type(head: &Head<'_>) -> Option<Text> {

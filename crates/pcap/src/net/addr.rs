@@ -101,8 +101,11 @@ impl Addr {
             return Text::from(out);
         };
         // At most 21 bytes, which a text holds without a place of its own.
-        let (address, mut digits) = (v4_text(v4.octets()), [0; 5]);
-        [&*address, ":", decimal(port, &mut digits)].into_iter().collect()
+        let mut digits = [0; 5];
+        let [a, b, c, d] = v4.octets().map(|octet| OCTET_TEXTS[usize::from(octet)]);
+        [a[1], b[1], c[1], d[0], ":", decimal(port, &mut digits)]
+            .into_iter()
+            .collect()
     }
 }
 
@@ -114,7 +117,7 @@ fn push_hex_group(out: &mut String, group: u16) {
 }
 
 /// Digits of every octet with a dot behind them, and how many bytes that is.
-const OCTETS: [([u8; 4], u8); 256] = {
+const OCTETS: [([u8; 4], usize); 256] = {
     let mut table = [([b'.'; 4], 0); 256];
     let mut octet = 0;
     while octet < 256 {
@@ -130,26 +133,33 @@ const OCTETS: [([u8; 4], u8); 256] = {
             table[octet].0[len] = digits[skip];
             (skip, len) = (skip + 1, len + 1);
         }
-        table[octet].1 = len as u8 + 1;
+        table[octet].1 = len + 1;
         octet += 1;
     }
     table
 };
 
+/// The same as text, without the dot and with it: text that is known to be text need not be looked at again.
+static OCTET_TEXTS: [[&str; 2]; 256] = {
+    let mut texts = [[""; 2]; 256];
+    let mut octet = 0;
+    while octet < 256 {
+        let (digits, len) = &OCTETS[octet];
+        if let (Ok(plain), Ok(dotted)) = (
+            std::str::from_utf8(digits.split_at(*len - 1).0),
+            std::str::from_utf8(digits.split_at(*len).0),
+        ) {
+            texts[octet] = [plain, dotted];
+        }
+        octet += 1;
+    }
+    texts
+};
+
 /// Dotted decimal without the formatting machinery.
 fn v4_text(octets: [u8; 4]) -> Text {
-    let mut out = [0_u8; 16];
-    let mut end = 0;
-    for octet in octets {
-        let (digits, len) = OCTETS[usize::from(octet)];
-        if let Some(space) = out.get_mut(end..end + 4) {
-            space.copy_from_slice(&digits);
-        }
-        end += usize::from(len);
-    }
-    // Without the last dot.
-    let text = out.get(..end - 1).unwrap_or_default();
-    Text::new(std::str::from_utf8(text).unwrap_or_default())
+    let [a, b, c, d] = octets.map(|octet| OCTET_TEXTS[usize::from(octet)]);
+    [a[1], b[1], c[1], d[0]].into_iter().collect()
 }
 
 /// Both ends of a conversation, in an order that does not depend on who speaks.
