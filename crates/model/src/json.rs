@@ -145,9 +145,10 @@ impl JsonObject {
     }
 
     /// True while no member was added.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         // No value ends with the brace that opens an object.
-        self.out.ends_with('{')
+        self.out.as_bytes().last() == Some(&b'{')
     }
 
     /// Bytes of text so far.

@@ -29,8 +29,9 @@ const OPEN_NS: i64 = 3_600_000_000_000;
 const SAMPLE: usize = 32;
 /// Conversations written out together at the end: the rows of all at once would be most of the memory used.
 const SLICE: usize = 128;
-/// Connections that are fetched from memory at a time.
-pub(crate) const LOOK_AHEAD: usize = 16;
+/// Packets whose connections are looked up and fetched from memory together. So many also because the code that opens
+/// frames and the code that reads messages push each other out of the processor's smallest cache.
+pub(crate) const LOOK_AHEAD: usize = 64;
 
 /// Conversations by their ends.
 pub(crate) type FlowMap<V> = HashMap<FlowKey, V, Keyed>;
