@@ -15,7 +15,7 @@ use casetrace_synth::scenario::canary::{PERSON, SECRET};
 use casetrace_synth::scenario::demo;
 
 use common::search::holds;
-use common::{root, run};
+use common::{root, run, side_by_side};
 
 /// Everything a run leaves behind, by name.
 fn outputs(bundle: &str, redact: &str, work: &Path) -> Vec<(String, Vec<u8>)> {
@@ -81,7 +81,7 @@ fn outputs(bundle: &str, redact: &str, work: &Path) -> Vec<(String, Vec<u8>)> {
 #[test]
 fn planted_secrets_and_people_are_in_no_output() {
     let work = tempfile::tempdir().unwrap();
-    for bundle in demo::bundles() {
+    side_by_side(&demo::bundles(), |bundle| {
         let plain = outputs(bundle.name, "none", work.path());
         let rows = &plain.iter().find(|(name, _)| name == "jsonl stdout").unwrap().1;
         assert!(
@@ -108,7 +108,7 @@ fn planted_secrets_and_people_are_in_no_output() {
                 }
             }
         }
-    }
+    });
 }
 
 #[test]

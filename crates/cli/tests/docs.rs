@@ -15,8 +15,9 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Mutex;
 
-use common::{root, run, stdout};
+use common::{root, run, side_by_side, stdout};
 
 const NOT_RUN: &str = "<!-- not run: ";
 
@@ -159,10 +160,10 @@ fn every_command_line_of_the_book_works() {
     assert!(run(&root(), &arguments).status.success());
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
 
-    let mut count = 0;
-    let mut failed = Vec::new();
-    for (number, page) in pages().into_iter().enumerate() {
-        let text = fs::read_to_string(&page).unwrap();
+    let found = Mutex::new((0, Vec::new()));
+    let numbered: Vec<(usize, PathBuf)> = pages().into_iter().enumerate().collect();
+    side_by_side(&numbered, |(number, page)| {
+        let text = fs::read_to_string(page).unwrap();
         let folder = work.path().join(number.to_string());
         files(&folder, &case);
         places(&folder, &text);
@@ -170,7 +171,6 @@ fn every_command_line_of_the_book_works() {
             if block.language != "sh" || block.reason.is_some() {
                 continue;
             }
-            count += 1;
             let output = Command::new("sh")
                 .args([
                     "-euc",
@@ -181,13 +181,16 @@ fn every_command_line_of_the_book_works() {
                 .env("HOME", &folder)
                 .output()
                 .unwrap();
+            let (count, failed) = &mut *found.lock().unwrap();
+            *count += 1;
             if !output.status.success() {
                 let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
                 failed.push(format!("{}:{}: {stderr}", page.display(), block.line));
             }
         }
         fs::remove_dir_all(&folder).unwrap();
-    }
+    });
+    let (count, failed) = found.into_inner().unwrap();
     assert!(failed.is_empty(), "{}", failed.join("\n"));
     assert!(count >= 20, "only {count} blocks were found");
 }

@@ -11,7 +11,7 @@ use casetrace_synth::scenario::canary::{PERSON, SECRET};
 use casetrace_synth::scenario::demo;
 
 use common::search::holds;
-use common::{json, root, run, stdout};
+use common::{json, root, run, side_by_side, stdout};
 
 const FILES: [&str; 6] = [
     "report.md",
@@ -52,7 +52,7 @@ fn read(case: &str, name: &str) -> Vec<u8> {
 #[test]
 fn a_finished_case_hides_the_same_as_an_analysis() {
     let work = tempfile::tempdir().unwrap();
-    for bundle in demo::bundles() {
+    side_by_side(&demo::bundles(), |bundle| {
         let [plain, secrets, identity] =
             ["none", "secrets", "identity"].map(|redact| analyze(bundle.name, redact, work.path()));
         for case in [&plain, &secrets] {
@@ -86,7 +86,7 @@ fn a_finished_case_hides_the_same_as_an_analysis() {
             "{}",
             bundle.name
         );
-    }
+    });
 }
 
 #[test]

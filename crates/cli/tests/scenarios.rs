@@ -10,13 +10,13 @@ mod common;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use casetrace_knowledge::Lang;
 use casetrace_pipeline::{Secret, Settings, Silent, analyze};
 use casetrace_rules::RulePack;
 use casetrace_synth::scenario::Bundle;
 use casetrace_synth::scenario::all::{from_the_table, scenarios};
+use casetrace_timeline::Alone;
 
 use common::confusion::Confusion;
 
@@ -74,19 +74,13 @@ fn labels_from_the_table_alone() {
 fn compare(bundles: &[Bundle]) {
     let loaded = RulePack::builtin();
     assert!(loaded.errors.is_empty(), "{:?}", loaded.errors);
-    let next = AtomicUsize::new(0);
     let wrong = Mutex::new(Vec::new());
     let (confusion, largest) = (Mutex::new(Confusion::default()), Mutex::new((0, "")));
-    std::thread::scope(|scope| {
-        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
-            scope.spawn(|| {
-                while let Some(bundle) = bundles.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let differences = judge(bundle, &loaded.pack, &confusion, &largest);
-                    if !differences.is_empty() {
-                        wrong.lock().unwrap().push((bundle.name, differences));
-                    }
-                }
-            });
+    common::side_by_side(bundles, |bundle| {
+        let _alone = Alone::begin();
+        let differences = judge(bundle, &loaded.pack, &confusion, &largest);
+        if !differences.is_empty() {
+            wrong.lock().unwrap().push((bundle.name, differences));
         }
     });
     let mut wrong = wrong.into_inner().unwrap();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use casetrace_model::time::from_rfc3339;
 use casetrace_model::{COLUMNS, ColumnType, Value};
-use casetrace_timeline::{Timeline, TimelineBuilder};
+use casetrace_timeline::{Alone, Timeline, TimelineBuilder, side_by_side};
 
 use crate::compile::At;
 use crate::engine::Context;
@@ -191,9 +191,13 @@ fn unmet(findings: &Findings, id: &str, expected: Expected) -> Option<String> {
 }
 
 impl RulePack {
-    /// Runs the cases of all files.
+    /// Runs the cases of all files, on all cores.
     pub fn test(&self) -> Vec<CaseResult> {
-        self.cases.iter().map(|case| case.run(self)).collect()
+        side_by_side(self.cases.iter().collect(), |case| {
+            // A case has a handful of rows; handing them to other threads costs more than they do.
+            let _alone = Alone::begin();
+            case.run(self)
+        })
     }
 
     /// Rules without a case that must fire, or without one that must not.

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use casetrace_timeline::{COLUMNS, ColumnId, parse_expression};
+use casetrace_timeline::{COLUMNS, ColumnId, Condition, SqlError, parse_expression};
 use toml::Spanned;
 
 use crate::attempts::{AttemptKind, AttemptRole, Step, Summaries};
@@ -40,11 +40,38 @@ pub(crate) struct Compiler {
 pub(crate) struct At<'a> {
     pub(crate) file: &'a str,
     pub(crate) text: &'a str,
+    /// It comes with the program. Its conditions are tested with the program, so polars needn't look at each at every start.
+    tested: bool,
 }
 
 type Checked<T> = Result<T, Box<RuleError>>;
 
-impl At<'_> {
+impl<'a> At<'a> {
+    /// A file that comes with the program.
+    pub(crate) fn own((file, text): &(&'a str, &'a str)) -> Self {
+        Self {
+            file,
+            text,
+            tested: true,
+        }
+    }
+
+    /// Somebody's file.
+    pub(crate) fn foreign((file, text): &'a (String, String)) -> Self {
+        Self {
+            file,
+            text,
+            tested: false,
+        }
+    }
+
+    fn checked(&self, condition: Condition) -> Result<Condition, SqlError> {
+        if !self.tested {
+            condition.check()?;
+        }
+        Ok(condition)
+    }
+
     pub(crate) fn fault<T>(&self, at: &Spanned<T>, message: impl Into<String>) -> Box<RuleError> {
         Box::new(RuleError::at(self.file, self.text, at.span().start, message))
     }
@@ -52,8 +79,7 @@ impl At<'_> {
 
 impl Compiler {
     /// Collects definitions and predicates; the later file wins.
-    pub(crate) fn names(&mut self, file: &str, text: &str, raw: &RawFile) {
-        let at = At { file, text };
+    pub(crate) fn names(&mut self, at: At<'_>, raw: &RawFile) {
         self.pack.names.define.extend(raw.define.clone());
         for predicate in &raw.predicate {
             match parse_expression(predicate.r#where.get_ref()) {
@@ -77,18 +103,17 @@ impl Compiler {
     }
 
     /// Compiles everything else; all names are known by now.
-    pub(crate) fn file(&mut self, file: &str, text: &str, raw: RawFile) {
-        let at = At { file, text };
-        for predicate in &raw.predicate {
+    pub(crate) fn file(&mut self, at: At<'_>, raw: RawFile) {
+        for predicate in raw.predicate.iter().filter(|_| !at.tested) {
             let Some(known) = self.pack.names.predicates.get(predicate.name.get_ref()) else {
                 continue;
             };
             if let Err(error) = self.pack.names.check_predicate(known) {
-                let error = RuleError::in_sql(file, text, predicate.r#where.span(), &error);
+                let error = RuleError::in_sql(at.file, at.text, predicate.r#where.span(), &error);
                 self.errors.push(error.item(predicate.name.get_ref()));
             }
         }
-        let family = raw.family.unwrap_or_else(|| file_stem(file));
+        let family = raw.family.unwrap_or_else(|| file_stem(at.file));
         let mut seen = HashSet::new();
         for rule in raw.rule {
             let id = rule.id.get_ref().clone();
@@ -132,7 +157,12 @@ impl Compiler {
     }
 
     fn condition(&mut self, at: At<'_>, sql: &Spanned<String>) -> Checked<ConditionId> {
-        match self.pack.names.condition(sql.get_ref()) {
+        match self
+            .pack
+            .names
+            .condition(sql.get_ref())
+            .and_then(|c| at.checked(c))
+        {
             Ok(condition) => Ok(self.pack.conditions.add(condition)),
             Err(error) => Err(Box::new(RuleError::in_sql(at.file, at.text, sql.span(), &error))),
         }
@@ -380,7 +410,12 @@ impl Compiler {
     ) -> Checked<QualityCondition> {
         match from {
             From::Timeline => Ok(QualityCondition::Timeline(self.condition(at, sql)?)),
-            From::Inventory => match self.pack.names.condition_for(sql.get_ref(), INVENTORY_COLUMNS) {
+            From::Inventory => match self
+                .pack
+                .names
+                .condition_for(sql.get_ref(), INVENTORY_COLUMNS)
+                .and_then(|c| at.checked(c))
+            {
                 Ok(condition) => Ok(QualityCondition::Inventory(Box::new(condition))),
                 Err(error) => Err(Box::new(RuleError::in_sql(at.file, at.text, sql.span(), &error))),
             },

@@ -47,7 +47,7 @@ impl Names {
     pub(crate) fn check_predicate(&self, predicate: &Predicate) -> Result<(), SqlError> {
         let dummy = |param: &String| (format!("${param}"), text_literal("1"));
         let bound = predicate.params.iter().map(dummy).collect();
-        Condition::compile(self.expand(predicate.tree.clone(), &bound, 1)?).map(|_| ())
+        Condition::compile(self.expand(predicate.tree.clone(), &bound, 1)?)?.check()
     }
 
     fn expand(&self, mut tree: Expr, bound: &BTreeMap<String, Expr>, depth: usize) -> Result<Expr, SqlError> {

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::attempts::{AttemptKind, Summaries};
 use crate::case::Case;
-use crate::compile::Compiler;
+use crate::compile::{At, Compiler};
 use crate::error::RuleError;
 use crate::expand::Names;
 use crate::file::{RawFile, SCHEMA_VERSION};
@@ -64,17 +64,13 @@ impl RulePack {
 
     /// The built-in pack with `files` (name, text) on top: a rule or definition of a known name replaces it.
     pub fn load(files: &[(String, String)]) -> Loaded {
-        let builtin = BUILTIN.iter().map(|(name, text)| (*name, *text));
-        Self::from_files(builtin.chain(files.iter().map(|(n, t)| (n.as_str(), t.as_str()))))
+        Self::from_files(BUILTIN.iter().map(At::own).chain(files.iter().map(At::foreign)))
     }
 
     /// Only `files`; no built-in rule, but the built-in predicates and definitions.
     pub fn only(files: &[(String, String)]) -> Loaded {
-        let predicates = BUILTIN
-            .iter()
-            .filter(|(name, _)| *name == "predicates.toml")
-            .copied();
-        Self::from_files(predicates.chain(files.iter().map(|(n, t)| (n.as_str(), t.as_str()))))
+        let predicates = BUILTIN.iter().filter(|(name, _)| *name == "predicates.toml");
+        Self::from_files(predicates.map(At::own).chain(files.iter().map(At::foreign)))
     }
 
     /// The faults of one file, seen on top of the built-in pack.
@@ -105,23 +101,23 @@ impl RulePack {
         self.rules.iter().flat_map(of).collect()
     }
 
-    fn from_files<'a>(files: impl Iterator<Item = (&'a str, &'a str)>) -> Loaded {
+    fn from_files<'a>(files: impl Iterator<Item = At<'a>>) -> Loaded {
         let mut errors = Vec::new();
         let mut parsed = Vec::new();
         let mut hash = Sha256::new();
-        for (name, text) in files {
-            hash.update(text.as_bytes());
-            match parse(name, text) {
-                Ok(file) => parsed.push((name, text, file)),
+        for at in files {
+            hash.update(at.text.as_bytes());
+            match parse(at.file, at.text) {
+                Ok(file) => parsed.push((at, file)),
                 Err(error) => errors.push(*error),
             }
         }
         let mut compiler = Compiler::default();
-        for (name, text, file) in &parsed {
-            compiler.names(name, text, file);
+        for (at, file) in &parsed {
+            compiler.names(*at, file);
         }
-        for (name, text, file) in parsed {
-            compiler.file(name, text, file);
+        for (at, file) in parsed {
+            compiler.file(at, file);
         }
         errors.extend(compiler.errors);
         let version = hash

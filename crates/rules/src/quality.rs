@@ -205,7 +205,7 @@ fn inventory_rows(frame: Option<&DataFrame>, condition: &Condition) -> Vec<u32> 
         let mask = frame
             .clone()
             .lazy()
-            .select([condition.expr().alias("hit")])
+            .select([condition.expr().ok()?.alias("hit")])
             .collect()
             .ok()?;
         let mask = mask.column("hit").ok()?.bool().ok()?.clone();

@@ -8,6 +8,7 @@ mod rewrite;
 mod shape;
 
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
 use casetrace_model::COLUMNS;
 use polars::prelude::Expr as PolarsExpr;
@@ -46,8 +47,9 @@ pub struct Condition {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Part {
     /// `None` if there are none, which is always true.
-    pub(crate) expr: Option<PolarsExpr>,
     tree: Option<Expr>,
+    /// Made when first asked for; most conditions of a pack never are.
+    expr: OnceLock<Result<PolarsExpr, SqlError>>,
     /// Timeline columns it reads.
     pub(crate) columns: BTreeSet<String>,
 }
@@ -91,15 +93,17 @@ fn syntax_error(error: ParserError) -> SqlError {
 impl Condition {
     /// Parses and checks a condition over the timeline.
     pub fn parse(sql: &str) -> Result<Self, SqlError> {
-        Self::compile(parse_expression(sql)?)
+        let condition = Self::compile(parse_expression(sql)?)?;
+        condition.check()?;
+        Ok(condition)
     }
 
-    /// Checks a parsed condition over the timeline.
+    /// A parsed condition over the timeline. What only polars would refuse is told by [`Condition::check`], or when rows are tested.
     pub fn compile(tree: Expr) -> Result<Self, SqlError> {
         Self::compile_for(tree, &COLUMNS.iter().map(|c| c.name).collect::<Vec<_>>())
     }
 
-    /// Checks a parsed condition over a table with the given columns.
+    /// The same over a table with the given columns.
     pub fn compile_for(mut tree: Expr, columns: &[&str]) -> Result<Self, SqlError> {
         check_depth(&tree, 2 * MAX_DEPTH)?;
         rewrite(&mut tree, columns)?;
@@ -116,11 +120,16 @@ impl Condition {
             .filter_map(|n| Member::from_column(&n))
             .collect::<BTreeSet<_>>();
         Ok(Self {
-            cheap: Part::of(cheap)?,
-            costly: Part::of(costly)?,
+            cheap: Part::of(cheap),
+            costly: Part::of(costly),
             members: members.into_iter().collect(),
             tree,
         })
+    }
+
+    /// Whether polars takes it.
+    pub fn check(&self) -> Result<(), SqlError> {
+        self.expr().map(|_| ())
     }
 
     /// What can be said when kind, provider and event id of a row are known: `Some(false)` never true, `Some(true)` always.
@@ -143,12 +152,13 @@ impl Condition {
     }
 
     /// The whole condition as one polars expression; members are columns named by [`Member::column`].
-    pub fn expr(&self) -> PolarsExpr {
-        match (&self.cheap.expr, &self.costly.expr) {
+    pub fn expr(&self) -> Result<PolarsExpr, SqlError> {
+        let [cheap, costly] = [&self.cheap, &self.costly].map(|part| part.expr().transpose());
+        Ok(match (cheap?, costly?) {
             (Some(a), Some(b)) => a.clone().and(b.clone()),
             (Some(a), None) | (None, Some(a)) => a.clone(),
             (None, None) => polars::prelude::lit(true),
-        }
+        })
     }
 
     /// The checked SQL, as polars sees it.
@@ -158,20 +168,35 @@ impl Condition {
 }
 
 impl Part {
-    fn of(conjuncts: Vec<Expr>) -> Result<Self, SqlError> {
+    fn of(conjuncts: Vec<Expr>) -> Self {
         let Some(tree) = join(&BinaryOperator::And, conjuncts) else {
-            return Ok(Self::default());
+            return Self::default();
         };
-        let expr = polars::sql::sql_expr(tree.to_string()).map_err(|e| SqlError::new(format!("{e}.")))?;
         let columns = names(&tree)
             .into_iter()
             .filter(|n| Member::from_column(n).is_none())
             .collect();
-        Ok(Self {
-            expr: Some(expr),
-            columns,
+        Self {
             tree: Some(tree),
-        })
+            expr: OnceLock::new(),
+            columns,
+        }
+    }
+
+    /// True if there is nothing to ask.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.tree.is_none()
+    }
+
+    pub(crate) fn tree(&self) -> Option<&Expr> {
+        self.tree.as_ref()
+    }
+
+    /// What polars is to evaluate; `None` if there is nothing to ask.
+    pub(crate) fn expr(&self) -> Option<Result<&PolarsExpr, SqlError>> {
+        let tree = self.tree.as_ref()?;
+        let made = || polars::sql::sql_expr(tree.to_string()).map_err(|e| SqlError::new(format!("{e}.")));
+        Some(self.expr.get_or_init(made).as_ref().map_err(SqlError::clone))
     }
 }
 

@@ -1,6 +1,12 @@
-//! Partial evaluation: what a condition can still become when kind, provider and event id are known.
+//! Partial evaluation: what a condition can still become when some of what it reads is known: kind, provider and event id of a
+//! group of rows, or all of one row.
 //!
-//! Exact three-valued logic over the *set* of possible outcomes, so that nothing is ever pruned that could be true.
+//! Exact three-valued logic over the *set* of possible outcomes, so that nothing is ever pruned that could be true. What polars
+//! might see otherwise (a cast, an error, a pattern) is left to polars.
+
+mod call;
+
+use std::borrow::Cow;
 
 use sqlparser::ast::{BinaryOperator, Expr, UnaryOperator, Value, ValueWithSpan};
 
@@ -89,36 +95,64 @@ impl Outcomes {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Scalar<'a> {
+/// A value that is known.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Scalar<'a> {
     Null,
-    Text(&'a str),
+    Text(Cow<'a, str>),
     Number(f64),
 }
 
-fn scalar<'a>(expr: &'a Expr, known: &Known<'a>) -> Option<Scalar<'a>> {
-    match expr {
-        Expr::Nested(inner) => scalar(inner, known),
-        Expr::Identifier(ident) => match ident.value.as_str() {
-            "kind" => Some(Scalar::Text(known.kind)),
-            "provider" => known.provider.map(|p| p.map_or(Scalar::Null, Scalar::Text)),
-            "event_id" => known
+/// Numbers up to this one are whole as `f64`, too.
+const EXACT: f64 = (1_u64 << f64::MANTISSA_DIGITS) as f64;
+
+impl<'a> Scalar<'a> {
+    pub(crate) fn text(text: Option<&'a str>) -> Self {
+        text.map_or(Self::Null, |text| Self::Text(Cow::Borrowed(text)))
+    }
+
+    /// `None` for what `f64` might round.
+    pub(crate) fn number(number: f64) -> Option<Self> {
+        (number.abs() < EXACT).then_some(Self::Number(number))
+    }
+}
+
+/// What can be said about columns.
+pub(crate) trait Facts {
+    /// The value of a column; `None` if nothing is known about it.
+    fn value(&self, column: &str) -> Option<Scalar<'_>>;
+}
+
+impl Facts for Known<'_> {
+    fn value(&self, column: &str) -> Option<Scalar<'_>> {
+        match column {
+            "kind" => Some(Scalar::text(Some(self.kind))),
+            "provider" => self.provider.map(Scalar::text),
+            "event_id" => self
                 .event_id
                 .map(|id| id.map_or(Scalar::Null, |id| Scalar::Number(f64::from(id)))),
             _ => None,
-        },
+        }
+    }
+}
+
+fn scalar<'a>(expr: &'a Expr, known: &'a impl Facts) -> Option<Scalar<'a>> {
+    match expr {
+        Expr::Nested(inner) => scalar(inner, known),
+        Expr::Identifier(ident) => known.value(&ident.value),
         Expr::Value(ValueWithSpan { value, .. }) => match value {
-            Value::SingleQuotedString(text) => Some(Scalar::Text(text)),
-            Value::Number(number, _) => number.parse().ok().map(Scalar::Number),
+            Value::SingleQuotedString(text) => Some(Scalar::text(Some(text))),
+            Value::Number(number, _) => Scalar::number(number.parse().ok()?),
             Value::Null => Some(Scalar::Null),
             _ => None,
         },
+        Expr::Function(function) => call::scalar(function, known),
         _ => None,
     }
 }
 
 /// The outcomes `expr` can have for rows of which `known` holds.
-pub(crate) fn outcomes(expr: &Expr, known: &Known<'_>) -> Outcomes {
+pub(crate) fn outcomes(expr: &Expr, known: &impl Facts) -> Outcomes {
     match expr {
         Expr::Nested(inner) => outcomes(inner, known),
         Expr::UnaryOp {
@@ -142,6 +176,21 @@ pub(crate) fn outcomes(expr: &Expr, known: &Known<'_>) -> Outcomes {
             (Some(a), Some(b)) => compare(&a, op, &b),
             _ => Outcomes::ANY,
         },
+        Expr::Between {
+            expr,
+            negated,
+            low,
+            high,
+        } => {
+            let value = scalar(expr, known);
+            let side = |op, bound| match (&value, scalar(bound, known)) {
+                (Some(value), Some(bound)) => compare(value, &op, &bound),
+                _ => Outcomes::ANY,
+            };
+            let both = side(BinaryOperator::GtEq, low).and(side(BinaryOperator::LtEq, high));
+            both.not_if(*negated)
+        }
+        Expr::Function(function) => call::outcomes(function, known),
         Expr::InList { expr, list, negated } => in_list(expr, list, known).not_if(*negated),
         Expr::IsNull(inner) => null_test(inner, known),
         Expr::IsNotNull(inner) => null_test(inner, known).not_if(true),
@@ -167,7 +216,7 @@ pub(crate) fn outcomes(expr: &Expr, known: &Known<'_>) -> Outcomes {
     }
 }
 
-fn null_test(expr: &Expr, known: &Known<'_>) -> Outcomes {
+fn null_test(expr: &Expr, known: &impl Facts) -> Outcomes {
     match scalar(expr, known) {
         Some(value) => Outcomes::of(Some(value == Scalar::Null)),
         None => Outcomes(T | F),
@@ -194,22 +243,26 @@ fn compare(a: &Scalar<'_>, op: &BinaryOperator, b: &Scalar<'_>) -> Outcomes {
     }))
 }
 
-fn in_list(expr: &Expr, list: &[Expr], known: &Known<'_>) -> Outcomes {
+fn in_list(expr: &Expr, list: &[Expr], known: &impl Facts) -> Outcomes {
     let Some(value) = scalar(expr, known) else {
         return Outcomes::ANY;
     };
     list.iter().fold(Outcomes::FALSE, |so_far, item| {
         so_far.or(match scalar(item, known) {
+            // Whether a null in a list is equal to anything is up to polars.
+            Some(Scalar::Null) | None => Outcomes::ANY,
             Some(item) => compare(&value, &BinaryOperator::Eq, &item),
-            None => Outcomes::ANY,
         })
     })
 }
 
-fn like(expr: &Expr, pattern: &Expr, known: &Known<'_>, fold_case: bool) -> Outcomes {
+fn like(expr: &Expr, pattern: &Expr, known: &impl Facts, fold_case: bool) -> Outcomes {
     match (scalar(expr, known), scalar(pattern, known)) {
         (Some(Scalar::Null), _) | (_, Some(Scalar::Null)) => Outcomes::NULL,
         (Some(Scalar::Text(text)), Some(Scalar::Text(pattern))) => {
+            if fold_case && !(text.is_ascii() && pattern.is_ascii()) {
+                return Outcomes::ANY;
+            }
             let chars = |text: &str| -> Vec<char> {
                 if fold_case {
                     text.to_lowercase().chars().collect()
@@ -217,7 +270,7 @@ fn like(expr: &Expr, pattern: &Expr, known: &Known<'_>, fold_case: bool) -> Outc
                     text.chars().collect()
                 }
             };
-            Outcomes::of(Some(like_matches(&chars(text), &chars(pattern))))
+            Outcomes::of(Some(like_matches(&chars(&text), &chars(&pattern))))
         }
         _ => Outcomes::ANY,
     }
@@ -269,7 +322,7 @@ mod tests {
             ("kind LIKE 'ev%t' AND event_id IN (1, 1098)", Some(true)),
             ("kind IN ('tls.alert', 'event') AND error_code = '0x1'", None),
             ("NOT (kind = 'event' OR host = 'x')", Some(false)),
-            ("event_id BETWEEN 1 AND 2000", None),
+            ("event_id BETWEEN 1 AND 2000", Some(true)),
             ("event_id >= 1000 AND provider <> 'AAD'", Some(false)),
             ("provider IS NULL", Some(false)),
             ("host IS NULL", None),

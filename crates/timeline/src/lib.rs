@@ -48,7 +48,7 @@ pub use members::{Member, MemberType, number as parse_number_text, read_members,
 pub use parquet::{
     ParquetExport, read_parquet, read_parquet_parts, scan_parquet, write_labelled_parquet, write_parquet,
 };
-pub use scan::Scan;
+pub use scan::{Scan, side_by_side};
 pub use sql::{TABLES, query, query_timeline};
 pub use store::Spill;
 pub use timeline::{Cells, ColumnId, LongCells, Timeline};

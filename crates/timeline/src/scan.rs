@@ -8,6 +8,7 @@
 mod batch;
 mod cheap;
 mod costly;
+mod few;
 mod masks;
 mod numbers;
 mod sets;
@@ -234,7 +235,7 @@ fn known(timeline: &Timeline, key: Key, row: u32) -> Known<'_> {
 
 /// Works on one task a thread; results are in the order of tasks. Threads of their own: a worker of a pool that waits for
 /// polars would take up the next task meanwhile, and the one after, each with its frame.
-fn side_by_side<T: Send, R: Send>(tasks: Vec<T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
+pub fn side_by_side<T: Send, R: Send>(tasks: Vec<T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
     if Alone::is_on() || tasks.len() < 2 {
         return tasks.into_iter().map(work).collect();
     }

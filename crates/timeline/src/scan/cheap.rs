@@ -3,13 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use polars::prelude::Expr;
-
 use super::masks::{Mask, evaluate, join};
 use super::numbers::{Numbers, WIDE};
 use super::sets::Sets;
 use super::{Hits, Open, Scan, TASK_ROWS, all_failed, chosen, side_by_side};
-use crate::condition::Condition;
+use crate::condition::{Condition, Part};
 use crate::frame::Rows;
 use crate::timeline::ColumnId;
 
@@ -30,15 +28,15 @@ pub(super) struct Tested {
 struct Questions<'c> {
     columns: BTreeSet<&'c String>,
     conditions: Vec<usize>,
-    exprs: Vec<&'c Expr>,
+    parts: Vec<&'c Part>,
 }
 
 impl<'c> Questions<'c> {
     fn add(&mut self, i: usize, condition: &'c Condition) {
-        if let Some(expr) = &condition.cheap.expr {
+        if !condition.cheap.is_empty() {
             self.columns.extend(&condition.cheap.columns);
             self.conditions.push(i);
-            self.exprs.push(expr);
+            self.parts.push(&condition.cheap);
         }
     }
 
@@ -102,7 +100,7 @@ struct Sorter<'a> {
 
 impl Sorter<'_> {
     fn reads_members(&self, i: usize) -> bool {
-        self.conditions.get(i).is_some_and(|c| c.costly.expr.is_some())
+        self.conditions.get(i).is_some_and(|c| !c.costly.is_empty())
     }
 
     /// Takes masks over numbers, which begin at `start`.
@@ -262,7 +260,7 @@ impl Scan<'_> {
     }
 
     fn numbers(&self, rows: &[u32], asked: &Questions<'_>) -> Option<Numbers> {
-        if asked.exprs.is_empty() {
+        if asked.parts.is_empty() {
             return None;
         }
         let places = self.timeline.places(rows);
@@ -273,7 +271,7 @@ impl Scan<'_> {
     }
 
     fn by_row(&self, asked: &Questions<'_>, sorter: &mut Sorter<'_>) {
-        if asked.exprs.is_empty() {
+        if asked.parts.is_empty() {
             return;
         }
         for (block, rows) in sorter.rows.chunks(BLOCK_ROWS).enumerate() {
@@ -284,8 +282,8 @@ impl Scan<'_> {
 
     fn masks(&self, rows: &[u32], asked: &Questions<'_>) -> Vec<Mask> {
         match self.timeline.frame(&asked.columns(), &Rows::List(rows)) {
-            Ok(frame) => evaluate(&frame, &asked.exprs),
-            Err(error) => all_failed(asked.exprs.len(), &error),
+            Ok(frame) => evaluate(&frame, &asked.parts),
+            Err(error) => all_failed(asked.parts.len(), &error),
         }
     }
 }

@@ -7,13 +7,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use polars::prelude::Expr;
-
 use super::batch::Batch;
 use super::sets::Sets;
 use super::together::Rest;
 use super::{Hits, Scan, side_by_side};
-use crate::condition::Condition;
+use crate::condition::{Condition, Part};
 use crate::members::Member;
 use crate::timeline::{ColumnId, LongCells};
 
@@ -42,7 +40,7 @@ pub(super) type Left = Vec<(Vec<usize>, Vec<u32>)>;
 /// A condition with what it reads.
 pub(super) struct Question<'c> {
     pub(super) condition: usize,
-    pub(super) expr: &'c Expr,
+    pub(super) part: &'c Part,
     pub(super) columns: Vec<ColumnId>,
     /// Numbers of members.
     pub(super) members: Vec<usize>,
@@ -73,9 +71,9 @@ impl<'c> Asked<'c> {
         let members: Vec<&Member> = members.into_iter().collect();
         let number = |member: &Member| members.binary_search(&member).ok();
         let question = |(i, c): &(usize, &'c Condition)| {
-            Some(Question {
+            (!c.costly.is_empty()).then(|| Question {
                 condition: *i,
-                expr: c.costly.expr.as_ref()?,
+                part: &c.costly,
                 columns: c.costly.columns.iter().filter_map(|c| ColumnId::of(c)).collect(),
                 members: c.members.iter().filter_map(number).collect(),
             })

@@ -5,6 +5,8 @@ use polars::prelude::{
     NewChunkedArray, OptFlags, PlSmallStr, PolarsResult, StringChunked,
 };
 
+use super::few::Few;
+use crate::condition::Part;
 use crate::error::SqlError;
 use crate::members::{Member, MemberType, number, time};
 
@@ -14,8 +16,44 @@ const LARGE_ROWS: usize = 4 << 10;
 /// Whether each row is hit, or why that could not be found out.
 pub(super) type Mask = Result<Vec<bool>, SqlError>;
 
-/// The mask of each expression over a frame. One bad expression does not take the others with it.
-pub(super) fn evaluate(frame: &DataFrame, exprs: &[&Expr]) -> Vec<Mask> {
+/// The mask of each condition over a frame. One bad condition does not take the others with it.
+pub(super) fn evaluate(frame: &DataFrame, parts: &[&Part]) -> Vec<Mask> {
+    let few = Few::new(frame);
+    let decided: Vec<Option<Vec<bool>>> = parts
+        .iter()
+        .map(|part| few.as_ref().and_then(|few| few.mask(part)))
+        .collect();
+    let open = parts.iter().zip(&decided).filter(|(_, mask)| mask.is_none());
+    let open: Vec<&Part> = open.map(|(part, _)| *part).collect();
+    let mut asked = by_polars(frame, &open).into_iter();
+    let mut next = || asked.next().unwrap_or_else(|| Err(no_result()));
+    decided
+        .into_iter()
+        .map(|decided| decided.map_or_else(&mut next, Ok))
+        .collect()
+}
+
+/// The same, all of it by polars.
+pub(super) fn by_polars(frame: &DataFrame, parts: &[&Part]) -> Vec<Mask> {
+    let made: Vec<Result<Expr, SqlError>> = parts
+        .iter()
+        .map(|part| part.expr().ok_or_else(no_result)?.cloned())
+        .collect();
+    let exprs: Vec<&Expr> = made.iter().flatten().collect();
+    let mut masks = of_exprs(frame, &exprs).into_iter();
+    let mut mask =
+        |made: Result<Expr, SqlError>| made.and_then(|_| masks.next().unwrap_or_else(|| Err(no_result())));
+    made.into_iter().map(&mut mask).collect()
+}
+
+fn no_result() -> SqlError {
+    SqlError::new("The condition gives no result.")
+}
+
+fn of_exprs(frame: &DataFrame, exprs: &[&Expr]) -> Vec<Mask> {
+    if exprs.is_empty() {
+        return Vec::new();
+    }
     if let Ok(masks) = masks(frame, exprs) {
         return masks.iter().map(|mask| Ok(plain(mask, frame.height()))).collect();
     }
@@ -23,7 +61,7 @@ pub(super) fn evaluate(frame: &DataFrame, exprs: &[&Expr]) -> Vec<Mask> {
         let mask = masks(frame, &[*expr])
             .map_err(|e| SqlError::new(format!("{e}.")))?
             .pop()
-            .ok_or_else(|| SqlError::new("The condition gives no result."))?;
+            .ok_or_else(no_result)?;
         Ok(plain(&mask, frame.height()))
     };
     exprs.iter().map(one).collect()

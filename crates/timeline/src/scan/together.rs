@@ -5,13 +5,14 @@
 
 use std::collections::BTreeSet;
 
-use polars::prelude::{Column, DataFrame, Expr};
+use polars::prelude::{Column, DataFrame};
 
 use super::cheap::BLOCK_ROWS;
 use super::costly::{Asked, Question, read_by};
 use super::masks::{Mask, evaluate, member_column};
 use super::numbers::Numbers;
 use super::{Hits, Scan, all_failed, side_by_side};
+use crate::condition::Part;
 use crate::error::TimelineError;
 use crate::frame::Rows;
 use crate::timeline::ColumnId;
@@ -53,8 +54,8 @@ impl Asked<'_> {
             Ok(frame) => frame,
             Err(error) => return all_failed(questions.len(), &error),
         };
-        let exprs: Vec<&Expr> = questions.iter().map(|q| q.expr).collect();
-        let mut masks = evaluate(&frame, &exprs);
+        let parts: Vec<&Part> = questions.iter().map(|q| q.part).collect();
+        let mut masks = evaluate(&frame, &parts);
         for (mask, question) in masks.iter_mut().zip(questions) {
             let sets = heads.iter().flat_map(|heads| &heads.sets);
             for (hit, set) in mask.iter_mut().flatten().zip(sets) {
