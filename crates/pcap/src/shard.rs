@@ -31,7 +31,7 @@ const SAMPLE: usize = 32;
 const SLICE: usize = 128;
 /// Packets whose connections are looked up and fetched from memory together. So many also because the code that opens
 /// frames and the code that reads messages push each other out of the processor's smallest cache.
-pub(crate) const LOOK_AHEAD: usize = 64;
+pub(crate) const LOOK_AHEAD: usize = 128;
 
 /// Conversations by their ends.
 pub(crate) type FlowMap<V> = HashMap<FlowKey, V, Keyed>;
