@@ -88,6 +88,13 @@ impl Timeline {
             .map_or(usize::MAX, |place| *place as usize)
     }
 
+    /// Where neighbouring rows lie in the stores.
+    pub(crate) fn places_of(&self, rows: Range<u32>) -> &[u32] {
+        self.order
+            .get(rows.start as usize..rows.end as usize)
+            .unwrap_or_default()
+    }
+
     /// Where rows lie in the stores.
     pub(crate) fn places(&self, rows: &[u32]) -> Vec<u32> {
         let place = |row: &u32| self.order.get(*row as usize).copied().unwrap_or(u32::MAX);

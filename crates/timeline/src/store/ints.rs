@@ -3,6 +3,10 @@
 //! Rows lie in the order in which their members were decoded, so a column that one member never fills is a run of one value
 //! there and costs nothing, whatever other members put into it.
 
+mod spread;
+
+pub(crate) use spread::Spread;
+
 /// Rows of a chunk.
 pub(super) const CHUNK: usize = 8192;
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use casetrace_model::Value;
 
-pub(crate) use ints::{Gathered, NumStore};
+pub(crate) use ints::{Gathered, NumStore, Spread};
 pub(crate) use long::{LongReader, LongStore};
 pub use spill::Spill;
 pub(crate) use text::TextStore;
@@ -80,9 +80,14 @@ impl Store {
     /// The value of a row of a signed column.
     pub(crate) fn signed_at(&self, row: usize) -> Option<i64> {
         match self {
-            Self::Signed(store) => store.get(row).map(|v| (v ^ SIGN) as i64),
+            Self::Signed(store) => store.get(row).map(Self::signed_of),
             _ => None,
         }
+    }
+
+    /// The number that a signed column keeps so.
+    pub(crate) fn signed_of(kept: u64) -> i64 {
+        (kept ^ SIGN) as i64
     }
 
     /// Adds the rows of `other`, which is of the same kind.

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use casetrace_model::Text;
 use polars::prelude::{NewChunkedArray, PlHashMap, PlSmallStr, StringChunked};
 
-use super::ints::{Gathered, Ints};
+use super::ints::{Gathered, Ints, Spread};
 
 /// Codes are places in the dictionary plus one; 0 is null.
 #[derive(Debug, Clone, Default)]
@@ -69,6 +69,11 @@ impl TextStore {
     /// The code of each of these rows, or the one of all.
     pub(crate) fn codes(&self, rows: &[u32]) -> Gathered<u64> {
         self.codes.of(rows)
+    }
+
+    /// The same for rows whose chunks are known.
+    pub(crate) fn spread(&self, spread: &Spread) -> Gathered<u64> {
+        self.codes.spread(spread)
     }
 
     pub(crate) fn dict(&self) -> &[Text] {
