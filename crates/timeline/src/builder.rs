@@ -15,8 +15,54 @@ use crate::timeline::{ColumnId, Timeline};
 #[derive(Debug)]
 pub struct TimelineBuilder {
     /// One for each of [`COLUMNS`] but `ts`, which is computed from `ts_ns`.
-    stores: Vec<Store>,
+    columns: Vec<Filled>,
     len: usize,
+}
+
+/// A column, up to the last row that had a value in it: most columns of a row are empty, and so cost nothing.
+#[derive(Debug)]
+struct Filled {
+    store: Store,
+    rows: usize,
+}
+
+impl Filled {
+    /// Takes the value of a row that is not before the last one.
+    fn push(&mut self, row: usize, value: Value<'_>) {
+        self.fill(row);
+        self.store.push(value);
+        self.rows = row + 1;
+    }
+
+    /// Adds what is missing up to so many rows.
+    fn fill(&mut self, rows: usize) {
+        if let Some(missing @ 1..) = rows.checked_sub(self.rows) {
+            self.store.push_nulls(missing);
+            self.rows = rows;
+        }
+    }
+}
+
+/// Columns whose value is not only the row's.
+const HOST: usize = place_of("host");
+const ARTIFACT: usize = place_of("artifact");
+const FIELDS: usize = place_of("fields");
+
+/// The place of a column among [`COLUMNS`].
+const fn place_of(name: &str) -> usize {
+    let mut place = 0;
+    while place < COLUMNS.len() && !same(COLUMNS[place].name.as_bytes(), name.as_bytes()) {
+        place += 1;
+    }
+    place
+}
+
+const fn same(a: &[u8], b: &[u8]) -> bool {
+    let mut at = 0;
+    while at < a.len() && at < b.len() && a[at] == b[at] {
+        at += 1;
+    }
+    a.len() == b.len() && at == a.len()
 }
 
 impl Default for TimelineBuilder {
@@ -51,7 +97,12 @@ impl TimelineBuilder {
     fn with(spill: Option<&Arc<Spill>>) -> Self {
         let columns = COLUMNS.iter().skip(1);
         Self {
-            stores: columns.map(|c| empty_store(c.name, c.ty, spill)).collect(),
+            columns: columns
+                .map(|c| Filled {
+                    store: empty_store(c.name, c.ty, spill),
+                    rows: 0,
+                })
+                .collect(),
             len: 0,
         }
     }
@@ -68,28 +119,35 @@ impl TimelineBuilder {
 
     /// Adds a row of `artifact`; `host` is used where the row itself names no computer.
     pub fn push(&mut self, artifact: &str, host: Option<&str>, row: Row) {
-        let mut stores = self.stores.iter_mut();
-        row.for_each(|name, value| match name {
-            "ts" => {}
-            _ => {
-                let Some(store) = stores.next() else { return };
-                store.push(match (name, value) {
-                    ("artifact", _) => Value::Str(artifact),
-                    ("host", Value::Null) => host.map_or(Value::Null, Value::Str),
-                    ("fields", Value::Str("")) => Value::Str("{}"),
-                    (_, value) => value,
-                });
-            }
+        let mut place = 0;
+        row.for_each(|_, value| {
+            let value = match (place, value) {
+                (ARTIFACT, _) => Value::Str(artifact),
+                (HOST, Value::Null) => host.map_or(Value::Null, Value::Str),
+                (FIELDS, Value::Str("")) => Value::Str("{}"),
+                (_, value) => value,
+            };
+            self.put(place, value);
+            place += 1;
         });
         self.len += 1;
     }
 
     /// Adds one row given as values in the order of [`COLUMNS`] without `ts`.
     pub fn push_values<'a>(&mut self, values: impl IntoIterator<Item = Value<'a>>) {
-        for (store, value) in self.stores.iter_mut().zip(values) {
-            store.push(value);
+        for (place, value) in (1..).zip(values) {
+            self.put(place, value);
         }
         self.len += 1;
+    }
+
+    /// Takes the value of the row that is being added, by the place of its column among [`COLUMNS`].
+    fn put(&mut self, place: usize, value: Value<'_>) {
+        if value != Value::Null
+            && let Some(column) = place.checked_sub(1).and_then(|at| self.columns.get_mut(at))
+        {
+            column.push(self.len, value);
+        }
     }
 
     /// Adds the rows of another builder, which worked on other artifacts.
@@ -98,58 +156,70 @@ impl TimelineBuilder {
             *self = other;
             return;
         }
-        self.stores
+        let (mine, theirs) = (self.len, other.len);
+        self.columns
             .par_iter_mut()
-            .zip(other.stores)
-            .for_each(|(mine, theirs)| mine.append(theirs));
+            .zip(other.columns)
+            .for_each(|(column, mut more)| {
+                // Rows without a value at the end of both may wait on.
+                if more.rows > 0 {
+                    column.fill(mine);
+                    more.fill(theirs);
+                    column.store.append(more.store);
+                    column.rows = mine + theirs;
+                }
+            });
         self.len += other.len;
     }
 
     /// Sorts.
     pub fn finish(self) -> Timeline {
-        let order = self.order();
-        Timeline::from_stores(self.finished(), order)
+        let (stores, len) = self.finished();
+        let order = order(&stores, len);
+        Timeline::from_stores(stores, order)
     }
 
     /// Keeps the order of pushing.
     pub(crate) fn finish_sorted(self) -> Timeline {
-        let order = (0..u32::try_from(self.len).unwrap_or(u32::MAX)).collect();
-        Timeline::from_stores(self.finished(), order)
+        let (stores, len) = self.finished();
+        Timeline::from_stores(stores, (0..u32::try_from(len).unwrap_or(u32::MAX)).collect())
     }
 
-    fn finished(mut self) -> Vec<Store> {
-        self.stores.par_iter_mut().for_each(Store::finish);
-        self.stores
+    /// Whole columns, and the number of rows.
+    fn finished(self) -> (Vec<Store>, usize) {
+        let finished = |mut column: Filled| {
+            column.fill(self.len);
+            column.store.finish();
+            column.store
+        };
+        (self.columns.into_par_iter().map(finished).collect(), self.len)
     }
+}
 
-    /// Rows in the order of the timeline. Nothing is moved: rows of one member stay together, where they pack well.
-    fn order(&self) -> Vec<u32> {
-        let mut order: Vec<u32> = (0..u32::try_from(self.len).unwrap_or(u32::MAX)).collect();
-        let (Some(ts), Some(Store::Text(artifact)), Some(record)) =
-            (self.store("ts_ns"), self.store("artifact"), self.store("record"))
-        else {
-            return order;
-        };
-        let rank = ranks(artifact);
-        // Times decide nearly always, so they are unpacked; the rest is looked up when they agree.
-        let times: Vec<Option<i64>> = (0..self.len).map(|row| ts.signed_at(row)).collect();
-        let time = |row: u32| {
-            let ts = times.get(row as usize).copied().flatten();
-            (ts.is_none(), ts)
-        };
-        let rest = |row: u32| {
-            let row = row as usize;
-            let artifact = rank.get(artifact.code(row) as usize).copied().unwrap_or(0);
-            (artifact, record.unsigned_at(row))
-        };
-        // Stable: rows that agree in everything keep their decoder's order.
-        order.par_sort_by(|a, b| time(*a).cmp(&time(*b)).then_with(|| rest(*a).cmp(&rest(*b))));
-        order
-    }
-
-    fn store(&self, name: &str) -> Option<&Store> {
-        self.stores.get(ColumnId::of(name)?.store()?)
-    }
+/// Rows in the order of the timeline. Nothing is moved: rows of one member stay together, where they pack well.
+fn order(stores: &[Store], len: usize) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..u32::try_from(len).unwrap_or(u32::MAX)).collect();
+    let store = |name: &str| stores.get(ColumnId::of(name)?.store()?);
+    let (Some(ts), Some(Store::Text(artifact)), Some(record)) =
+        (store("ts_ns"), store("artifact"), store("record"))
+    else {
+        return order;
+    };
+    let rank = ranks(artifact);
+    // Times decide nearly always, so they are unpacked; the rest is looked up when they agree.
+    let times: Vec<Option<i64>> = (0..len).map(|row| ts.signed_at(row)).collect();
+    let time = |row: u32| {
+        let ts = times.get(row as usize).copied().flatten();
+        (ts.is_none(), ts)
+    };
+    let rest = |row: u32| {
+        let row = row as usize;
+        let artifact = rank.get(artifact.code(row) as usize).copied().unwrap_or(0);
+        (artifact, record.unsigned_at(row))
+    };
+    // Stable: rows that agree in everything keep their decoder's order.
+    order.par_sort_by(|a, b| time(*a).cmp(&time(*b)).then_with(|| rest(*a).cmp(&rest(*b))));
+    order
 }
 
 /// Alphabetical place of each dictionary code.

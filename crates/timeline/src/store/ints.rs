@@ -192,15 +192,31 @@ impl Open {
         taken
     }
 
+    /// Takes values up to the chunk's end; returns how many.
+    fn take_each(&mut self, values: &[u64]) -> usize {
+        let Some(first) = values.first() else { return 0 };
+        if self.rest.is_empty() {
+            let same = values.iter().take_while(|value| *value == first);
+            return self.take(*first, same.count());
+        }
+        let taken = values.len().min(CHUNK - self.len());
+        self.rest
+            .extend_from_slice(values.get(..taken).unwrap_or_default());
+        taken
+    }
+
+    /// The chunk as it is kept; the next one is begun in the same memory.
     fn close(&mut self) -> Chunk {
         if self.rest.is_empty() {
             self.same = 0;
             return Chunk::Same(self.value);
         }
-        let mut values = vec![self.value; self.same];
-        values.append(&mut self.rest);
+        let same = std::iter::repeat_n(self.value, self.same);
+        self.rest.splice(..0, same);
+        let chunk = Chunk::of(&self.rest);
+        self.rest.clear();
         self.same = 0;
-        Chunk::of(&values)
+        chunk
     }
 }
 
@@ -215,6 +231,18 @@ impl Ints {
         if self.open.len() == CHUNK {
             let chunk = self.open.close();
             self.chunks.push(chunk);
+        }
+    }
+
+    /// Adds values.
+    fn extend(&mut self, mut values: &[u64]) {
+        while !values.is_empty() {
+            let taken = self.open.take_each(values);
+            values = values.get(taken..).unwrap_or_default();
+            if self.open.len() == CHUNK {
+                let chunk = self.open.close();
+                self.chunks.push(chunk);
+            }
         }
     }
 
@@ -279,14 +307,22 @@ impl Ints {
 
     /// Adds the numbers of `other`, each changed by `map`.
     pub(crate) fn append(&mut self, other: Self, map: impl Fn(u64) -> u64) {
+        let mut values = Vec::new();
         for chunk in &other.chunks {
             match chunk {
                 Chunk::Same(value) => self.push_run(map(*value), CHUNK),
-                chunk => (0..CHUNK).for_each(|at| self.push(map(chunk.get(at)))),
+                chunk => {
+                    values.clear();
+                    chunk.gather(0..CHUNK, &mut values);
+                    values.iter_mut().for_each(|value| *value = map(*value));
+                    self.extend(&values);
+                }
             }
         }
         self.push_run(map(other.open.value), other.open.same);
-        other.open.rest.iter().for_each(|value| self.push(map(*value)));
+        let mut rest = other.open.rest;
+        rest.iter_mut().for_each(|value| *value = map(*value));
+        self.extend(&rest);
     }
 
     /// Nothing will be added.
@@ -311,6 +347,12 @@ impl NumStore {
         self.last = value.unwrap_or(self.last);
         self.values.push(self.last);
         self.valid.push(u64::from(value.is_some()));
+    }
+
+    /// Adds nulls.
+    pub(super) fn push_nulls(&mut self, count: usize) {
+        self.values.push_run(self.last, count);
+        self.valid.push_run(0, count);
     }
 
     pub(crate) fn get(&self, row: usize) -> Option<u64> {

@@ -3,6 +3,7 @@
 //! These two columns are nine tenths of a timeline's bytes and pack to a tenth. Blocks may also lie in an unnamed temporary
 //! file ([`Spill`]), so that a case of any size fits into memory.
 
+use std::cell::RefCell;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 use std::{fmt, io};
@@ -38,13 +39,9 @@ impl Plain {
         self.ends.push(self.text.len() as u32);
     }
 
-    fn pack(&self) -> io::Result<Vec<u8>> {
-        let mut raw = Vec::with_capacity(self.ends.len() * 4 + self.text.len());
-        raw.extend_from_slice(self.text.as_bytes());
-        self.ends
-            .iter()
-            .for_each(|end| raw.extend_from_slice(&end.to_le_bytes()));
-        zstd::bulk::compress(&raw, LEVEL)
+    fn clear(&mut self) {
+        self.text.clear();
+        self.ends.clear();
     }
 
     /// Unpacks into the memory of this one.
@@ -60,6 +57,39 @@ impl Plain {
         raw.truncate(block.bytes);
         self.text = String::from_utf8(raw).map_err(io::Error::other)?;
         Ok(self)
+    }
+}
+
+/// What packing needs, kept from block to block: making it anew takes longer than a block.
+#[derive(Default)]
+struct Packer {
+    zstd: Option<zstd::bulk::Compressor<'static>>,
+    raw: Vec<u8>,
+    packed: Vec<u8>,
+}
+
+thread_local! {
+    /// One for all columns that a thread fills; they are many where a member comes in parts.
+    static PACKER: RefCell<Packer> = RefCell::default();
+}
+
+impl Packer {
+    fn pack(&mut self, plain: &Plain) -> io::Result<Box<[u8]>> {
+        self.raw.clear();
+        self.raw.extend_from_slice(plain.text.as_bytes());
+        plain
+            .ends
+            .iter()
+            .for_each(|end| self.raw.extend_from_slice(&end.to_le_bytes()));
+        self.packed.clear();
+        self.packed
+            .reserve(zstd::zstd_safe::compress_bound(self.raw.len()));
+        let zstd = match &mut self.zstd {
+            Some(zstd) => zstd,
+            none => none.insert(zstd::bulk::Compressor::new(LEVEL)?),
+        };
+        zstd.compress_to_buffer(&self.raw, &mut self.packed)?;
+        Ok(self.packed.as_slice().into())
     }
 }
 
@@ -159,17 +189,18 @@ impl LongStore {
         if self.open.ends.is_empty() {
             return;
         }
-        let plain = std::mem::take(&mut self.open);
-        let (rows, bytes) = (plain.ends.len(), plain.text.len());
+        let (rows, bytes) = (self.open.ends.len(), self.open.text.len());
         let cell = OnceLock::new();
-        let packed = match plain.pack() {
+        let packed = match PACKER.with_borrow_mut(|packer| packer.pack(&self.open)) {
             Ok(packed) => self.place(packed),
             Err(_) => {
                 // Out of memory inside the compressor: keep the text as it is.
-                let _ = cell.set(Box::new(plain));
+                let _ = cell.set(Box::new(std::mem::take(&mut self.open)));
                 Packed::Memory(Box::default())
             }
         };
+        // The next block is begun in the same memory.
+        self.open.clear();
         self.first.push(self.packed_rows as u32);
         self.packed_rows += rows;
         self.blocks.push(Block {
@@ -178,11 +209,9 @@ impl LongStore {
             bytes,
             plain: cell,
         });
-        // The next block will be about as large.
-        self.open.text.reserve(BLOCK_BYTES.min(bytes * 2));
     }
 
-    fn place(&self, packed: Vec<u8>) -> Packed {
+    fn place(&self, packed: Box<[u8]>) -> Packed {
         let place = self
             .spill
             .as_ref()
@@ -193,7 +222,7 @@ impl LongStore {
                 offset,
                 len: packed.len(),
             },
-            None => Packed::Memory(packed.into_boxed_slice()),
+            None => Packed::Memory(packed),
         }
     }
 

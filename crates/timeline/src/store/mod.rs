@@ -59,6 +59,15 @@ impl Store {
         }
     }
 
+    /// Takes as many nulls, at a time.
+    pub(crate) fn push_nulls(&mut self, count: usize) {
+        match self {
+            Self::Text(store) => store.push_nulls(count),
+            Self::Long(store) => (0..count).for_each(|_| store.push("")),
+            Self::Unsigned(store, _) | Self::Signed(store) => store.push_nulls(count),
+        }
+    }
+
     /// The value of a row.
     pub(crate) fn value(&self, row: usize) -> Value<'_> {
         match self {

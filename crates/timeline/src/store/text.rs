@@ -43,6 +43,11 @@ impl TextStore {
         self.codes.push(u64::from(code));
     }
 
+    /// Adds nulls.
+    pub(super) fn push_nulls(&mut self, count: usize) {
+        self.codes.push_run(0, count);
+    }
+
     pub(super) fn append(&mut self, other: Self) {
         let mapped: Vec<u32> = other.dict.iter().map(|text| self.code_of(text)).collect();
         self.codes.append(other.codes, |code| {
