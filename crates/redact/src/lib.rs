@@ -24,6 +24,7 @@
 
 mod announced;
 mod cache;
+mod clean;
 mod encoded;
 mod identity;
 mod json;

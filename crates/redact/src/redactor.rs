@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use casetrace_model::Row;
 
 use crate::cache::{Cache, Scope};
+use crate::clean::{self, Sort};
 use crate::known::{Known, replace_words};
 use crate::mode::{Identity, Mode};
 use crate::pseudonym::Naming;
@@ -109,8 +110,8 @@ impl Redactor {
                 };
                 self.texts.get(scope, text, || self.settle(text, known))
             }
-            // A look costs less than remembering.
-            Mode::Secrets | Mode::None => self.settle(text, known),
+            Mode::Secrets => clean::unless_known(Sort::Text, text, || self.settle(text, known)),
+            Mode::None => self.settle(text, known),
         }
     }
 

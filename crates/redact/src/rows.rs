@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use casetrace_model::{Row, Text};
 
 use crate::cache::Scope;
+use crate::clean::{self, Sort};
 use crate::known::Known;
 use crate::mode::{Identity, Mode};
 use crate::quiet::is_quiet;
@@ -54,10 +55,16 @@ impl Redactor {
 
     /// The `fields` object: by member name first, then as text.
     fn fields(&self, fields: &str, known: &Known) -> Option<String> {
-        if fields.len() < 3 || (self.mode == Mode::Secrets && is_quiet(fields)) {
+        if fields.len() < 3 {
             return None;
         }
-        self.members(fields, known)
+        match self.mode {
+            Mode::Secrets => clean::unless_known(Sort::Fields, fields, || match is_quiet(fields) {
+                true => None,
+                false => self.members(fields, known),
+            }),
+            Mode::Identity | Mode::None => self.members(fields, known),
+        }
     }
 
     /// All of them, whatever a quick look says.

@@ -1,0 +1,126 @@
+//! Remembers texts in which no secret was found, because the same ones come row after row.
+//!
+//! Each thread remembers for itself, a fixed number of texts in fixed places: a text takes the place of whatever hashes there. A hit
+//! is compared with the whole text, so hashes that collide cost time and never a secret.
+
+use std::cell::RefCell;
+
+use ahash::RandomState;
+
+/// Texts that are remembered, of each sort.
+const PLACES: usize = 4096;
+/// Shorter texts are looked at as fast as they are found.
+const MIN_TEXT: usize = 16;
+/// Longer ones are rarely seen twice.
+const MAX_TEXT: usize = 384;
+
+/// What texts were looked at as.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Sort {
+    /// Texts of their own.
+    Text,
+    /// Whole `fields` objects.
+    Fields,
+}
+
+struct Clean {
+    hasher: RandomState,
+    texts: Vec<String>,
+    fields: Vec<String>,
+}
+
+thread_local! {
+    static CLEAN: RefCell<Clean> = RefCell::new(Clean {
+        hasher: RandomState::with_seeds(1, 2, 3, 4),
+        texts: Vec::new(),
+        fields: Vec::new(),
+    });
+}
+
+impl Clean {
+    /// The place of a text, and what is remembered there.
+    fn place(&mut self, sort: Sort, text: &str) -> (usize, Option<&str>) {
+        let at = self.hasher.hash_one(text) as usize % PLACES;
+        (at, self.places(sort).get(at).map(String::as_str))
+    }
+
+    fn places(&mut self, sort: Sort) -> &mut Vec<String> {
+        match sort {
+            Sort::Text => &mut self.texts,
+            Sort::Fields => &mut self.fields,
+        }
+    }
+
+    fn remember(&mut self, sort: Sort, at: usize, text: &str) {
+        let places = self.places(sort);
+        places.resize(PLACES, String::new());
+        if let Some(known) = places.get_mut(at) {
+            // In its memory.
+            known.clear();
+            known.push_str(text);
+        }
+    }
+}
+
+/// What `look` makes of a text; it is not asked about texts it left as they are a short while ago. It must always give the same for
+/// a text of a sort.
+pub(crate) fn unless_known(sort: Sort, text: &str, look: impl FnOnce() -> Option<String>) -> Option<String> {
+    if !(MIN_TEXT..=MAX_TEXT).contains(&text.len()) {
+        return look();
+    }
+    let (at, known) = CLEAN.with_borrow_mut(|clean| {
+        let (at, known) = clean.place(sort, text);
+        (at, known == Some(text))
+    });
+    if known {
+        return None;
+    }
+    let new = look();
+    if new.is_none() {
+        CLEAN.with_borrow_mut(|clean| clean.remember(sort, at, text));
+    }
+    new
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    #[test]
+    fn only_texts_that_stay_are_passed_by_and_only_as_the_same_sort() {
+        let asked = Cell::new(0);
+        let look = |sort, text: &str, new: Option<&str>| {
+            unless_known(sort, text, || {
+                asked.set(asked.get() + 1);
+                new.map(str::to_owned)
+            })
+        };
+        for _ in 0..3 {
+            assert_eq!(look(Sort::Text, "nothing is in this text", None), None);
+        }
+        assert_eq!(asked.replace(0), 1);
+        assert_eq!(look(Sort::Fields, "nothing is in this text", None), None);
+        assert_eq!(asked.replace(0), 1);
+        for _ in 0..3 {
+            let new = look(Sort::Text, "a password is in this text", Some("***"));
+            assert_eq!(new.as_deref(), Some("***"));
+            assert_eq!(look(Sort::Text, "short", None), None);
+            assert_eq!(look(Sort::Text, &"long ".repeat(100), None), None);
+        }
+        assert_eq!(asked.replace(0), 9);
+    }
+
+    #[test]
+    fn texts_that_lost_their_place_are_looked_at_again() {
+        let asked = Cell::new(0);
+        let text = |n: usize| format!("this is the text number {n}");
+        for n in (0..3 * PLACES).chain(0..3 * PLACES) {
+            unless_known(Sort::Text, &text(n), || {
+                asked.set(asked.get() + 1);
+                None
+            });
+        }
+        assert!(asked.get() >= 5 * PLACES, "{}", asked.get());
+    }
+}
