@@ -41,8 +41,6 @@ pub(crate) struct Job<'a> {
     pub(crate) wants_rows: bool,
     /// Texts that are decoded already, by member.
     pub(crate) known_texts: &'a KnownTexts,
-    /// Threads one decoder may use, when members alone do not fill the machine.
-    pub(crate) threads: usize,
     pub(crate) memory: Budget,
     /// Ask the Windows this runs on for providers; traces are put into this folder for it.
     pub(crate) os_backend: Option<&'a Path>,
@@ -56,8 +54,15 @@ pub(crate) struct Decoded<'a> {
     pub(crate) sink: MemberSink<'a>,
 }
 
-/// Decodes `case.members[index]`. Damage is in the sink's diagnostics; this never fails as a whole.
-pub(crate) fn member<'a>(case: &Case, index: usize, decoder: Decoder, job: &Job<'a>) -> Option<Decoded<'a>> {
+/// Decodes `case.members[index]`; decoders that can work with `threads` of them. Damage is in the sink's diagnostics; this never
+/// fails as a whole.
+pub(crate) fn member<'a>(
+    case: &Case,
+    index: usize,
+    decoder: Decoder,
+    job: &Job<'a>,
+    threads: usize,
+) -> Option<Decoded<'a>> {
     let member = case.members.get(index)?;
     let mut sink = MemberSink::new(
         job.shared,
@@ -67,13 +72,13 @@ pub(crate) fn member<'a>(case: &Case, index: usize, decoder: Decoder, job: &Job<
         job.memory.for_member(member.size),
     );
     let mut decoded = match decoder {
-        Decoder::Etl => etl(member, job, sink),
+        Decoder::Etl => etl(member, job, threads, sink),
         Decoder::Pcap => {
-            let inspection = pcap(member, job, &mut sink);
+            let inspection = pcap(member, job, threads, &mut sink);
             plain(inspection, sink)
         }
         Decoder::Evtx => {
-            let inspection = evtx(case, member, job, &mut sink);
+            let inspection = evtx(case, member, job, threads, &mut sink);
             plain(inspection, sink)
         }
         Decoder::Saz => {
@@ -144,12 +149,12 @@ impl Trace {
     }
 }
 
-fn etl<'a>(member: &Member, job: &Job<'a>, sink: MemberSink<'a>) -> Decoded<'a> {
+fn etl<'a>(member: &Member, job: &Job<'a>, threads: usize, sink: MemberSink<'a>) -> Decoded<'a> {
     let options = casetrace_etl::Options {
         limits: job.limits,
         manifests: job.manifests.to_vec(),
         tmf: job.tmf.to_vec(),
-        threads: job.threads,
+        threads,
         ..casetrace_etl::Options::default()
     };
     let trace = match Trace::open(member, job.os_backend) {
@@ -174,10 +179,10 @@ fn etl<'a>(member: &Member, job: &Job<'a>, sink: MemberSink<'a>) -> Decoded<'a> 
     plain(inspection, cell.into_inner())
 }
 
-fn pcap(member: &Member, job: &Job<'_>, sink: &mut MemberSink<'_>) -> Inspection {
+fn pcap(member: &Member, job: &Job<'_>, threads: usize, sink: &mut MemberSink<'_>) -> Inspection {
     let options = casetrace_pcap::Options {
         limits: job.limits,
-        threads: job.threads,
+        threads,
         ..casetrace_pcap::Options::default()
     };
     match member.open() {
@@ -186,10 +191,16 @@ fn pcap(member: &Member, job: &Job<'_>, sink: &mut MemberSink<'_>) -> Inspection
     }
 }
 
-fn evtx(case: &Case, member: &Member, job: &Job<'_>, sink: &mut MemberSink<'_>) -> Inspection {
+fn evtx(
+    case: &Case,
+    member: &Member,
+    job: &Job<'_>,
+    threads: usize,
+    sink: &mut MemberSink<'_>,
+) -> Inspection {
     let options = casetrace_evtx::Options {
         limits: job.limits,
-        threads: job.threads,
+        threads,
         name_hint: Some(member.name.clone()),
         mta: message_texts(case, member),
         ..casetrace_evtx::Options::default()

@@ -23,7 +23,7 @@ use self::hide::Hiding;
 pub(crate) use self::hide::{redactor, shown_path};
 use self::ingest::{ingest, leave_out, private_folder};
 use self::known::context;
-use self::routes::{routes, threads_per_member, work_list};
+use self::routes::{routes, work_list};
 use self::work::{decode_all, decode_in_order};
 use crate::decode::Job;
 use crate::error::RunError;
@@ -170,13 +170,9 @@ fn run(
         tmf: &settings.tmf,
         wants_rows,
         known_texts: &known_texts,
-        threads: match outlet {
-            Some(_) => settings.jobs,
-            None => threads_per_member(&case, &routes, settings.jobs),
-        },
     };
     let results = match outlet {
-        Some(outlet) => decode_in_order(&case, &routes, &job, outlet),
+        Some(outlet) => decode_in_order(&case, &routes, &job, outlet, settings.jobs),
         None => decode_all(&case, &routes, &job, settings),
     };
     progress.stage(Stage::Timeline, 0);

@@ -71,11 +71,21 @@ fn work(case: &Case, at: usize, decoder: Decoder) -> u64 {
         .map_or(0, |member| member.size.saturating_mul(per_byte))
 }
 
-/// One member that takes longer than all others together gets all threads; otherwise members are decoded side by side.
-pub(super) fn threads_per_member(case: &Case, routes: &[Fate], jobs: usize) -> usize {
-    let list = work_list(case, routes);
-    let works = || list.iter().map(|(at, decoder)| work(case, *at, *decoder));
-    let longest = works().max().unwrap_or(0);
-    let sum = works().fold(0, u64::saturating_add);
-    if longest.saturating_mul(2) > sum { jobs } else { 1 }
+/// Smaller members are not worth other threads.
+const LARGE: u64 = 4 << 20;
+
+/// Threads for each member of a list that is worked off in its order: all, if it takes longer than everything behind it, so that
+/// other threads would be idle before it is done.
+pub(super) fn threads(case: &Case, list: &[(usize, Decoder)], jobs: usize) -> Vec<usize> {
+    let mut behind = 0_u64;
+    let threads = list.iter().rev().map(|(at, decoder)| {
+        let work = work(case, *at, *decoder);
+        let large = case.members.get(*at).is_some_and(|member| member.size >= LARGE);
+        let threads = if large && work > behind { jobs } else { 1 };
+        behind = behind.saturating_add(work);
+        threads
+    });
+    let mut threads: Vec<usize> = threads.collect();
+    threads.reverse();
+    threads
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use casetrace_bundle::Case;
 
-use super::routes::{Fate, work_list};
+use super::routes::{Fate, threads, work_list};
 use crate::decode::{self, Decoded, Job};
 use crate::definition::Decoder;
 use crate::settings::Settings;
@@ -64,20 +64,21 @@ pub(super) fn decode_all<'a>(
     let (alone, list): (Vec<_>, Vec<_>) = work_list(case, routes)
         .into_iter()
         .partition(|(at, _)| suspect(*at));
-    let one = |at: usize, decoder: Decoder| {
+    let one = |at: usize, decoder: Decoder, threads: usize| {
         let path = case.members.get(at).map_or("", |member| member.path.as_str());
         job.shared.progress.detail(path);
         job.shared.progress.begin(path);
-        let decoded = decode::member(case, at, decoder, job);
+        let decoded = decode::member(case, at, decoder, job, threads);
         job.shared.progress.end(path);
         decoded
     };
+    let threads = threads(case, &list, settings.jobs);
     let decoded = side_by_side(settings.jobs, list.len(), |n| {
-        let (at, decoder) = list.get(n)?;
-        Some((*at, one(*at, *decoder)))
+        let ((at, decoder), threads) = (list.get(n)?, threads.get(n)?);
+        Some((*at, one(*at, *decoder, *threads)))
     });
     let mut results: Results<'a> = case.members.iter().map(|_| None).collect();
-    let alone = alone.into_iter().map(|(at, decoder)| (at, one(at, decoder)));
+    let alone = alone.into_iter().map(|(at, decoder)| (at, one(at, decoder, 1)));
     for (at, decoded) in decoded.into_iter().flatten().chain(alone) {
         if let Some(slot) = results.get_mut(at) {
             *slot = decoded;
@@ -86,19 +87,20 @@ pub(super) fn decode_all<'a>(
     results
 }
 
-/// One member after the other in path order; what a member leaves goes on before the next begins.
+/// One member after the other in path order, each with so many threads; what a member leaves goes on before the next begins.
 pub(super) fn decode_in_order<'a>(
     case: &Case,
     routes: &[Fate],
     job: &Job<'a>,
     outlet: &Outlet<'_>,
+    threads: usize,
 ) -> Results<'a> {
     let members = case.members.iter().zip(routes).enumerate();
     members
         .map(|(at, (member, fate))| {
             let Fate::Decode(decoder) = fate else { return None };
             job.shared.progress.detail(&member.path);
-            let mut decoded = decode::member(case, at, *decoder, job)?;
+            let mut decoded = decode::member(case, at, *decoder, job, threads)?;
             outlet.add(std::mem::take(&mut decoded.sink.collected.builder));
             Some(decoded)
         })
