@@ -20,6 +20,8 @@ pub struct Options {
     pub passwords: Vec<Secret>,
     /// Large members are spooled to an unnamed file in here; nothing else is ever written. Made (0700) if absent.
     pub work_dir: PathBuf,
+    /// With more than one, large members are hashed and stored on another thread than they are unpacked on. Changes no result.
+    pub threads: usize,
 }
 
 /// What [`Progress`] is about.

@@ -73,7 +73,11 @@ impl<'a> Builder<'a> {
     fn new(options: &'a Options, progress: &'a mut dyn FnMut(Progress<'_>)) -> Self {
         Self {
             options,
-            intake: Intake::new(options.limits, Spool::new(options.work_dir.clone())),
+            intake: Intake::new(
+                options.limits,
+                Spool::new(options.work_dir.clone()),
+                options.threads,
+            ),
             progress,
             members: Vec::new(),
             paths: HashSet::new(),

@@ -1,7 +1,10 @@
 //! Reads one member to its end in one pass: hash, size, limits, and storage.
 
 use std::io::{self, Read};
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::mpsc::{channel, sync_channel};
+use std::thread;
 
 use casetrace_model::Limits;
 use sha2::{Digest, Sha256};
@@ -17,6 +20,8 @@ const RATIO_FROM: u64 = 64 << 20;
 /// Bytes the probe looks at.
 pub(crate) const HEAD: usize = 64 << 10;
 const CHUNK: usize = 128 << 10;
+/// Chunks that may be read before they are stored.
+const CHUNKS_AHEAD: usize = 4;
 /// Bytes that may be lost in front of damage inside a compressed stream.
 const SMALL_STEP: usize = 256;
 
@@ -58,11 +63,23 @@ pub(crate) struct Intake {
     total: u64,
     /// Reading buffer, kept as most members are small.
     chunk: Vec<u8>,
+    /// Large members may be hashed and stored beside being read.
+    aside: bool,
+}
+
+/// A member while it is read.
+struct Reading<'r> {
+    reader: &'r mut dyn Read,
+    stored: Stored,
+    size: u64,
+    hash: Sha256,
 }
 
 impl Intake {
-    pub(crate) fn new(limits: Limits, spool: Spool) -> Self {
+    /// With more than one of `threads`, large members are hashed and stored on another.
+    pub(crate) fn new(limits: Limits, spool: Spool, threads: usize) -> Self {
         Self {
+            aside: threads > 1,
             limits,
             spool,
             memory_left: MEMORY_TOTAL,
@@ -83,14 +100,14 @@ impl Intake {
     /// Stores what `reader` gives. `Err` means our own storage failed, not the input.
     pub(crate) fn take(&mut self, reader: &mut dyn Read, stored: Stored) -> io::Result<Taken> {
         let mut chunk = std::mem::take(&mut self.chunk);
-        let taken = self.take_through(&mut chunk, reader, stored);
+        let taken = self.take_through(&mut chunk, reader, stored, self.aside);
         self.chunk = chunk;
         taken
     }
 
     /// As [`take`](Self::take), in small steps: a decompressor that meets damage loses what it had in hand for the step.
     pub(crate) fn take_in_small_steps(&mut self, reader: &mut dyn Read, stored: Stored) -> io::Result<Taken> {
-        self.take_through(&mut [0; SMALL_STEP], reader, stored)
+        self.take_through(&mut [0; SMALL_STEP], reader, stored, false)
     }
 
     /// Forgets what was taken last, so that it can be taken again.
@@ -103,35 +120,97 @@ impl Intake {
         }
     }
 
-    fn take_through(&mut self, chunk: &mut [u8], reader: &mut dyn Read, stored: Stored) -> io::Result<Taken> {
+    fn take_through(
+        &mut self,
+        chunk: &mut [u8],
+        reader: &mut dyn Read,
+        stored: Stored,
+        aside: bool,
+    ) -> io::Result<Taken> {
         let mut sink = Storing::new(self.spool.end());
-        let mut hash = Sha256::new();
-        let mut size = 0_u64;
+        let mut reading = Reading {
+            reader,
+            stored,
+            size: 0,
+            hash: Sha256::new(),
+        };
         let end = loop {
-            let n = match reader.read(chunk) {
-                Ok(0) => break End::Complete,
-                Ok(n) => n,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => break End::Broken(error),
-            };
-            let (keep, limit) = self.allowed(size, n as u64, stored);
-            let bytes = chunk.get(..keep).unwrap_or_default();
-            hash.update(bytes);
-            size += keep as u64;
-            self.total += keep as u64;
+            let (n, end) = self.step(&mut reading, chunk);
+            let bytes = chunk.get(..n).unwrap_or_default();
+            reading.hash.update(bytes);
             sink.push(bytes, &mut self.spool, self.memory_left)?;
-            if let Some(limit) = limit {
-                break End::Limit(limit);
+            if let Some(end) = end {
+                break end;
+            }
+            if aside && sink.spooling {
+                break self.take_aside(&mut reading)?;
             }
         };
         let (bytes, head) = sink.finish(&mut self.spool, &mut self.memory_left)?;
         Ok(Taken {
             bytes,
-            size,
-            sha256: hash.finalize().into(),
+            size: reading.size,
+            sha256: reading.hash.finalize().into(),
             head,
             end,
         })
+    }
+
+    /// Reads once; how many of the bytes count, and the end if it is there.
+    fn step(&mut self, reading: &mut Reading<'_>, chunk: &mut [u8]) -> (usize, Option<End>) {
+        let n = loop {
+            match reading.reader.read(chunk) {
+                Ok(0) => return (0, Some(End::Complete)),
+                Ok(n) => break n,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return (0, Some(End::Broken(error))),
+            }
+        };
+        let (keep, limit) = self.allowed(reading.size, n as u64, reading.stored);
+        reading.size += keep as u64;
+        self.total += keep as u64;
+        (keep, limit.map(End::Limit))
+    }
+
+    /// The rest of a large member: another thread hashes and spools what was read while this one reads on, which takes as long. The
+    /// input is read in the same steps, so that a limit cuts it at the same place.
+    fn take_aside(&mut self, reading: &mut Reading<'_>) -> io::Result<End> {
+        let nowhere = Spool::new(PathBuf::new());
+        let mut spool = std::mem::replace(&mut self.spool, nowhere);
+        let mut hash = std::mem::take(&mut reading.hash);
+        let (hashing, spooling) = (&mut hash, &mut spool);
+        let done = thread::scope(|scope| {
+            let (filled, chunks) = sync_channel::<(Vec<u8>, usize)>(CHUNKS_AHEAD);
+            let (emptied, spare) = channel();
+            let storing = scope.spawn(move || -> io::Result<()> {
+                for (chunk, n) in chunks {
+                    let bytes = chunk.get(..n).unwrap_or_default();
+                    hashing.update(bytes);
+                    spooling.append(bytes)?;
+                    // Nobody waits for it any more at the end.
+                    let _ = emptied.send(chunk);
+                }
+                Ok(())
+            });
+            let end = loop {
+                let mut chunk = spare.try_recv().unwrap_or_else(|_| vec![0; CHUNK]);
+                let (n, end) = self.step(reading, &mut chunk);
+                // Refused if storing failed, which it says below.
+                let refused = filled.send((chunk, n)).is_err();
+                match end {
+                    Some(end) => break end,
+                    None if refused => break End::Complete,
+                    None => {}
+                }
+            };
+            drop(filled);
+            match storing.join() {
+                Ok(stored) => stored.map(|()| end),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        });
+        (self.spool, reading.hash) = (spool, hash);
+        done
     }
 
     /// Hashes what lies on disk anyway; nothing is stored and `max_total_bytes` (expanded bytes) does not apply.

@@ -20,6 +20,7 @@
 //!     limits: casetrace_model::Limits::default(),
 //!     passwords: Vec::new(),
 //!     work_dir: folder.path().join("work"),
+//!     threads: 1,
 //! };
 //! let case = open(&[log], &options, &mut |_| {})?;
 //! assert_eq!(case.members[0].path, "dsregcmd.txt");

@@ -162,6 +162,7 @@ fn a_folder_and_its_zip_hold_the_same() {
         limits: Limits::default(),
         passwords: vec![],
         work_dir: dir.path().join("work"),
+        threads: 1,
     };
     let folder = open(std::slice::from_ref(&root), &options, &mut |_| {}).unwrap();
     assert!(!dir.path().join("work").exists());
@@ -275,6 +276,7 @@ fn missing_inputs_are_an_error_and_the_rest_is_not_touched() {
         limits: Limits::default(),
         passwords: vec![],
         work_dir: PathBuf::from("/nonexistent/work"),
+        threads: 1,
     };
     assert!(open(&[PathBuf::from("/nonexistent/input")], &options, &mut |_| {}).is_err());
 }

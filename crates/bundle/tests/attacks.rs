@@ -104,6 +104,7 @@ fn links_in_a_folder_are_not_followed() {
         limits: Limits::default(),
         passwords: vec![],
         work_dir: dir.path().join("w"),
+        threads: 1,
     };
     let case = casetrace_bundle::open(&[root], &options, &mut |_| {}).unwrap();
     assert_eq!(paths(&case), ["in/link", "in/loop"]);

@@ -27,6 +27,7 @@ fn load(name: &str, passwords: &[&str]) -> Option<Case> {
         limits: Limits::default(),
         passwords: passwords.iter().map(|p| Secret::new((*p).to_owned())).collect(),
         work_dir: work.path().to_path_buf(),
+        threads: 2,
     };
     Some(open(&[corpus.join("bundles").join(name)], &options, &mut |_| {}).unwrap())
 }
@@ -133,6 +134,7 @@ fn the_whole_corpus_opens_as_one_case() {
         limits: Limits::default(),
         passwords: Vec::new(),
         work_dir: work.path().to_path_buf(),
+        threads: 2,
     };
     let case = open(&[corpus], &options, &mut |_| {}).unwrap();
     assert!(case.members.len() > 100);

@@ -57,6 +57,7 @@ impl Desk {
             limits: limits(),
             passwords: Vec::new(),
             work_dir: self.work(),
+            threads: 1,
         };
         let case = casetrace_bundle::open(std::slice::from_ref(&upload), &options, &mut |_| ())
             .map_err(io::Error::other)?;

@@ -35,6 +35,7 @@ fn options(work_dir: PathBuf) -> Options {
         limits: casetrace_model::Limits::default(),
         passwords: PASSWORDS.iter().map(|p| Secret::new((*p).to_owned())).collect(),
         work_dir,
+        threads: 1,
     };
     options.limits.max_members = 500;
     options.limits.max_depth = 4;

@@ -24,6 +24,7 @@ pub(crate) fn open_files(files: &[(&str, Vec<u8>)], limits: Limits, passwords: &
         limits,
         passwords: passwords.iter().map(|p| Secret::new((*p).to_owned())).collect(),
         work_dir: work.path().join("private"),
+        threads: 2,
     };
     let case = open(&inputs, &options, &mut |_| {}).unwrap();
     // Nothing but the unnamed spool file is ever written.

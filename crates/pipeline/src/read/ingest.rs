@@ -31,6 +31,7 @@ pub(super) fn ingest(
         limits: settings.limits,
         passwords: settings.passwords.clone(),
         work_dir: work.to_path_buf(),
+        threads: settings.jobs,
     };
     progress.stage(Stage::Ingest, 0);
     let mut report = |at: casetrace_bundle::Progress<'_>| match at.step {
