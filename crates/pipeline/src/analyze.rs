@@ -18,6 +18,9 @@ use crate::progress::{Progress, Stage};
 use crate::read::{CaseRows, InputFile, read};
 use crate::settings::Settings;
 
+/// A timeline of fewer rows is written before another thread would have begun with the rest.
+const LARGE_ROWS: usize = 200_000;
+
 /// A judged case.
 #[derive(Debug)]
 pub struct CaseResult {
@@ -83,16 +86,32 @@ pub(crate) fn conclude(
 /// Writes a finished case folder.
 pub fn write(result: &CaseResult, folder: &Path) -> Result<(), RunError> {
     let folder = CaseFolder::create(folder)?;
-    folder.put_timeline(&result.rows.timeline)?;
-    put_texts(&folder, result)
+    let texts = || put_texts(&folder, result);
+    if result.rows.timeline.len() < LARGE_ROWS {
+        folder.put_timeline(&result.rows.timeline)?;
+        texts()?;
+    } else {
+        std::thread::scope(|scope| {
+            let texts = scope.spawn(texts);
+            let timeline = folder.put_timeline(&result.rows.timeline);
+            let texts = texts
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            timeline.and(texts)
+        })?;
+    }
+    put_inventory(&folder, result)
 }
 
-/// Everything but the timeline.
+/// Everything but the timeline and the inventory.
 pub(crate) fn put_texts(folder: &CaseFolder, result: &CaseResult) -> Result<(), RunError> {
     folder.put_json(names::FINDINGS, &result.findings)?;
     folder.put_json(names::ATTEMPTS, &result.attempts)?;
-    result.report.put(folder)?;
-    // Last, as it names what the others are.
+    result.report.put(folder)
+}
+
+/// The inventory; last, as it names what the others are.
+pub(crate) fn put_inventory(folder: &CaseFolder, result: &CaseResult) -> Result<(), RunError> {
     let inventory = Inventory {
         schema_version: SCHEMA_VERSION,
         name: result.rows.name.clone(),

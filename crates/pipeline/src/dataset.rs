@@ -16,7 +16,7 @@ use polars::prelude::{
     PolarsError, ScanArgsParquet, SerReader, StatisticsOptions, UnionArgs, col, concat, lit,
 };
 
-use crate::analyze::{CaseResult, put_texts};
+use crate::analyze::{CaseResult, put_inventory, put_texts};
 use crate::error::RunError;
 use crate::inventory::ReadOutcome;
 use crate::output::{CaseFolder, names};
@@ -49,6 +49,7 @@ pub fn write_dataset(result: &CaseResult, folder: &Path, bundle: &str) -> Result
     let timeline = &result.rows.timeline;
     folder.put_labelled_timeline(timeline, Some(("bundle", bundle)))?;
     put_texts(&folder, result)?;
+    put_inventory(&folder, result)?;
     put_frame(&folder, FINDINGS, findings(result, bundle))?;
     put_frame(&folder, QUALITY, quality(result, bundle))?;
     put_frame(&folder, BUNDLE, one_row(result, bundle))?;

@@ -62,7 +62,7 @@ struct MemberPart<'p> {
 impl Part for MemberPart<'_> {
     fn row(&mut self, mut row: Row) {
         self.maker.complete(&mut row);
-        self.builder.push(&self.maker.artifact, None, row);
+        self.builder.push(&self.maker.artifact, None, &row);
     }
     fn finish(self: Box<Self>) -> Box<dyn Any + Send> {
         Box::new(self.builder)
@@ -169,7 +169,7 @@ impl Sink for Collected<'_> {
             self.dropped_rows += 1;
             return;
         }
-        self.builder.push(&self.maker.artifact, None, row);
+        self.builder.push(&self.maker.artifact, None, &row);
         self.rows += 1;
         if let Some(outlet) = outlet {
             outlet.relieve(&mut self.builder);

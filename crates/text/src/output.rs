@@ -66,7 +66,10 @@ impl<'a> Output<'a> {
             return;
         }
         let limit = self.options.limits.max_value_bytes;
-        row.message = shorten(mask(&row.message).into_owned(), limit);
+        if let std::borrow::Cow::Owned(masked) = mask(&row.message) {
+            row.message = masked;
+        }
+        row.message = shorten(row.message, limit);
         // The columns of a sign-in export are known, and none holds a credential.
         if row.source != Source::Signin
             && let std::borrow::Cow::Owned(masked) = mask(&row.fields)

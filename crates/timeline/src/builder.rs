@@ -3,6 +3,7 @@
 //! Order: time (rows without one last), artifact, record, then the order in which the artifact's decoder emitted them. One
 //! artifact goes into one builder, so the result does not depend on how many builders worked side by side.
 
+use std::borrow::Borrow;
 use std::sync::Arc;
 
 use casetrace_model::{COLUMNS, ColumnType, Row, Value};
@@ -118,9 +119,10 @@ impl TimelineBuilder {
     }
 
     /// Adds a row of `artifact`; `host` is used where the row itself names no computer.
-    pub fn push(&mut self, artifact: &str, host: Option<&str>, row: Row) {
+    // Lent or given: a row is large, and handing it on would copy it.
+    pub fn push(&mut self, artifact: &str, host: Option<&str>, row: impl Borrow<Row>) {
         let mut place = 0;
-        row.for_each(|_, value| {
+        row.borrow().for_each(|_, value| {
             let value = match (place, value) {
                 (ARTIFACT, _) => Value::Str(artifact),
                 (HOST, Value::Null) => host.map_or(Value::Null, Value::Str),

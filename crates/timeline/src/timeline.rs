@@ -1,9 +1,10 @@
 //! The finished timeline: cells, rows by number, and derived timelines.
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use casetrace_model::{COLUMNS, Row, Source, Text, Value};
+use polars::prelude::PlHashMap;
 
 use crate::error::{TimelineError, nearest};
 use crate::store::{Gathered, LongReader, Store};
@@ -15,7 +16,12 @@ pub struct ColumnId(usize);
 impl ColumnId {
     /// The column of that name.
     pub fn of(name: &str) -> Option<Self> {
-        COLUMNS.iter().position(|c| c.name == name).map(Self)
+        // Asked for row by row in places.
+        static PLACES: LazyLock<PlHashMap<&'static str, usize>> = LazyLock::new(|| {
+            let names = COLUMNS.iter().enumerate();
+            names.map(|(place, column)| (column.name, place)).collect()
+        });
+        PLACES.get(name).copied().map(Self)
     }
 
     /// All columns in output order.

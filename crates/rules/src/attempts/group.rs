@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use casetrace_timeline::{Cells, ColumnId, Timeline, read_members};
+use rayon::prelude::*;
 
 use crate::attempts::{AttemptKind, AttemptRole, Draft, Seed};
 use crate::engine::scope::{comparable, compatible};
@@ -11,6 +12,8 @@ use crate::engine::scope::{comparable, compatible};
 const ID_WITHIN_NS: i64 = 1_800_000_000_000;
 /// After its end an attempt takes further remarks for this long.
 const TAIL_NS: i64 = 10_000_000_000;
+/// Rows whose ids one thread looks up at a time.
+const PART_SEEDS: usize = 4096;
 /// Ids of one row that are looked at.
 const MAX_IDS: usize = 16;
 /// Attempts under way side by side.
@@ -50,8 +53,7 @@ impl Joined {
 
 /// Rows of each attempt. `seeds` are in row order, which is time order.
 pub(crate) fn drafts(timeline: &Timeline, kinds: &[AttemptKind], seeds: Vec<Seed>) -> Vec<Draft> {
-    let mut cells = Cells::new(timeline);
-    let ids: Vec<Vec<String>> = seeds.iter().map(|s| ids(&mut cells, s.row)).collect();
+    let ids = all_ids(timeline, &seeds);
     let mut joined = Joined::new(seeds.len());
     let tied = join_by_id(timeline, &seeds, &ids, &mut joined);
     for kind in 0..kinds.len() {
@@ -74,6 +76,18 @@ pub(crate) fn drafts(timeline: &Timeline, kinds: &[AttemptKind], seeds: Vec<Seed
     let mut drafts: Vec<Draft> = of_root.into_values().collect();
     drafts.sort_by_key(|d| d.seeds.first().map(|(s, _)| s.row));
     drafts
+}
+
+/// The ids of each row.
+fn all_ids(timeline: &Timeline, seeds: &[Seed]) -> Vec<Vec<String>> {
+    let some = |seeds: &[Seed]| -> Vec<Vec<String>> {
+        let mut cells = Cells::new(timeline);
+        seeds.iter().map(|seed| ids(&mut cells, seed.row)).collect()
+    };
+    if seeds.len() <= PART_SEEDS {
+        return some(seeds);
+    }
+    seeds.par_chunks(PART_SEEDS).flat_map_iter(some).collect()
 }
 
 /// Ids that name a request or an attempt: own columns, and further ones the decoder found.

@@ -3,6 +3,7 @@
 //! Polars' own writer takes frames: for each text of each row it makes a view, hashes it to see whether a dictionary is worth it, and
 //! hashes it again to build one. The stores know all that already.
 
+use std::cmp::Reverse;
 use std::ops::Range;
 
 use polars::io::parquet::write::BatchedWriter;
@@ -40,6 +41,8 @@ enum From<'a> {
 
 /// A column on its way into a file.
 struct Writing<'a> {
+    /// Its place in the file.
+    place: usize,
     from: From<'a>,
     encoding: Encoding,
     ty: ParquetType,
@@ -69,17 +72,21 @@ impl<'a> Columns<'a> {
             };
             Some((from(timeline, *column)?, encoding))
         });
-        let columns = labels.into_iter().chain(columns).zip(types);
+        let columns = labels.into_iter().chain(columns).zip(types).enumerate();
+        let mut columns: Vec<Writing<'a>> = columns
+            .map(|(place, ((from, encoding), (ty, of)))| Writing {
+                place,
+                from,
+                encoding,
+                ty,
+                of,
+            })
+            .collect();
+        // Those that take longest first, so that no thread is left with one at the end.
+        columns.sort_by_key(|column| (!matches!(column.from, From::Long(..)), Reverse(column.place)));
         Self {
             timeline,
-            columns: columns
-                .map(|((from, encoding), (ty, of))| Writing {
-                    from,
-                    encoding,
-                    ty,
-                    of,
-                })
-                .collect(),
+            columns,
             packers: Packers::default(),
         }
     }
@@ -89,13 +96,18 @@ impl<'a> Columns<'a> {
         let places = self.timeline.places_of(rows);
         let spread = Spread::of(places);
         let packers = &self.packers;
-        let pages = |column: &mut Writing<'_>| packers.with(|packer| column.pages(places, &spread, packer));
-        if Alone::is_on() || places.len() < FEW_ROWS {
-            return self.columns.iter_mut().map(pages).collect();
-        }
-        // One at a time for each thread: two of them take longer than all others.
-        let columns = self.columns.par_iter_mut().with_max_len(1);
-        columns.map(pages).collect()
+        let pages = |column: &mut Writing<'_>| {
+            let pages = packers.with(|packer| column.pages(places, &spread, packer))?;
+            Ok((column.place, pages))
+        };
+        let pages: Result<Vec<(usize, Pages)>, TimelineError> =
+            match Alone::is_on() || places.len() < FEW_ROWS {
+                true => self.columns.iter_mut().map(pages).collect(),
+                false => self.columns.par_iter_mut().with_max_len(1).map(pages).collect(),
+            };
+        let mut pages = pages?;
+        pages.sort_by_key(|(place, _)| *place);
+        Ok(pages.into_iter().map(|(_, pages)| pages).collect())
     }
 }
 

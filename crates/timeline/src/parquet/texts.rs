@@ -5,6 +5,7 @@
 
 use std::hash::BuildHasher;
 
+use memchr::arch::all::is_equal;
 use polars::prelude::{PlFixedStateQuality, PlHashMap};
 use polars_arrow::bitmap::Bitmap;
 use polars_parquet::parquet::encoding::Encoding;
@@ -142,7 +143,7 @@ impl Texts {
     fn find(&mut self, text: &str) -> u32 {
         let hash = PlFixedStateQuality::default().hash_one(text);
         match self.hashes.get(&hash) {
-            Some(place) if self.text(*place) == text.as_bytes() => *place,
+            Some(place) if is_equal(self.text(*place), text.as_bytes()) => *place,
             Some(_) => self.add(text),
             None => {
                 let place = self.add(text);

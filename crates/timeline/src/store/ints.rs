@@ -147,7 +147,7 @@ impl<T: Copy> Gathered<T> {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Ints {
     chunks: Vec<Chunk>,
-    /// The rows behind the last whole chunk: `same` of them with one value, then `rest`.
+    /// The rows behind the last whole chunk: `same` of them with one value, or `rest`.
     open: Open,
 }
 
@@ -176,7 +176,16 @@ impl Open {
             self.value = value;
             self.same += 1;
         } else {
+            self.begin_rest();
             self.rest.push(value);
+        }
+    }
+
+    /// From now on each value stands by itself, also those so far.
+    fn begin_rest(&mut self) {
+        if self.same > 0 {
+            self.rest.resize(self.same, self.value);
+            self.same = 0;
         }
     }
 
@@ -187,6 +196,7 @@ impl Open {
             self.value = value;
             self.same += taken;
         } else {
+            self.begin_rest();
             self.rest.resize(self.rest.len() + taken, value);
         }
         taken
@@ -211,11 +221,8 @@ impl Open {
             self.same = 0;
             return Chunk::Same(self.value);
         }
-        let same = std::iter::repeat_n(self.value, self.same);
-        self.rest.splice(..0, same);
         let chunk = Chunk::of(&self.rest);
         self.rest.clear();
-        self.same = 0;
         chunk
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use casetrace_model::Text;
+use memchr::arch::all::is_equal;
 use polars::prelude::{NewChunkedArray, PlHashMap, PlSmallStr, StringChunked};
 
 use super::ints::{Gathered, Ints, Spread};
@@ -21,7 +22,9 @@ pub(crate) struct TextStore {
 impl TextStore {
     fn code_of(&mut self, text: &str) -> u32 {
         // Neighbouring rows usually say the same.
-        if self.text(self.last) == Some(text) {
+        let last = self.text(self.last).map(str::as_bytes);
+        // Faster than the comparison of some C libraries, which goes byte by byte.
+        if last.is_some_and(|last| is_equal(last, text.as_bytes())) {
             return self.last;
         }
         self.last = match self.index.get(text) {
