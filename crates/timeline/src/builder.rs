@@ -29,6 +29,7 @@ struct Filled {
 
 impl Filled {
     /// Takes the value of a row that is not before the last one.
+    #[inline(never)]
     fn push(&mut self, row: usize, value: Value<'_>) {
         self.fill(row);
         self.store.push(value);
@@ -144,10 +145,13 @@ impl TimelineBuilder {
     }
 
     /// Takes the value of the row that is being added, by the place of its column among [`COLUMNS`].
+    // Inlined, so that an empty cell is passed by where it is looked at.
+    #[inline(always)]
     fn put(&mut self, place: usize, value: Value<'_>) {
-        if value != Value::Null
-            && let Some(column) = place.checked_sub(1).and_then(|at| self.columns.get_mut(at))
-        {
+        if matches!(value, Value::Null | Value::TimeNs(_)) {
+            return;
+        }
+        if let Some(column) = place.checked_sub(1).and_then(|at| self.columns.get_mut(at)) {
             column.push(self.len, value);
         }
     }
