@@ -9,17 +9,18 @@ use polars_arrow::bitmap::Bitmap;
 use polars_parquet::parquet::CowBuffer;
 use polars_parquet::parquet::compression::Compression;
 use polars_parquet::parquet::encoding::Encoding;
-use polars_parquet::parquet::encoding::hybrid_rle;
+use polars_parquet::parquet::encoding::hybrid_rle::{self, Encoder};
+use polars_parquet::parquet::encoding::uleb128;
 use polars_parquet::parquet::metadata::Descriptor;
 use polars_parquet::parquet::page::{CompressedDictPage, DataPageHeader, DataPageHeaderV1};
 use polars_parquet::parquet::schema::types::PrimitiveType;
 use polars_parquet::parquet::statistics::ParquetStatistics;
-use polars_parquet::write::{CompressedDataPage, CompressedPage, Page, Version, write_def_levels};
+use polars_parquet::write::{CompressedDataPage, CompressedPage, Page};
 
 use crate::error::TimelineError;
 
-/// What zstd itself takes for the best of speed and size.
-const LEVEL: i32 = zstd::DEFAULT_COMPRESSION_LEVEL;
+/// The different texts of a row group get no smaller by zstd's default level of 3 (those of the large case of `benches` even larger).
+const LEVEL: i32 = 1;
 
 /// Pages of one column in one row group.
 pub(super) type Pages = Vec<CompressedPage>;
@@ -130,19 +131,53 @@ impl Packer {
     }
 }
 
-/// Begins a data page: which of its rows have a value; `None` if all have one.
-pub(super) fn begin(page: &mut Vec<u8>, present: Option<&Bitmap>, rows: usize) -> Result<(), TimelineError> {
-    page.clear();
-    write_def_levels(page, true, present, rows, Version::V1).map_err(TimelineError::frame("write Parquet of"))
+/// Which rows of a page have a value.
+#[derive(Clone, Copy)]
+pub(super) enum Present<'a> {
+    All,
+    None,
+    Some(&'a Bitmap),
 }
 
-/// Adds places in a dictionary of so many values.
-pub(super) fn keys(
-    page: &mut Vec<u8>,
-    keys: impl Iterator<Item = u32>,
-    values: usize,
-) -> Result<(), TimelineError> {
+/// Begins a data page with which of its rows have a value.
+pub(super) fn begin(page: &mut Vec<u8>, present: Present<'_>, rows: usize) -> Result<(), TimelineError> {
+    page.clear();
+    // Their length in bytes, which is known behind them.
+    page.extend_from_slice(&[0; 4]);
+    match present {
+        Present::All => repeated(page, true, rows)?,
+        Present::None => repeated(page, false, rows)?,
+        Present::Some(bits) => match bits.as_slice() {
+            // As Parquet has them in one run, which compresses as well as many do.
+            (bytes, 0, _) => {
+                let run = (rows.div_ceil(8) as u64) << 1 | 1;
+                let mut head = [0; 10];
+                let used = uleb128::encode(run, &mut head);
+                page.extend_from_slice(head.get(..used).unwrap_or_default());
+                page.extend_from_slice(bytes.get(..rows.div_ceil(8)).unwrap_or_default());
+            }
+            _ => hybrid_rle::encode(page, bits.iter(), 1).map_err(TimelineError::io("write Parquet of"))?,
+        },
+    }
+    let length = page.len() as u32 - 4;
+    if let Some(slot) = page.get_mut(..4) {
+        slot.copy_from_slice(&length.to_le_bytes());
+    }
+    Ok(())
+}
+
+fn repeated(page: &mut Vec<u8>, present: bool, rows: usize) -> Result<(), TimelineError> {
+    <bool as Encoder<bool>>::run_length_encode(page, rows, present, 1)
+        .map_err(TimelineError::io("write Parquet of"))
+}
+
+/// Adds places in a dictionary of so many values; of a dictionary of one, as often as there are places.
+pub(super) fn keys(page: &mut Vec<u8>, keys: &[u32], values: usize) -> Result<(), TimelineError> {
     let bits = usize::BITS - values.saturating_sub(1).leading_zeros();
     page.push(bits as u8);
-    hybrid_rle::encode(page, keys, bits).map_err(TimelineError::io("write Parquet of"))
+    match values {
+        1 => <u32 as Encoder<u32>>::run_length_encode(page, keys.len(), 0, bits),
+        _ => hybrid_rle::encode(page, keys.iter().copied(), bits),
+    }
+    .map_err(TimelineError::io("write Parquet of"))
 }

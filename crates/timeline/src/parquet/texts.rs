@@ -12,7 +12,7 @@ use polars_parquet::parquet::encoding::Encoding;
 use polars_parquet::parquet::schema::types::PrimitiveType;
 use polars_parquet::parquet::statistics::ParquetStatistics;
 
-use super::pages::{Packer, Pages, begin, keys};
+use super::pages::{Packer, Pages, Present, begin, keys};
 use crate::error::TimelineError;
 use crate::store::Gathered;
 
@@ -84,11 +84,11 @@ impl Texts {
     ) -> Result<Pages, TimelineError> {
         self.clear();
         match codes {
-            Gathered::Same(0) => self.coded(Some(&Bitmap::new_zeroed(rows)), rows, rows, of, packer),
+            Gathered::Same(0) => self.coded(Present::None, rows, rows, of, packer),
             Gathered::Same(code) => {
                 self.add(text(*code as u32).unwrap_or_default());
                 self.keys.resize(rows, 0);
-                self.coded(None, rows, 0, of, packer)
+                self.coded(Present::All, rows, 0, of, packer)
             }
             Gathered::Each(codes) => {
                 for code in codes.iter().filter(|code| **code != 0) {
@@ -96,9 +96,12 @@ impl Texts {
                     self.keys.push(key);
                 }
                 let nulls = rows - self.keys.len();
-                let present: Option<Bitmap> =
-                    (nulls > 0).then(|| codes.iter().map(|code| *code != 0).collect());
-                self.coded(present.as_ref(), rows, nulls, of, packer)
+                if nulls == 0 || nulls == rows {
+                    let present = if nulls == 0 { Present::All } else { Present::None };
+                    return self.coded(present, rows, nulls, of, packer);
+                }
+                let present: Bitmap = codes.iter().map(|code| *code != 0).collect();
+                self.coded(Present::Some(&present), rows, nulls, of, packer)
             }
         }
     }
@@ -136,7 +139,7 @@ impl Texts {
         if self.plain.len() > MAX_DICTIONARY {
             return self.row_by_row(of, packer);
         }
-        self.coded(None, rows, 0, of, packer)
+        self.coded(Present::All, rows, 0, of, packer)
     }
 
     /// The place of a text that may be there already. Two texts with one hash are both there, the second as often as it comes.
@@ -155,7 +158,7 @@ impl Texts {
 
     fn coded(
         &mut self,
-        present: Option<&Bitmap>,
+        present: Present<'_>,
         rows: usize,
         nulls: usize,
         of: &PrimitiveType,
@@ -163,7 +166,7 @@ impl Texts {
     ) -> Result<Pages, TimelineError> {
         let mut page = std::mem::take(&mut self.page);
         begin(&mut page, present, rows)?;
-        keys(&mut page, self.keys.iter().copied(), self.ends.len())?;
+        keys(&mut page, &self.keys, self.ends.len())?;
         let dictionary = packer.dictionary(&self.plain, self.ends.len())?;
         let statistics = self.statistics(nulls);
         let data = packer.data(&page, rows, Encoding::RleDictionary, statistics, of)?;
@@ -184,7 +187,7 @@ impl Texts {
             });
             let (rows, behind) = left.split_at(fits.count());
             left = behind;
-            begin(&mut page, None, rows.len())?;
+            begin(&mut page, Present::All, rows.len())?;
             rows.iter()
                 .for_each(|key| page.extend_from_slice(self.entry(*key)));
             let statistics = unbound(0);
