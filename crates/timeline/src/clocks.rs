@@ -11,6 +11,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use crate::members::read_members;
 use crate::timeline::{ColumnId, Timeline};
 
+/// In a timeline of fewer rows everything is found before another thread would have begun.
+const LARGE_ROWS: usize = 200_000;
 /// Fewer shared facts prove nothing.
 const MIN_PAIRS: usize = 3;
 /// Differences that scatter more than this are no clock offset.
@@ -109,12 +111,24 @@ pub fn clock_offsets(timeline: &Timeline) -> Vec<ClockOffset> {
         return Vec::new();
     };
     let finder = Finder { timeline, columns };
-    let servers = finder.servers();
+    let (servers, (connections, (events, ids))) = match timeline.len() < LARGE_ROWS {
+        true => (
+            finder.servers(),
+            (finder.connections(), (finder.events(), finder.ids())),
+        ),
+        false => rayon::join(
+            || finder.servers(),
+            || {
+                let rest = || rayon::join(|| finder.events(), || finder.ids());
+                rayon::join(|| finder.connections(), rest)
+            },
+        ),
+    };
     let mut edges: BTreeMap<(u32, u32), Estimate> = BTreeMap::new();
     for (basis, seen) in [
-        (ClockBasis::Connections, finder.connections()),
-        (ClockBasis::Events, finder.events()),
-        (ClockBasis::Ids, finder.ids()),
+        (ClockBasis::Connections, connections),
+        (ClockBasis::Events, events),
+        (ClockBasis::Ids, ids),
     ] {
         for (pair, differences) in differences(&seen) {
             if let Some(found) = estimate(differences, basis) {

@@ -61,6 +61,8 @@ pub(crate) fn drafts(timeline: &Timeline, kinds: &[AttemptKind], seeds: Vec<Seed
             timeline,
             kinds,
             seeds: &seeds,
+            user: ColumnId::of("user"),
+            request: ColumnId::of("correlation_id"),
         }
         .join(kind, &mut joined);
     }
@@ -163,6 +165,9 @@ struct Sequence<'a> {
     timeline: &'a Timeline,
     kinds: &'a [AttemptKind],
     seeds: &'a [Seed],
+    /// Columns that each row is asked for.
+    user: Option<ColumnId>,
+    request: Option<ColumnId>,
 }
 
 impl Sequence<'_> {
@@ -251,7 +256,7 @@ impl Sequence<'_> {
 
     /// True if the row names its request. Activity ids change inside one attempt: they tie rows, but do not part them.
     fn is_named(&self, row: u32) -> bool {
-        let id = ColumnId::of("correlation_id").and_then(|c| self.timeline.text(c, row));
+        let id = self.request.and_then(|c| self.timeline.text(c, row));
         id.is_some_and(names_something)
     }
 
@@ -264,11 +269,10 @@ impl Sequence<'_> {
             .steps
             .get(seed.step)
             .is_some_and(|s| s.role == AttemptRole::Start);
-        let user = ColumnId::of("user");
         let agree = definition
             .by
             .iter()
-            .chain(&user)
+            .chain(&self.user)
             .all(|column| compatible(self.timeline, *column, last.row, seed.row));
         let other_id = !definition.several_ids && open.has_ids && self.is_named(seed.row);
         let limit = match open.ended {
