@@ -310,6 +310,8 @@ crate::with_columns!(define_new);
 
 impl Row {
     /// Sets an exact time in nanoseconds since 1970.
+    // Inlined, as the next one, so that the row is not copied there and back.
+    #[inline]
     #[must_use]
     pub fn at(mut self, ts_ns: i64) -> Self {
         self.ts_ns = Some(ts_ns);
@@ -318,6 +320,7 @@ impl Row {
     }
 
     /// Sets the readable line.
+    #[inline]
     #[must_use]
     pub fn message(mut self, message: impl Into<String>) -> Self {
         self.message = message.into();
