@@ -74,18 +74,42 @@ fn work(case: &Case, at: usize, decoder: Decoder) -> u64 {
 /// Smaller members are not worth other threads.
 const LARGE: u64 = 4 << 20;
 
-/// Threads for each member of a list that is worked off in its order: all, if it takes longer than everything behind it, so that
-/// other threads would be idle before it is done.
+/// Threads for each member of a list that is worked off in its order.
 pub(super) fn threads(case: &Case, list: &[(usize, Decoder)], jobs: usize) -> Vec<usize> {
-    let mut behind = 0_u64;
-    let threads = list.iter().rev().map(|(at, decoder)| {
-        let work = work(case, *at, *decoder);
+    let of = |(at, decoder): &(usize, Decoder)| {
         let large = case.members.get(*at).is_some_and(|member| member.size >= LARGE);
-        let threads = if large && work > behind { jobs } else { 1 };
-        behind = behind.saturating_add(work);
-        threads
+        (work(case, *at, *decoder), large)
+    };
+    shares(&list.iter().map(of).collect::<Vec<_>>(), jobs)
+}
+
+/// All threads for what is large and takes longer than everything behind it, so that other threads would be idle before it is done; one
+/// for the others.
+fn shares(works: &[(u64, bool)], jobs: usize) -> Vec<usize> {
+    let mut behind = 0_u64;
+    let shares = works.iter().rev().map(|(work, large)| {
+        let share = if *large && *work > behind { jobs } else { 1 };
+        behind = behind.saturating_add(*work);
+        share
     });
-    let mut threads: Vec<usize> = threads.collect();
-    threads.reverse();
-    threads
+    let mut shares: Vec<usize> = shares.collect();
+    shares.reverse();
+    shares
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_waits_for_the_last_large_members() {
+        let shares = |works: &[u64]| -> Vec<usize> {
+            let works: Vec<(u64, bool)> = works.iter().map(|work| (*work, *work >= 10)).collect();
+            shares(&works, 2)
+        };
+        assert_eq!(shares(&[1985, 1600, 1200, 92]), [1, 1, 2, 2]);
+        assert_eq!(shares(&[100, 20, 9, 3]), [2, 2, 1, 1]);
+        assert_eq!(shares(&[50, 50, 9]), [1, 2, 1]);
+        assert_eq!(shares(&[]), [0_usize; 0]);
+    }
 }
