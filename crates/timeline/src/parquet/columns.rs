@@ -29,7 +29,7 @@ const DIFFERENT: [&str; 3] = ["ts", "ts_ns", "record"];
 const FEW_ROWS: usize = 1 << 12;
 
 /// What a column is made of.
-enum From<'a> {
+enum Origin<'a> {
     /// One text in all rows.
     Label(&'a str),
     Time(&'a NumStore),
@@ -43,7 +43,7 @@ enum From<'a> {
 struct Writing<'a> {
     /// Its place in the file.
     place: usize,
-    from: From<'a>,
+    from: Origin<'a>,
     encoding: Encoding,
     ty: ParquetType,
     of: PrimitiveType,
@@ -64,13 +64,13 @@ impl<'a> Columns<'a> {
         columns: &[ColumnId],
         types: Vec<(ParquetType, PrimitiveType)>,
     ) -> Self {
-        let labels = label.map(|label| (From::Label(label), Encoding::RleDictionary));
+        let labels = label.map(|label| (Origin::Label(label), Encoding::RleDictionary));
         let columns = columns.iter().filter_map(|column| {
             let encoding = match DIFFERENT.contains(&column.name()) {
                 true => Encoding::Plain,
                 false => Encoding::RleDictionary,
             };
-            Some((from(timeline, *column)?, encoding))
+            Some((origin(timeline, *column)?, encoding))
         });
         let columns = labels.into_iter().chain(columns).zip(types).enumerate();
         let mut columns: Vec<Writing<'a>> = columns
@@ -83,7 +83,7 @@ impl<'a> Columns<'a> {
             })
             .collect();
         // Those that take longest first, so that no thread is left with one at the end.
-        columns.sort_by_key(|column| (!matches!(column.from, From::Long(..)), Reverse(column.place)));
+        columns.sort_by_key(|column| (!matches!(column.from, Origin::Long(..)), Reverse(column.place)));
         Self {
             timeline,
             columns,
@@ -111,17 +111,17 @@ impl<'a> Columns<'a> {
     }
 }
 
-fn from(timeline: &Timeline, column: ColumnId) -> Option<From<'_>> {
+fn origin(timeline: &Timeline, column: ColumnId) -> Option<Origin<'_>> {
     let store = timeline.store(column).or_else(|| {
         let exact = ColumnId::of("ts_ns")?;
         timeline.store(exact)
     })?;
     Some(match store {
-        Store::Signed(store) if column.store().is_none() => From::Time(store),
-        Store::Signed(store) => From::Signed(store),
-        Store::Unsigned(store, largest) => From::Unsigned(store, *largest),
-        Store::Text(store) => From::Text(store, Texts::default()),
-        Store::Long(store) => From::Long(LongReader::new(store), Texts::default()),
+        Store::Signed(store) if column.store().is_none() => Origin::Time(store),
+        Store::Signed(store) => Origin::Signed(store),
+        Store::Unsigned(store, largest) => Origin::Unsigned(store, *largest),
+        Store::Text(store) => Origin::Text(store, Texts::default()),
+        Store::Long(store) => Origin::Long(LongReader::new(store), Texts::default()),
     })
 }
 
@@ -135,26 +135,26 @@ impl Writing<'_> {
         let rows = places.len();
         let of = &self.of;
         let array = match &mut self.from {
-            From::Label(label) => {
+            Origin::Label(label) => {
                 let text = |_| Some(*label);
                 return Texts::default().of_codes(&Gathered::Same(1), rows, text, of, packer);
             }
-            From::Text(store, texts) => {
+            Origin::Text(store, texts) => {
                 let text = |code| store.text(code);
                 return texts.of_codes(&store.spread(spread), rows, text, of, packer);
             }
-            From::Long(reader, texts) => {
+            Origin::Long(reader, texts) => {
                 let each = |take: &mut dyn FnMut(&str)| {
                     places.iter().for_each(|place| take(reader.text(*place as usize)));
                 };
                 return texts.of_texts(rows, each, of, packer);
             }
-            From::Time(store) => numbers(store, spread, |v| Store::signed_of(v).div_euclid(1000)),
-            From::Signed(store) => numbers(store, spread, Store::signed_of),
-            From::Unsigned(store, 0xff) => numbers(store, spread, |v| v as u8),
-            From::Unsigned(store, 0xffff) => numbers(store, spread, |v| v as u16),
-            From::Unsigned(store, 0xffff_ffff) => numbers(store, spread, |v| v as u32),
-            From::Unsigned(store, _) => numbers(store, spread, |v| v),
+            Origin::Time(store) => numbers(store, spread, |v| Store::signed_of(v).div_euclid(1000)),
+            Origin::Signed(store) => numbers(store, spread, Store::signed_of),
+            Origin::Unsigned(store, 0xff) => numbers(store, spread, |v| v as u8),
+            Origin::Unsigned(store, 0xffff) => numbers(store, spread, |v| v as u16),
+            Origin::Unsigned(store, 0xffff_ffff) => numbers(store, spread, |v| v as u32),
+            Origin::Unsigned(store, _) => numbers(store, spread, |v| v),
         };
         match array {
             Some(array) => self.of_array(array, packer),
