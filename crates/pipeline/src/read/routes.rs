@@ -107,7 +107,7 @@ mod tests {
             let works: Vec<(u64, bool)> = works.iter().map(|work| (*work, *work >= 10)).collect();
             shares(&works, 2)
         };
-        assert_eq!(shares(&[1985, 1600, 1200, 92]), [1, 1, 2, 2]);
+        assert_eq!(shares(&[1985, 1600, 1200, 92]), [1, 2, 2, 2]);
         assert_eq!(shares(&[100, 20, 9, 3]), [2, 2, 1, 1]);
         assert_eq!(shares(&[50, 50, 9]), [1, 2, 1]);
         assert_eq!(shares(&[]), [0_usize; 0]);
