@@ -38,11 +38,13 @@ struct Clean {
 }
 
 thread_local! {
-    static CLEAN: RefCell<Clean> = RefCell::new(Clean {
-        hasher: RandomState::with_seeds(1, 2, 3, 4),
-        texts: Vec::new(),
-        fields: Vec::new(),
-    });
+    static CLEAN: RefCell<Clean> = const {
+        RefCell::new(Clean {
+            hasher: RandomState::with_seeds(1, 2, 3, 4),
+            texts: Vec::new(),
+            fields: Vec::new(),
+        })
+    };
 }
 
 impl Clean {
