@@ -136,7 +136,7 @@ def ours(binary, case, archive, work):
         "casetrace etl": ("etl", [binary, "-q", "timeline", etl, "--format", "parquet", "-o", rows]),
         "casetrace etl inspect": ("read etl", [binary, "-q", "inspect", etl]),
         "casetrace analyze zip": ("end to end", [binary, "-q", "analyze", str(archive), "-o", str(work / "case")]),
-        "casetrace analyze zip, 1 job": ("end to end", [binary, "-q", "--jobs", "1", "analyze", str(archive), "-o", str(work / "case1")]),
+        "casetrace analyze zip, 1 job": ("end to end", [binary, "-q", "analyze", "--jobs", "1", str(archive), "-o", str(work / "case1")]),
     }
 
 

@@ -1,6 +1,6 @@
 //! Measures the report of a large case: 5 million rows and 200 findings unless other numbers are given.
 //!
-//! `cargo run --release -p casetrace -p casetrace-report --example render_speed -- [ROWS] [FINDINGS] [FILE.html]`
+//! `cargo bench -p casetrace-report --bench render_speed -- [ROWS] [FINDINGS] [FILE.html]`
 
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a measuring tool")]
 
@@ -79,14 +79,19 @@ fn findings(count: u64) -> Findings {
     .unwrap()
 }
 
+/// What was given, without what cargo adds.
+fn arguments() -> impl Iterator<Item = String> {
+    std::env::args().skip(1).filter(|argument| argument != "--bench")
+}
+
 fn main() {
     let number = |at: usize, default: u64| {
-        std::env::args()
+        arguments()
             .nth(at)
             .and_then(|text| text.parse().ok())
             .unwrap_or(default)
     };
-    let (rows, count) = (number(1, 5_000_000), number(2, 200));
+    let (rows, count) = (number(0, 5_000_000), number(1, 200));
     let begin = Instant::now();
     let (timeline, findings) = (timeline(rows), findings(count));
     println!(

@@ -1,9 +1,9 @@
 //! How long the built-in pack takes over a large timeline, and how much memory.
 //!
-//! `cargo run --release -p casetrace-rules --example rules_speed -- 5000000`
+//! `cargo bench -p casetrace-rules --bench rules_speed -- 5000000`
 //!
 //! Rows are generated, or those of a `timeline.parquet` if a path is given instead of a number.
-#![expect(clippy::print_stdout, reason = "it is what the example is for")]
+#![expect(clippy::print_stdout, reason = "it is what it is for")]
 
 use std::path::Path;
 use std::time::Instant;
@@ -134,8 +134,13 @@ fn read(path: &str) -> Result<Timeline, TimelineError> {
     Ok(timeline)
 }
 
+/// What was given, without what cargo adds.
+fn arguments() -> impl Iterator<Item = String> {
+    std::env::args().skip(1).filter(|argument| argument != "--bench")
+}
+
 fn main() -> Result<(), TimelineError> {
-    let of = std::env::args().nth(1).unwrap_or_else(|| "500000".to_owned());
+    let of = arguments().next().unwrap_or_else(|| "500000".to_owned());
     let timeline = match of.parse() {
         Ok(rows) => generated(rows),
         Err(_) => read(&of)?,
