@@ -398,8 +398,14 @@ pub(crate) enum RulesCommand {
         import_sigma: bool,
     },
     /// Run the cases that come with the rules
-    #[command(after_help = "Example:\n  casetrace rules test --rules my-rules")]
-    Test,
+    #[command(
+        after_help = "Examples:\n  casetrace rules test --rules my-rules\n  casetrace rules test PXY-01 \"TLS-*\""
+    )]
+    Test {
+        /// Only cases about these rules; PXY-* is a family
+        #[arg(value_name = "RULE")]
+        about: Vec<String>,
+    },
 }
 
 #[derive(Debug, Args)]

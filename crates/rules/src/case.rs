@@ -11,7 +11,7 @@ use crate::engine::Context;
 use crate::error::RuleError;
 use crate::file::{Expected, RawCase};
 use crate::findings::{Finding, Findings};
-use crate::pack::RulePack;
+use crate::pack::{RulePack, matches_id};
 use crate::quality::InventoryMember;
 use crate::words::{Confidence, Severity, Status};
 
@@ -139,6 +139,14 @@ impl Case {
         }
     }
 
+    fn is_about(&self, rule: &str) -> bool {
+        let rule = rule.to_ascii_uppercase();
+        self.expect
+            .keys()
+            .chain(&self.first)
+            .any(|id| matches_id(&rule, id))
+    }
+
     fn surplus(&self, f: &Finding) -> bool {
         let counts =
             f.status == Status::Active && f.confidence <= Confidence::Likely && f.severity != Severity::Info;
@@ -193,7 +201,13 @@ fn unmet(findings: &Findings, id: &str, expected: Expected) -> Option<String> {
 impl RulePack {
     /// Runs the cases of all files, on all cores.
     pub fn test(&self) -> Vec<CaseResult> {
-        side_by_side(self.cases.iter().collect(), |case| {
+        self.test_of(&[])
+    }
+
+    /// Runs the cases that expect something of one of these rules (`PXY-01`, or a family: `PXY-*`), or all if none is given.
+    pub fn test_of(&self, rules: &[String]) -> Vec<CaseResult> {
+        let asked = |case: &&Case| rules.is_empty() || rules.iter().any(|rule| case.is_about(rule));
+        side_by_side(self.cases.iter().filter(asked).collect(), |case| {
             // A case has a handful of rows; handing them to other threads costs more than they do.
             let _alone = Alone::begin();
             case.run(self)

@@ -66,11 +66,13 @@ mod tests {
             keep: false,
             watch: Watch::default(),
         };
+        let outcomes = casetrace_timeline::side_by_side(TARGETS.iter().collect(), |target| {
+            (target.name, session::run(target, &settings))
+        });
         let mut failures = Vec::new();
-        for target in TARGETS {
-            let outcome = session::run(target, &settings);
-            assert!(outcome.executions > 0, "{} has no seeds", target.name);
-            failures.extend(outcome.crashes.into_iter().map(|crash| (target.name, crash.told)));
+        for (name, outcome) in outcomes {
+            assert!(outcome.executions > 0, "{name} has no seeds");
+            failures.extend(outcome.crashes.into_iter().map(|crash| (name, crash.told)));
         }
         targets::clean();
         assert!(failures.is_empty(), "{failures:#?}");

@@ -24,7 +24,7 @@ pub(crate) fn run(args: &Rules, common: &Common, out: &mut dyn Write) -> Result<
             files,
             import_sigma: true,
         } => import(files, out),
-        RulesCommand::Test => test(&pack::load(common.rules.as_deref())?, json, out),
+        RulesCommand::Test { about } => test(&pack::load(common.rules.as_deref())?, about, json, out),
     }
 }
 
@@ -91,8 +91,15 @@ fn show(pack: &RulePack, id: &str, out: &mut dyn Write) -> Result<(), Failure> {
     Ok(writeln!(out, "{}", pack.plan(rule, None))?)
 }
 
-fn test(pack: &RulePack, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
-    let results = pack.test();
+fn test(pack: &RulePack, rules: &[String], json: bool, out: &mut dyn Write) -> Result<(), Failure> {
+    let results = pack.test_of(rules);
+    if results.is_empty() && !rules.is_empty() {
+        let message = format!(
+            "no case is about {}; see casetrace rules list",
+            rules.join(" or ")
+        );
+        return Err(Failure::Usage(message));
+    }
     let failed = results
         .iter()
         .filter(|result| !result.failures.is_empty())
