@@ -9,6 +9,7 @@ use std::path::Path;
 
 use casetrace_knowledge::Lang;
 use casetrace_report::{Capture, Diff, Report, Templates, diff_html, diff_markdown, html, markdown};
+use casetrace_timeline::side_by_side;
 use common::{HOSTILE, findings, report, timeline};
 
 fn own(name: &str, text: &str) -> Templates {
@@ -66,18 +67,19 @@ fn mistakes_are_told_with_their_line() {
 #[test]
 fn templates_end() {
     let report = report("text", &timeline(1, "text"), Lang::En);
-    for endless in [
+    let endless = vec![
         "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
         "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
         "{% include 'report.md.j2' %}",
         "{% for a in range(90000) %}{{ 'x' * 100000 }}{% endfor %}",
         "{% for a in range(90000) %}{% for b in range(90000) %}xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx{% endfor %}{% endfor %}",
-    ] {
+    ];
+    side_by_side(endless, |endless| {
         assert!(
             markdown(&report, &own("report.md.j2", endless)).is_err(),
             "{endless}"
         );
-    }
+    });
 }
 
 #[test]
