@@ -208,15 +208,14 @@ fn exit_codes_are_those_of_the_contract() {
 
 #[test]
 fn rules_are_shown_checked_and_pass_their_own_cases() {
-    // All of them: tests/pack.rs of the rules crate.
     let cases = |rules: &[&str]| {
         let output = run(&root(), &[&["rules", "test"], rules].concat());
         assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
         let told = stdout(&output);
         told.split(' ').next().unwrap().parse::<usize>().unwrap()
     };
-    let (one, family) = (cases(&["pxy-01"]), cases(&["PXY-*"]));
-    assert!(one >= 2 && family > one, "{one}, {family}");
+    let (one, family, all) = (cases(&["pxy-01"]), cases(&["PXY-*"]), cases(&[]));
+    assert!(one >= 2 && family > one && all > family, "{one}, {family}, {all}");
     assert_eq!(run(&root(), &["rules", "test", "PXY-99"]).status.code(), Some(2));
     let shown = stdout(&run(&root(), &["rules", "show", "PXY-01"]));
     assert!(shown.contains("PXY-01"));

@@ -55,6 +55,14 @@ fn every_rule_is_sound_and_every_case_comes_out() {
     );
 }
 
+/// What comes with the program is not shown to polars at each start, so it is here.
+#[test]
+fn polars_takes_the_attempts() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pipelines/attempts.toml");
+    let loaded = RulePack::only(&[("attempts.toml".to_owned(), fs::read_to_string(path).unwrap())]);
+    assert!(loaded.errors.is_empty(), "{:?}", loaded.errors);
+}
+
 #[test]
 fn the_embedded_pack_loads() {
     let loaded = RulePack::builtin();

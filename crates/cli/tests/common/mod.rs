@@ -27,6 +27,7 @@ pub(crate) fn run(folder: &Path, arguments: &[&str]) -> Output {
 }
 
 /// Does something with each item, on all cores. One that panics fails the test when the others are done.
+// Not that of the timeline, which would link polars into tests that only run the command.
 pub(crate) fn side_by_side<T: Sync>(items: &[T], work: impl Fn(&T) + Sync) {
     let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {
