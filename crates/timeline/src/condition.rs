@@ -4,6 +4,7 @@
 //! subqueries, no files), `f('x')`, `n('x')`, `t('x')` and `fields.x` become columns of their own, and what is left goes to
 //! polars. Data from the case never becomes SQL text.
 
+mod needle;
 mod rewrite;
 mod shape;
 
@@ -22,6 +23,7 @@ use crate::error::SqlError;
 use crate::members::Member;
 
 pub use crate::decide::Known;
+pub(crate) use needle::escape as escape_needles;
 pub(crate) use rewrite::{rewrite, rewrite_query};
 use shape::{balance, check_depth, join, names, split};
 
@@ -161,7 +163,7 @@ impl Condition {
         })
     }
 
-    /// The checked SQL, as polars sees it.
+    /// The checked SQL.
     pub fn sql(&self) -> String {
         self.tree.to_string()
     }
@@ -195,7 +197,11 @@ impl Part {
     /// What polars is to evaluate; `None` if there is nothing to ask.
     pub(crate) fn expr(&self) -> Option<Result<&PolarsExpr, SqlError>> {
         let tree = self.tree.as_ref()?;
-        let made = || polars::sql::sql_expr(tree.to_string()).map_err(|e| SqlError::new(format!("{e}.")));
+        let made = || {
+            let mut tree = tree.clone();
+            escape_needles(&mut tree);
+            polars::sql::sql_expr(tree.to_string()).map_err(|e| SqlError::new(format!("{e}.")))
+        };
         Some(self.expr.get_or_init(made).as_ref().map_err(SqlError::clone))
     }
 }

@@ -101,6 +101,8 @@ pub(crate) enum Scalar<'a> {
     Null,
     Text(Cow<'a, str>),
     Number(f64),
+    /// There is a value, but not what it is.
+    Something,
 }
 
 /// Numbers up to this one are whole as `f64`, too.
@@ -111,9 +113,13 @@ impl<'a> Scalar<'a> {
         text.map_or(Self::Null, |text| Self::Text(Cow::Borrowed(text)))
     }
 
-    /// `None` for what `f64` might round.
-    pub(crate) fn number(number: f64) -> Option<Self> {
-        (number.abs() < EXACT).then_some(Self::Number(number))
+    /// What `f64` might round is just [`Scalar::Something`], and so is what is no number.
+    pub(crate) fn number(number: f64) -> Self {
+        if number.abs() < EXACT {
+            Self::Number(number)
+        } else {
+            Self::Something
+        }
     }
 }
 
@@ -142,8 +148,16 @@ fn scalar<'a>(expr: &'a Expr, known: &'a impl Facts) -> Option<Scalar<'a>> {
         Expr::Identifier(ident) => known.value(&ident.value),
         Expr::Value(ValueWithSpan { value, .. }) => match value {
             Value::SingleQuotedString(text) => Some(Scalar::text(Some(text))),
-            Value::Number(number, _) => Scalar::number(number.parse().ok()?),
+            Value::Number(number, _) => Some(Scalar::number(number.parse().ok()?)),
             Value::Null => Some(Scalar::Null),
+            _ => None,
+        },
+        Expr::UnaryOp {
+            op: UnaryOperator::Minus,
+            expr,
+            // Of a column without a sign polars makes something else.
+        } if matches!(**expr, Expr::Value(_)) => match scalar(expr, known)? {
+            Scalar::Number(number) => Some(Scalar::Number(-number)),
             _ => None,
         },
         Expr::Function(function) => call::scalar(function, known),
@@ -228,7 +242,7 @@ fn compare(a: &Scalar<'_>, op: &BinaryOperator, b: &Scalar<'_>) -> Outcomes {
         (Scalar::Null, _) | (_, Scalar::Null) => return Outcomes::NULL,
         (Scalar::Text(a), Scalar::Text(b)) => Some(a.cmp(b)),
         (Scalar::Number(a), Scalar::Number(b)) => a.partial_cmp(b),
-        // polars decides (an error, or a cast).
+        // polars decides (an error, a cast, or what the value is).
         _ => None,
     };
     let Some(order) = order else { return Outcomes::ANY };

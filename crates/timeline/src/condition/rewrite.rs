@@ -8,6 +8,7 @@ use sqlparser::ast::{
 };
 use sqlparser::tokenizer::Location;
 
+use super::needle::is_computed;
 use crate::error::{SqlError, nearest};
 use crate::members::{Member, MemberType};
 
@@ -89,6 +90,10 @@ impl Rewriter<'_> {
         match expr {
             Expr::Identifier(ident) if self.functions.is_some() => self.column(ident).map(Some),
             Expr::CompoundIdentifier(parts) => self.member_path(parts),
+            _ if self.functions.is_some() && is_computed(expr) => Err(SqlError::new(
+                "What strpos() and position() look for is a text in single quotes.",
+            )
+            .hint("regexp_like() takes a pattern that is computed")),
             Expr::Function(function) => self.function(function),
             Expr::Value(value) => value_allowed(value).map(|()| None),
             _ if self.functions.is_none() => Ok(None),

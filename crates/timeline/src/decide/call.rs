@@ -6,13 +6,6 @@ use sqlparser::ast::{Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgum
 
 use super::{Facts, Outcomes, Scalar, scalar as value_of};
 
-/// Characters that mean themselves in a regular expression; `strpos` of polars looks for one.
-fn is_plain(needle: &str) -> bool {
-    let plain =
-        |c: char| c.is_alphanumeric() || matches!(c, ' ' | '_' | '-' | ':' | '/' | ',' | '=' | '"' | '\'');
-    needle.chars().all(plain)
-}
-
 fn parts(function: &Function) -> Option<(String, Vec<&Expr>)> {
     let [ObjectNamePart::Identifier(name)] = function.name.0.as_slice() else {
         return None;
@@ -35,14 +28,19 @@ pub(super) fn scalar<'a>(function: &'a Function, known: &'a impl Facts) -> Optio
         ("lower", [text]) => match value_of(text, known)? {
             Scalar::Null => Some(Scalar::Null),
             Scalar::Text(text) => Some(Scalar::Text(Cow::Owned(text.to_lowercase()))),
-            Scalar::Number(_) => None,
+            _ => None,
+        },
+        ("abs", [number]) => match value_of(number, known)? {
+            Scalar::Null => Some(Scalar::Null),
+            Scalar::Number(number) => Some(Scalar::Number(number.abs())),
+            _ => None,
         },
         ("coalesce", all) => coalesce(all, known),
         ("strpos", [text, needle]) => match (value_of(text, known)?, value_of(needle, known)?) {
-            (Scalar::Null, Scalar::Text(needle)) if is_plain(&needle) => Some(Scalar::Number(0.0)),
-            (Scalar::Text(text), Scalar::Text(needle)) if is_plain(&needle) => {
+            (Scalar::Null, Scalar::Text(_)) => Some(Scalar::Number(0.0)),
+            (Scalar::Text(text), Scalar::Text(needle)) => {
                 let place = text.find(&*needle).map_or(0, |at| at + 1);
-                Scalar::number(place as f64)
+                Some(Scalar::number(place as f64))
             }
             _ => None,
         },
