@@ -74,7 +74,7 @@ fn compare(corpus: &Path) -> Result<(), String> {
 /// would run again, and polars, which rests on it, would be compiled once more, and again by the next plain call.
 fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+    command.current_dir(crate::root::root());
     let of_package = |name: &str| {
         ["CARGO_PKG_", "CARGO_MANIFEST_"]
             .iter()

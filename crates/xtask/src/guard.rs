@@ -12,9 +12,10 @@ use std::process::{Command, Stdio};
 use casetrace_synth::scenario::large;
 
 use crate::corpus;
+use crate::root::root;
 
-/// Where the counts are kept.
-const RECORD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../benches/guard.tsv");
+/// Where the counts are kept, in the checkout.
+const RECORD: &str = "benches/guard.tsv";
 
 /// Bytes of the two inputs of a stage.
 const SIZES: [usize; 2] = [500_000, 2_000_000];
@@ -108,7 +109,7 @@ pub(crate) fn run(update: bool) -> Result<(), String> {
         let _ = writeln!(lines, "{}\t{large}", stage.name);
     }
     if update {
-        fs::write(RECORD, lines).map_err(|error| format!("{RECORD}: {error}"))?;
+        fs::write(root().join(RECORD), lines).map_err(|error| format!("{RECORD}: {error}"))?;
     }
     if failures.is_empty() {
         Ok(())
@@ -188,7 +189,7 @@ fn judge(stage: &str, now: u64, known: &[(String, u64)], failures: &mut Vec<Stri
 
 /// The recorded counts; none if there are none or they were made by another compiler.
 fn recorded() -> Result<Vec<(String, u64)>, String> {
-    let text = match fs::read_to_string(RECORD) {
+    let text = match fs::read_to_string(root().join(RECORD)) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             println!("nothing is recorded yet (`guard --update` does it): growth alone is compared");

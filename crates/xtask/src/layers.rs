@@ -118,7 +118,7 @@ fn metadata() -> Result<Value, String> {
             "--offline",
             "--manifest-path",
         ])
-        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.toml"))
+        .arg(crate::root::root().join("Cargo.toml"))
         .output()
         .map_err(|error| format!("cargo metadata did not start: {error}"))?;
     serde_json::from_slice(&output.stdout).map_err(|error| format!("cargo metadata is not JSON: {error}"))

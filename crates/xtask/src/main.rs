@@ -14,6 +14,7 @@
 mod corpus;
 mod guard;
 mod layers;
+mod root;
 mod sbom;
 
 use std::path::Path;
