@@ -47,6 +47,9 @@ enum Verb {
         /// Use no corpus files, even if they are there.
         #[arg(long)]
         no_corpus: bool,
+        /// Damage seeds only, never an input that showed something new.
+        #[arg(long)]
+        blind: bool,
     },
     /// Sums up what was recorded, as a table.
     Done {
@@ -124,6 +127,7 @@ pub fn main(set: &'static Set) -> ExitCode {
             slow_ms,
             hang_seconds,
             no_corpus,
+            blind,
         } => {
             let settings = Settings {
                 time: Duration::from_secs(seconds),
@@ -133,11 +137,12 @@ pub fn main(set: &'static Set) -> ExitCode {
                 slow: Duration::from_millis(slow_ms),
                 corpus: !no_corpus,
                 keep: true,
+                guided: !blind,
                 watch: Watch::default(),
             };
             watch(set, settings.watch.clone(), Duration::from_secs(hang_seconds));
-            say("| target | seeds | executions | CPU s | peak MiB | slowest ms | slow | crashes |")
-                .and_then(|()| say("|---|---:|---:|---:|---:|---:|---:|---:|"))
+            say("| target | seeds | kept | executions | CPU s | peak MiB | slowest ms | slow | crashes |")
+                .and_then(|()| say("|---|---:|---:|---:|---:|---:|---:|---:|---:|"))
                 .and_then(|()| each(set, &target, |target| run(target, &settings, record.as_deref())))
         }
     };
@@ -213,9 +218,10 @@ fn run(target: &Target, settings: &Settings, record: Option<&Path>) -> io::Resul
 
 fn line(target: &Target, outcome: &Outcome) -> String {
     format!(
-        "| {} | {} | {} | {:.1} | {} | {} | {} | {} |",
+        "| {} | {} | {} | {} | {:.1} | {} | {} | {} | {} |",
         target.name,
         outcome.seeds,
+        outcome.kept,
         outcome.executions,
         outcome.cpu_s.unwrap_or(f64::NAN),
         outcome.peak_mib.map_or_else(|| "?".to_owned(), |n| n.to_string()),

@@ -10,13 +10,16 @@
 //! (target.check)(b"\x00\x07\x01\x00\x00\x01");
 //! ```
 
+pub mod budget;
 pub mod command;
 pub mod done;
 pub mod mutate;
+pub mod pool;
 pub mod process;
 mod properties;
 mod seeds;
 pub mod session;
+pub mod shown;
 pub mod shrink;
 pub mod stored;
 pub mod sweep;

@@ -5,15 +5,17 @@
 //! input to whoever looks at the clock.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{self, AssertUnwindSafe};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::mutate::{Dice, mutate};
+use crate::budget::Budget;
+use crate::mutate::Dice;
+use crate::pool::Pool;
 use crate::shrink::shrink;
-use crate::{Target, process, stored};
+use crate::{Target, process, shown, stored};
 
 thread_local! {
     static LAST: RefCell<Option<String>> = const { RefCell::new(None) };
@@ -98,6 +100,8 @@ pub struct Settings {
     pub corpus: bool,
     /// Write failing inputs to the regressions folder.
     pub keep: bool,
+    /// Damage inputs further that showed something new.
+    pub guided: bool,
     /// Told the current input.
     pub watch: Watch,
 }
@@ -120,6 +124,8 @@ pub struct Crash {
 pub struct Outcome {
     /// Seeds and past failures it started from.
     pub seeds: usize,
+    /// Inputs that showed something new, and were damaged further.
+    pub kept: usize,
     /// Inputs checked.
     pub executions: u64,
     /// CPU seconds, where known.
@@ -149,7 +155,7 @@ pub fn inputs(target: &Target, corpus: bool) -> Vec<Vec<u8>> {
     all
 }
 
-/// First every seed as it is, then damaged ones until time or executions are used up.
+/// First every seed as it is, whatever time that takes, then damaged ones until time or executions are used up.
 pub fn run(target: &Target, settings: &Settings) -> Outcome {
     let seeds = inputs(target, settings.corpus);
     let mut session = Session {
@@ -163,8 +169,11 @@ pub fn run(target: &Target, settings: &Settings) -> Outcome {
     };
     process::forget_peak();
     let (started, cpu) = (Instant::now(), process::cpu_s());
-    for seed in &seeds {
-        session.execute(seed);
+    let used = || process::cpu_s().zip(cpu).map(|(now, then)| now - then);
+    let mut pool = Pool::new(seeds);
+    for at in 0..pool.seeds().len() {
+        let marks = session.execute(pool.seeds().get(at).map_or(&[], Vec::as_slice));
+        pool.know(marks);
     }
     // Each target has a sequence of its own, so that adding one does not change the others.
     let name = target
@@ -172,20 +181,18 @@ pub fn run(target: &Target, settings: &Settings) -> Outcome {
         .bytes()
         .fold(settings.seed, |n, b| n.rotate_left(7) ^ u64::from(b));
     let (mut dice, mut input) = (Dice::new(name), Vec::new());
-    let enough = |executions: u64| {
-        // Asking for the CPU time costs as much as a quick target's execution.
-        let used = || process::cpu_s().zip(cpu).map(|(now, then)| now - then);
-        let limit = settings.cpu.filter(|_| executions.is_multiple_of(64));
-        executions >= settings.executions
-            || started.elapsed() >= settings.time
-            || limit.is_some_and(|limit| used().is_some_and(|used| used >= limit.as_secs_f64()))
-    };
-    while !enough(session.outcome.executions) {
-        let Some(seed) = dice.one(&seeds) else { break };
-        mutate(seed, &seeds, &mut dice, &mut input);
-        session.execute(&input);
+    let mut budget = Budget::new(settings.time, settings.cpu);
+    while session.outcome.executions < settings.executions
+        && !budget.is_spent(started.elapsed(), used)
+        && pool.draw(&mut dice, &mut input)
+    {
+        let marks = session.execute(&input);
+        if settings.guided {
+            pool.learn(&input, &marks);
+        }
     }
-    session.outcome.cpu_s = process::cpu_s().zip(cpu).map(|(now, then)| now - then);
+    session.outcome.kept = pool.kept();
+    session.outcome.cpu_s = used();
     session.outcome.peak_mib = process::peak_mib();
     session.outcome.crashes = session.found.into_values().collect();
     session.outcome
@@ -199,10 +206,13 @@ struct Session<'a> {
 }
 
 impl Session<'_> {
-    fn execute(&mut self, input: &[u8]) {
+    /// Checks an input; what was seen of it.
+    fn execute(&mut self, input: &[u8]) -> BTreeSet<u64> {
         self.settings.watch.set(Some((self.target.name, input)));
+        shown::take();
         let started = Instant::now();
         let result = attempt(self.target, input);
+        let marks = shown::take();
         let mut took = started.elapsed();
         if took > self.settings.slow {
             // A busy machine is not a slow input: CPU time of a second execution counts, where it is known.
@@ -224,6 +234,7 @@ impl Session<'_> {
             self.failed(input, told);
         }
         self.settings.watch.set(None);
+        marks
     }
 
     fn failed(&mut self, input: &[u8], told: String) {

@@ -41,16 +41,18 @@ pub fn past(target: &Target) -> io::Result<Vec<(PathBuf, Vec<u8>)>> {
 pub fn keep(target: &Target, input: &[u8]) -> io::Result<PathBuf> {
     let folder = regressions(target.home).join(target.name);
     fs::create_dir_all(&folder)?;
-    let path = folder.join(format!("{:016x}", fingerprint(input)));
+    let path = folder.join(format!("{:016x}", fnv(input, None)));
     fs::write(&path, input)?;
     Ok(path)
 }
 
-/// FNV-1a.
-fn fingerprint(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+/// FNV-1a, from the start or going on with what was hashed before.
+pub(crate) fn fnv(bytes: &[u8], before: Option<u64>) -> u64 {
+    bytes
+        .iter()
+        .fold(before.unwrap_or(0xcbf2_9ce4_8422_2325), |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+        })
 }
 
 /// The corpus folder: `CASETRACE_CORPUS`, or `../shared/corpus` beside the workspace.

@@ -15,6 +15,7 @@ fn settings() -> Settings {
         slow: Duration::from_secs(10),
         corpus: false,
         keep: false,
+        guided: true,
         watch: Watch::default(),
     }
 }

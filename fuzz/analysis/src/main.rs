@@ -64,6 +64,7 @@ mod tests {
             slow: Duration::from_mins(1),
             corpus: false,
             keep: false,
+            guided: true,
             watch: Watch::default(),
         };
         let outcomes = casetrace_timeline::side_by_side(TARGETS.iter().collect(), |target| {

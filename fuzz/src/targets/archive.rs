@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use casetrace_bundle::{Case, Options, Secret};
 use tempfile::TempDir;
 
-use crate::properties;
+use crate::{properties, shown};
 
 /// Passwords that the encrypted seeds were made with are among these.
 pub(crate) const PASSWORDS: [&str; 2] = ["wrong", "fuzz"];
@@ -69,6 +69,7 @@ pub(crate) fn open(data: &[u8]) {
 
 fn holds(case: &Case, options: &Options, input: u64) {
     let (mut paths, mut total) = (HashSet::new(), 0);
+    shown::count("members", "", case.members.len());
     assert!(
         case.members.len() <= options.limits.max_members + 1,
         "{} members",
@@ -89,6 +90,14 @@ fn holds(case: &Case, options: &Options, input: u64) {
             "{} diagnostics of one member",
             member.diagnostics.len()
         );
+        shown::note(
+            "outcome",
+            member.outcome.as_str(),
+            u64::from(member.encryption.is_some()),
+        );
+        for diagnostic in &member.diagnostics {
+            shown::note("diagnostic", diagnostic.code, u64::from(member.parent.is_some()));
+        }
         if !member.is_readable() {
             continue;
         }

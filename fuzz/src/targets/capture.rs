@@ -4,7 +4,7 @@ use casetrace_model::{Collected, Inspection, Row};
 use casetrace_pcap::{Options, protocols as p};
 
 use super::head;
-use crate::properties;
+use crate::{properties, shown};
 
 fn rows(data: &[u8], threads: usize) -> (Collected, Inspection) {
     let mut out = Collected::default();
@@ -87,6 +87,16 @@ pub(crate) fn dns(data: &[u8]) {
                 message.addresses().count() <= data.len(),
                 "more addresses than there is room for"
             );
+            let sort = if message.response { "answer" } else { "question" };
+            shown::note(
+                sort,
+                "",
+                u64::from(message.rcode.min(32)) << 8 | u64::from(message.opcode),
+            );
+            shown::count("records", sort, message.answers.len());
+            for record in &message.answers {
+                shown::note("record", sort, u64::from(record.kind.min(70)));
+            }
         }
     }
 }
@@ -97,25 +107,60 @@ pub(crate) fn hello(data: &[u8]) {
         .into_iter()
         .flatten()
     {
-        let _ = hello.highest_version();
+        let known = hello.highest_version().clamp(0x02ff, 0x0305);
+        shown::note("version", "", u64::from(known));
+        shown::count("ciphers", "", hello.ciphers.len());
+        shown::count("extensions", "", hello.extensions.len());
+        shown::count("protocols", "", hello.alpn.len());
+        shown::note("name", "", u64::from(hello.server_name.is_some()));
     }
-    let _ = p::parse_server_hello(data);
+    if let Some(hello) = p::parse_server_hello(data) {
+        shown::note(
+            "server",
+            "",
+            u64::from(hello.chosen_version.clamp(0x02ff, 0x0305)),
+        );
+        shown::note("retry", "", u64::from(hello.hello_retry));
+    }
 }
 
 /// A certificate, and the same bytes as a list of certificates.
 pub(crate) fn certificate(data: &[u8]) {
-    let _ = p::parse_certificate(data).self_signed();
+    let plain = p::parse_certificate(data);
+    let _ = plain.self_signed();
+    certificate_shows("plain", &plain);
     let mut listed = 0;
     for der in p::certificate_list(data) {
         listed += der.len();
-        let _ = p::parse_certificate(der);
+        certificate_shows("listed", &p::parse_certificate(der));
     }
     assert!(listed <= data.len(), "listed certificates are parts of the list");
 }
 
+fn certificate_shows(place: &str, found: &p::Certificate) {
+    let parts = [
+        &found.subject,
+        &found.issuer,
+        &found.not_before,
+        &found.not_after,
+        &found.serial,
+    ];
+    shown::note(place, "", filled(&parts));
+    shown::count("names", place, found.san.len());
+}
+
+/// A bit for each part that is there.
+fn filled<T>(parts: &[&Option<T>]) -> u64 {
+    let bits = parts.iter().map(|part| u64::from(part.is_some()));
+    bits.fold(0, |all, bit| all << 1 | bit)
+}
+
 /// An NTLM message.
 pub(crate) fn ntlm(data: &[u8]) {
-    let _ = p::parse_ntlm(data);
+    if let Some(found) = p::parse_ntlm(data) {
+        let parts = [&found.target, &found.dns_host, &found.user, &found.workstation];
+        shown::note("ntlm", "", u64::from(found.message) << 8 | filled(&parts));
+    }
 }
 
 /// A frame, opened as each link type; the verdict is the same twice.
@@ -123,6 +168,8 @@ pub(crate) fn frame(data: &[u8]) {
     for link_type in [
         0, 1, 9, 50, 51, 101, 104, 105, 108, 113, 127, 163, 192, 228, 229, 239, 276,
     ] {
-        properties::equal(&p::frame(link_type, data), &p::frame(link_type, data), "verdicts");
+        let opened = p::frame(link_type, data);
+        properties::equal(&opened, &p::frame(link_type, data), "verdicts");
+        shown::note("frame", "", u64::from(link_type) << 1 | u64::from(opened));
     }
 }

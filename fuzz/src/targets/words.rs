@@ -6,7 +6,7 @@ use casetrace_knowledge::Knowledge;
 use casetrace_model::{JsonObject, Row, Source, code, find_guids, normalise_guid, time};
 use casetrace_redact::{Mode, Redactor};
 
-use crate::properties;
+use crate::{properties, shown};
 
 static SECRETS: LazyLock<Redactor> = LazyLock::new(|| Redactor::new(Mode::Secrets, b""));
 
@@ -21,6 +21,7 @@ pub(crate) fn redact_text(data: &[u8]) {
     let identity = identity();
     for redactor in [&*SECRETS, &identity] {
         let once = redactor.redact_text(&text);
+        shown::count("masks", redactor.mode().as_str(), once.matches("***").count());
         let twice = redactor.redact_text(&once);
         assert!(
             once == twice,
@@ -61,6 +62,10 @@ pub(crate) fn explain(data: &[u8]) {
     let entries = knowledge.explain(&text);
     assert!(!entries.is_empty(), "an answer is never empty");
     assert!(entries.len() <= 1000, "{} answers", entries.len());
+    shown::count("answers", "", entries.len());
+    for entry in &entries {
+        shown::note("answer", &entry.namespace, 0);
+    }
     let again = knowledge.explain(&text);
     assert_eq!(entries.len(), again.len(), "answers differ between two runs");
     let _ = (knowledge.symbol(&text), knowledge.endpoint(&text));
