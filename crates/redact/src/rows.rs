@@ -88,13 +88,13 @@ impl Redactor {
         if let Some(masked) = secret_member(name, value) {
             return (masked != value).then_some(masked);
         }
-        if self.mode == Mode::Identity
-            && let Some(kind) = tables::identity(name)
-            && let Some(new) = self.value(kind, value)
-        {
-            return Some(new);
-        }
-        self.settle(value, known)
+        let named = match self.mode {
+            Mode::Identity => tables::identity(name).and_then(|kind| self.value(kind, value)),
+            Mode::Secrets | Mode::None => None,
+        };
+        let new = named.or_else(|| self.settle(value, known))?;
+        // Three quotes are no password, but the pseudonym of a user who is called that could be one.
+        Some(secret_member(name, &new).unwrap_or(new))
     }
 
     /// Columns that name somebody or something as a whole.

@@ -167,6 +167,17 @@ fn identities_become_consistent_pseudonyms() {
 }
 
 #[test]
+fn what_a_pseudonym_makes_of_a_secrets_value_is_judged_at_once() {
+    // Quotes alone are not worth masking; as a user's name they become a word that is.
+    let mut row = Row::new(Source::Text, "log.line", 1);
+    row.user = Some(r#"""""#.into());
+    row.fields = JsonObject::new().str("Password", r#"""""#).finish();
+    let once = redacted(Mode::Identity, &row);
+    assert_eq!(once.fields, r#"{"Password":"***"}"#);
+    assert_eq!(redacted(Mode::Identity, &once), once);
+}
+
+#[test]
 fn learned_names_are_found_in_any_text_and_the_map_tells_them() {
     let mut redactor = Redactor::new(Mode::Identity, b"case");
     redactor.learn(Identity::Host, "PC042");
