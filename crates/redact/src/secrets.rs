@@ -12,6 +12,9 @@ use crate::tables::{Reach, secret};
 /// What a secret becomes.
 pub(crate) const MASK: &str = "***";
 
+/// What may stand between the name of a parameter and its colon.
+pub(crate) const PARAMETER_BLANKS: [&str; 6] = ["", " ", "  ", "   ", "    ", "\t"];
+
 /// Values that say something about a secret without being one.
 const HARMLESS: &[&str] = &[
     "***",
@@ -47,10 +50,11 @@ const HARMLESS: &[&str] = &[
     "1",
 ];
 
-/// An authentication scheme with its credentials.
+/// An authentication scheme with its credentials. Words begin as in ASCII, here and below: Japanese text has no blanks in
+/// front of them, and the searches stay with their fast engine.
 static SCHEME: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(
-        r"(?i)\b(bearer|pop|basic|negotiate|ntlm|kerberos|digest)(\s+|%20|\+)([A-Za-z0-9+/._~-]{8,}={0,2})",
+        r"(?i)(?-u:\b)(bearer|pop|basic|negotiate|ntlm|kerberos|digest)(\s+|%20|\+)([A-Za-z0-9+/._~-]{8,}={0,2})",
     )
     .ok()
 });
@@ -60,12 +64,12 @@ static SCHEME: LazyLock<Option<Regex>> = LazyLock::new(|| {
 static SHAPED: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(
         r"(?x)
-        \beyJ[A-Za-z0-9_-]{8,}(?:(?:\.|%2[eE])[A-Za-z0-9_-]*){0,5}
-      | \bTlRMTVNTUA[A-Za-z0-9+/_-]*={0,2}
-      | \b(?:YII[A-Za-z0-9+/]|oYI[A-Za-z0-9+/]|doI[EFG]|YIGD)[A-Za-z0-9+/_-]{40,}={0,2}
-      | \b[01]\.A[A-Za-z0-9_-]{20,}(?:\.[A-Za-z0-9_-]{8,})*
-      | \bO?AQABAAA[A-Za-z0-9_-]{20,}
-      | \bM\.[CR]\d+_[A-Za-z0-9_.!*$-]{20,}",
+        (?-u:\b)eyJ[A-Za-z0-9_-]{8,}(?:(?:\.|%2[eE])[A-Za-z0-9_-]*){0,5}
+      | (?-u:\b)TlRMTVNTUA[A-Za-z0-9+/_-]*={0,2}
+      | (?-u:\b)(?:YII[A-Za-z0-9+/]|oYI[A-Za-z0-9+/]|doI[EFG]|YIGD)[A-Za-z0-9+/_-]{40,}={0,2}
+      | (?-u:\b)[01]\.A[A-Za-z0-9_-]{20,}(?:\.[A-Za-z0-9_-]{8,})*
+      | (?-u:\b)O?AQABAAA[A-Za-z0-9_-]{20,}
+      | (?-u:\b)M\.[CR]\d+_[A-Za-z0-9_.!*$-]{20,}",
     )
     .ok()
 });
@@ -75,7 +79,7 @@ static BLOCKS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(
         r"(?xs)
         (?P<pem>-----BEGIN\ [A-Z\ ]*PRIVATE\ KEY-----) .*? (?P<pem_end> -----END\ [A-Z\ ]*PRIVATE\ KEY----- | \z )
-      | (?P<xml><(?:[A-Za-z0-9]+:)?Assertion\b[^>]*>) .*? (?P<xml_end> </(?:[A-Za-z0-9]+:)?Assertion> | \z )",
+      | (?P<xml><(?:[A-Za-z0-9]+:)?Assertion(?-u:\b)[^>]*>) .*? (?P<xml_end> </(?:[A-Za-z0-9]+:)?Assertion> | \z )",
     )
     .ok()
 });
@@ -221,8 +225,19 @@ fn opens_tag(before: &str) -> bool {
             .is_some_and(|prefix| prefix.bytes().all(|b| b.is_ascii_alphanumeric()))
 }
 
-/// Inside a query, a form body or a JSON object.
+/// Inside a query, a form body or a JSON object. In front of the sign stand a quote or a few blanks, which the search for
+/// literals knows; a tag is none of these.
 fn is_parameter(before: &str, sep: &str) -> bool {
+    let blanks = sep.len() - sep.trim_start().len();
+    let plain = sep
+        .get(..blanks)
+        .is_some_and(|blanks| PARAMETER_BLANKS.contains(&blanks));
+    let sign = sep
+        .get(blanks..)
+        .is_some_and(|sign| blanks == 0 || sign.starts_with(':'));
+    if !plain || !sign || sep.ends_with('>') && !sep.ends_with("=>") {
+        return false;
+    }
     let quoted = sep.contains(['"', '\'']) && sep.contains(':') || sep.contains("%22");
     let joined = before.is_empty()
         || before.ends_with(['?', '&', '#', ';'])

@@ -167,6 +167,63 @@ fn identities_become_consistent_pseudonyms() {
 }
 
 #[test]
+fn words_begin_behind_japanese_characters_too() {
+    let shown = |mode, text: &str| Redactor::new(mode, b"case").redact_text(text).into_owned();
+    for (text, expected) in [
+        ("認証Bearer AbC1234567890xyz", "認証Bearer ***"),
+        (&format!("トークン{JWT}"), "トークン***"),
+        ("更新0.AXoAabcdefghijklmnopqrs", "更新***"),
+    ] {
+        assert_eq!(shown(Mode::Secrets, text), expected);
+    }
+    for text in ["ユーザーUserName: bob.smith", r"所有者user CORP\bob.smith x"] {
+        let out = shown(Mode::Identity, text);
+        assert!(!out.contains("smith") && out.contains("user-"), "{out}");
+    }
+}
+
+#[test]
+fn letters_that_fold_to_others_hide_nothing() {
+    let secrets = Redactor::new(Mode::Secrets, b"case");
+    for (text, expected) in [
+        ("Baſic AbC1234567890xyz", "Baſic ***"),
+        (
+            "x --federated-to\u{212a}en hunter2",
+            "x --federated-to\u{212a}en ***",
+        ),
+        ("x -clientſecret hunter2", "x -clientſecret ***"),
+    ] {
+        assert_eq!(secrets.redact_text(text), expected);
+    }
+    let identity = Redactor::new(Mode::Identity, b"case");
+    let out = identity.redact_text("Wor\u{212a}station: MYPC01");
+    assert!(!out.contains("MYPC01"), "{out}");
+}
+
+#[test]
+fn blanks_in_front_of_a_parameters_colon_hide_nothing() {
+    let secrets = Redactor::new(Mode::Secrets, b"case");
+    for blanks in ["", " ", "  ", "   ", "    ", "\t"] {
+        let text = format!("code{blanks}: \"AbC1234\"");
+        let expected = format!("code{blanks}: \"***\"");
+        assert_eq!(secrets.redact_text(&text), expected);
+        // Beside another literal the same holds.
+        let beside = format!("{text} password=hunter2");
+        assert_eq!(secrets.redact_text(&beside), format!("{expected} password=***"));
+    }
+    // No parameters: a column far away, a line of its own, an element.
+    for text in [
+        "code          : \"AbC1234\"",
+        "code\n: \"AbC1234\"",
+        "<state xmlns:x=\"y\">running</state>",
+    ] {
+        assert_eq!(secrets.redact_text(text), text);
+        let beside = format!("{text} password=hunter2");
+        assert_eq!(secrets.redact_text(&beside), format!("{text} password=***"));
+    }
+}
+
+#[test]
 fn what_a_pseudonym_makes_of_a_secrets_value_is_judged_at_once() {
     // Quotes alone are not worth masking; as a user's name they become a word that is.
     let mut row = Row::new(Source::Text, "log.line", 1);

@@ -12,8 +12,9 @@ use crate::tables::WELL_KNOWN;
 
 /// Certificate names: attribute values that are not a public authority's or a product's.
 pub(crate) fn distinguished_name(naming: &Naming, text: &str) -> Option<String> {
-    static PART: LazyLock<Option<Regex>> =
-        LazyLock::new(|| Regex::new(r#"(?i)\b(CN|O|OU|DC|E|emailAddress)\s?=\s?("[^"]*"|[^,+/\n]+)"#).ok());
+    static PART: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(r#"(?i)(?-u:\b)(CN|O|OU|DC|E|emailAddress)\s?=\s?("[^"]*"|[^,+/\n]+)"#).ok()
+    });
     if WELL_KNOWN.is_issuer(text) {
         return None;
     }

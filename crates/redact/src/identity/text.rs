@@ -43,7 +43,7 @@ static NAMED: LazyLock<Option<Regex>> = LazyLock::new(|| {
     names.sort_by_key(|name| std::cmp::Reverse(name.len()));
     names.dedup();
     Regex::new(&format!(
-        r#"(?i)\b({})(\\*["']?\s{{0,40}}[:=]\s{{0,4}}\\*["']?)([^\s"'\\,;&<>}}]+(?:\\+[\w.$-]+)?)"#,
+        r#"(?i)(?-u:\b)({})(\\*["']?\s{{0,40}}[:=]\s{{0,4}}\\*["']?)([^\s"'\\,;&<>}}]+(?:\\+[\w.$-]+)?)"#,
         names.join("|")
     ))
     .ok()
@@ -51,7 +51,7 @@ static NAMED: LazyLock<Option<Regex>> = LazyLock::new(|| {
 
 /// `DOMAIN\user` where the words before say that an account follows.
 static ACCOUNT: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r#"(?i)\b((?:user|account|logon|login|identity|principal|whoami|run ?as|credential)\w{0,8}(?:[\s:='"(][^\n\\]{0,24}?)?[\s:='"(])([A-Za-z0-9][A-Za-z0-9.-]{0,63})(\\+)([A-Za-z0-9][\w.$-]{0,63})(\\?)"#).ok()
+    Regex::new(r#"(?i)(?-u:\b)((?:user|account|logon|login|identity|principal|whoami|run ?as|credential)\w{0,8}(?:[\s:='"(][^\n\\]{0,24}?)?[\s:='"(])([A-Za-z0-9][A-Za-z0-9.-]{0,63})(\\+)([A-Za-z0-9][\w.$-]{0,63})(\\?)"#).ok()
 });
 
 /// `text` with everything replaced that shows as an identity by itself or by the name in front of it. `seen` is told
