@@ -379,6 +379,7 @@ impl Compiler {
         };
         Ok(QualityRule {
             not_near,
+            file: at.file.to_owned(),
             title: phrase(&raw.title)?,
             summary: phrase(&raw.summary)?,
             what_is_lost: phrase(&raw.what_is_lost)?,

@@ -59,6 +59,11 @@ impl RuleError {
         out
     }
 
+    /// A condition of `item` could not be asked of this case.
+    pub(crate) fn while_running(file: &str, item: &str, error: &SqlError) -> Self {
+        Self::whole(file, format!("A condition failed while running: {error}")).item(item)
+    }
+
     /// A fault of a whole file.
     pub(crate) fn whole(file: &str, message: impl Into<String>) -> Self {
         Self {

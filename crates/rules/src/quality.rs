@@ -3,15 +3,16 @@
 use std::collections::BTreeSet;
 
 use casetrace_timeline::polars::prelude::{Column, DataFrame, IntoLazy, PlHashMap};
-use casetrace_timeline::{Cells, ColumnId, Condition, Timeline};
+use casetrace_timeline::{Cells, ColumnId, Condition, SqlError, Timeline};
 
+use crate::engine::Context;
 use crate::engine::groups::Interner;
 use crate::engine::hits::linked;
-use crate::engine::{Context, Matches};
+use crate::error::RuleError;
 use crate::file::{From, Per};
 use crate::findings::QualityFinding;
 use crate::pack::RulePack;
-use crate::rule::{Phrase, QualityCondition, QualityMatcher, QualityRule};
+use crate::rule::{ConditionId, Phrase, QualityCondition, QualityMatcher, QualityRule};
 use crate::template::Key;
 
 /// Columns of the inventory in conditions.
@@ -123,51 +124,90 @@ impl Table<'_> {
     }
 }
 
+/// What quality rules are asked about.
+struct Evidence<'a> {
+    timeline: &'a Timeline,
+    results: &'a [Result<Vec<u32>, SqlError>],
+    inventory: Option<DataFrame>,
+}
+
+impl Evidence<'_> {
+    fn of_timeline(&self, id: ConditionId) -> Result<&[u32], SqlError> {
+        match self.results.get(id) {
+            Some(result) => result.as_ref().map(Vec::as_slice).map_err(SqlError::clone),
+            None => Ok(&[]),
+        }
+    }
+
+    fn rows(&self, condition: &QualityCondition) -> Result<Vec<u32>, SqlError> {
+        match condition {
+            QualityCondition::Timeline(id) => self.of_timeline(*id).map(<[u32]>::to_vec),
+            QualityCondition::Inventory(condition) => {
+                let Some(frame) = &self.inventory else {
+                    return Ok(Vec::new());
+                };
+                inventory_rows(frame, condition)
+            }
+        }
+    }
+}
+
 impl RulePack {
+    /// What is to be said of the evidence, and rules that could not be asked. A rule that fails says nothing: what it
+    /// did not find is not missing.
     pub(crate) fn evaluate_quality(
         &self,
         timeline: &Timeline,
-        matches: &Matches,
+        results: &[Result<Vec<u32>, SqlError>],
         context: &Context<'_>,
-    ) -> Vec<QualityFinding> {
-        let inventory = inventory_frame(context.members);
-        let rows = |condition: &QualityCondition| match condition {
-            QualityCondition::Timeline(id) => matches.get(*id).cloned().unwrap_or_default(),
-            QualityCondition::Inventory(condition) => inventory_rows(inventory.as_ref(), condition),
+    ) -> (Vec<QualityFinding>, Vec<RuleError>) {
+        let evidence = Evidence {
+            timeline,
+            results,
+            inventory: inventory_frame(context.members),
         };
-        let mut out = Vec::new();
+        let (mut out, mut errors) = (Vec::new(), Vec::new());
         for rule in &self.quality {
-            if rule.if_present.as_ref().is_some_and(|c| rows(c).is_empty()) {
-                continue;
-            }
-            let table = Table {
-                timeline,
-                members: context.members,
-                from: rule.from,
-            };
-            match &rule.matcher {
-                QualityMatcher::Absent(condition) if rows(condition).is_empty() => {
-                    out.push(entry(rule, table, &[], context));
-                }
-                QualityMatcher::Absent(_) => {}
-                QualityMatcher::Present(condition) => {
-                    let mut found = rows(condition);
-                    if let Some(link) = &rule.not_near {
-                        let others = matches.get(link.condition).map(Vec::as_slice).unwrap_or_default();
-                        let host: Vec<ColumnId> = ColumnId::of("host").into_iter().collect();
-                        found = linked(timeline, &host, found, link, others);
-                    }
-                    let groups = groups(rule, table, found);
-                    out.extend(
-                        groups
-                            .iter()
-                            .take(MAX_ENTRIES)
-                            .map(|rows| entry(rule, table, rows, context)),
-                    );
-                }
+            match remarks(rule, &evidence, context) {
+                Ok(found) => out.extend(found),
+                Err(error) => errors.push(RuleError::while_running(&rule.file, &rule.id, &error)),
             }
         }
-        out
+        (out, errors)
+    }
+}
+
+fn remarks(
+    rule: &QualityRule,
+    evidence: &Evidence<'_>,
+    context: &Context<'_>,
+) -> Result<Vec<QualityFinding>, SqlError> {
+    if let Some(condition) = &rule.if_present
+        && evidence.rows(condition)?.is_empty()
+    {
+        return Ok(Vec::new());
+    }
+    let table = Table {
+        timeline: evidence.timeline,
+        members: context.members,
+        from: rule.from,
+    };
+    match &rule.matcher {
+        QualityMatcher::Absent(condition) if evidence.rows(condition)?.is_empty() => {
+            Ok(vec![entry(rule, table, &[], context)])
+        }
+        QualityMatcher::Absent(_) => Ok(Vec::new()),
+        QualityMatcher::Present(condition) => {
+            let mut found = evidence.rows(condition)?;
+            if let Some(link) = &rule.not_near {
+                let others = evidence.of_timeline(link.condition)?;
+                let host: Vec<ColumnId> = ColumnId::of("host").into_iter().collect();
+                found = linked(evidence.timeline, &host, found, link, others);
+            }
+            let groups = groups(rule, table, found);
+            let entries = groups.iter().take(MAX_ENTRIES);
+            Ok(entries.map(|rows| entry(rule, table, rows, context)).collect())
+        }
     }
 }
 
@@ -200,24 +240,16 @@ fn inventory_frame(members: &[InventoryMember]) -> Option<DataFrame> {
     DataFrame::new(members.len(), columns.collect()).ok()
 }
 
-fn inventory_rows(frame: Option<&DataFrame>, condition: &Condition) -> Vec<u32> {
-    let evaluate = |frame: &DataFrame| {
-        let mask = frame
-            .clone()
-            .lazy()
-            .select([condition.expr().ok()?.alias("hit")])
-            .collect()
-            .ok()?;
-        let mask = mask.column("hit").ok()?.bool().ok()?.clone();
-        let hit = |row: usize| mask.get(if mask.len() == 1 { 0 } else { row }) == Some(true);
-        Some(
-            (0..frame.height())
-                .filter(|row| hit(*row))
-                .map(|row| row as u32)
-                .collect(),
-        )
-    };
-    frame.and_then(evaluate).unwrap_or_default()
+fn inventory_rows(frame: &DataFrame, condition: &Condition) -> Result<Vec<u32>, SqlError> {
+    let failed = |error| SqlError::new(format!("{error}."));
+    let hits = frame.clone().lazy().select([condition.expr()?.alias("hit")]);
+    let hits = hits.collect().map_err(failed)?;
+    let mask = hits
+        .column("hit")
+        .and_then(|column| column.bool())
+        .map_err(failed)?;
+    let hit = |row: &usize| mask.get(if mask.len() == 1 { 0 } else { *row }) == Some(true);
+    Ok((0..frame.height()).filter(hit).map(|row| row as u32).collect())
 }
 
 /// Numbers cells, equal for all spellings of one computer or user.

@@ -130,6 +130,8 @@ pub(crate) struct Link {
 #[derive(Debug, Clone)]
 pub(crate) struct QualityRule {
     pub(crate) id: String,
+    /// The file it comes from.
+    pub(crate) file: String,
     pub(crate) title: Phrase,
     pub(crate) severity: Severity,
     pub(crate) from: From,

@@ -1,7 +1,8 @@
 //! Broken rule files: clear words, the right place, and the other rules go on.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use casetrace_rules::{Context, RulePack, import_sigma};
+use casetrace_model::{Row, Source};
+use casetrace_rules::{Context, InventoryMember, RulePack, import_sigma};
 use casetrace_timeline::TimelineBuilder;
 
 const GOOD: &str = r#"
@@ -208,4 +209,46 @@ fn sigma_that_has_no_counterpart_is_refused_by_name() {
         let error = import_sigma(&SIGMA.replace(from, to)).unwrap_err();
         assert!(error.contains(part), "{part}: {error}");
     }
+}
+
+#[test]
+fn a_remark_that_cannot_be_asked_is_told_and_not_made() {
+    let quality = |id: &str, from: &str, absent: &str| {
+        format!(
+            "[[quality]]\nid = \"{id}\"\ntitle = \"t\"\nseverity = \"low\"\nfrom = \"{from}\"\nabsent = \"{absent}\"\n\
+             summary = \"s\"\nwhat_is_lost = \"w\"\n"
+        )
+    };
+    let own = file(
+        &[
+            quality("Q-1", "inventory", "CAST(path AS INTEGER) = 1"),
+            quality("Q-2", "timeline", "CAST(message AS INTEGER) = 1"),
+            quality("Q-3", "inventory", "kind = 'nothing of this name'"),
+        ]
+        .concat(),
+    );
+    let loaded = RulePack::load(&[("own.toml".into(), own)]);
+    assert!(loaded.errors.is_empty(), "{:?}", loaded.errors);
+    let mut timeline = TimelineBuilder::new();
+    let mut row = Row::new(Source::Pcap, "event", 0);
+    row.message = "no number".into();
+    timeline.push("a", None, &row);
+    let members = [InventoryMember {
+        path: "no number".into(),
+        ..InventoryMember::default()
+    }];
+    let context = Context {
+        members: &members,
+        ..Context::default()
+    };
+    let out = loaded.pack.evaluate(&timeline.finish(), &context);
+    let told: Vec<&str> = out.rule_errors.iter().filter_map(|e| e.item.as_deref()).collect();
+    assert_eq!(told, ["Q-1", "Q-2"]);
+    let made: Vec<&str> = out
+        .data_quality
+        .iter()
+        .map(|q| q.id.as_str())
+        .filter(|id| id.starts_with("Q-"))
+        .collect();
+    assert_eq!(made, ["Q-3"]);
 }

@@ -69,7 +69,9 @@ impl RulePack {
         let scan = Scan::new(timeline);
         let conditions: Vec<&Condition> = self.conditions.list.iter().collect();
         let results = scan.run(&conditions);
-        let rule_errors = self.runtime_errors(&results);
+        let mut rule_errors = self.runtime_errors(&results);
+        let (mut data_quality, failed) = self.evaluate_quality(timeline, &results, context);
+        rule_errors.extend(failed);
         let matches: Matches = results.into_iter().map(Result::unwrap_or_default).collect();
         let of_rules: Vec<(Vec<Finding>, Option<QualityFinding>)> = self
             .rules
@@ -77,7 +79,6 @@ impl RulePack {
             .map(|rule| of_rule(timeline, rule, &matches, context.lang))
             .collect();
         let mut findings = Vec::new();
-        let mut data_quality = self.evaluate_quality(timeline, &matches, context);
         for (mut found, cut) in of_rules {
             findings.append(&mut found);
             data_quality.extend(cut);
@@ -100,20 +101,11 @@ impl RulePack {
         let of = |rule: &Rule| {
             let ids: Vec<usize> = rule.condition_ids().collect();
             let error = ids.iter().find_map(failed)?;
-            Some(
-                RuleError::whole(&rule.file, format!("A condition failed while running: {error}"))
-                    .item(&rule.id),
-            )
+            Some(RuleError::while_running(&rule.file, &rule.id, error))
         };
         let of_attempt = |attempt: &AttemptKind| {
             let error = attempt.condition_ids().find_map(|id| failed(&id))?;
-            Some(
-                RuleError::whole(
-                    &attempt.file,
-                    format!("A condition failed while running: {error}"),
-                )
-                .item(&attempt.kind),
-            )
+            Some(RuleError::while_running(&attempt.file, &attempt.kind, error))
         };
         self.rules
             .iter()
