@@ -4,12 +4,7 @@
 //! buffer is the window as well. What comes out is what `flate2`'s decoder gives, of
 //! cut bodies too.
 
-use flate2::Crc;
-use miniz_oxide::inflate::TINFLStatus;
-use miniz_oxide::inflate::core::inflate_flags::{
-    TINFL_FLAG_HAS_MORE_INPUT, TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF,
-};
-use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
+use flate2::{Crc, Decompress, FlushDecompress, Status};
 
 use super::body::MAX_INFLATED;
 
@@ -24,10 +19,18 @@ const RESERVED: u8 = 0xe0;
 const MAX_TEXT: usize = 65_535;
 
 /// A decompressor and room for what it gives.
-#[derive(Default)]
 pub(crate) struct Inflater {
-    state: Box<DecompressorOxide>,
+    state: Decompress,
     out: Vec<u8>,
+}
+
+impl Default for Inflater {
+    fn default() -> Self {
+        Self {
+            state: Decompress::new(false),
+            out: Vec::new(),
+        }
+    }
 }
 
 impl std::fmt::Debug for Inflater {
@@ -47,16 +50,15 @@ impl Inflater {
             let Some(room) = self.out.get_mut(end..).filter(|room| !room.is_empty()) else {
                 break;
             };
-            self.state.init();
-            let flags = TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF | TINFL_FLAG_HAS_MORE_INPUT;
-            let (status, used, given) = decompress(&mut self.state, packed, room, 0, flags);
-            if (status as i32) < 0 {
+            self.state.reset(false);
+            let Ok(status) = self.state.decompress(packed, room, FlushDecompress::Finish) else {
                 break;
-            }
+            };
+            let (used, given) = (self.state.total_in() as usize, self.state.total_out() as usize);
             end += given;
             let content = room.get(..given).unwrap_or_default();
             match packed.get(used..).and_then(|rest| rest.split_first_chunk::<8>()) {
-                Some((trailer, rest)) if status == TINFLStatus::Done && !rest.is_empty() => {
+                Some((trailer, rest)) if status == Status::StreamEnd && !rest.is_empty() => {
                     if !matches(content, *trailer) {
                         break;
                     }
