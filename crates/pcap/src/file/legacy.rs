@@ -138,12 +138,22 @@ impl Legacy {
     }
 
     fn head(&self, rest: &[u8]) -> Option<RecordHead> {
-        let (big, rest) = (self.layout.big, rest.get(..self.layout.record_header)?);
+        if rest.len() < self.layout.record_header {
+            return None;
+        }
+        // One look for all four: this runs for every packet.
+        let [ts_s, fraction, caplen, orig_len] = rest.first_chunk::<16>()?.as_chunks::<4>().0 else {
+            return None;
+        };
+        let number = |bytes: &[u8; 4]| match self.layout.big {
+            true => u32::from_be_bytes(*bytes),
+            false => u32::from_le_bytes(*bytes),
+        };
         Some(RecordHead {
-            ts_s: u32_at(rest, 0, big)?,
-            fraction: u32_at(rest, 4, big)?,
-            caplen: u32_at(rest, 8, big)?,
-            orig_len: u32_at(rest, 12, big)?,
+            ts_s: number(ts_s),
+            fraction: number(fraction),
+            caplen: number(caplen),
+            orig_len: number(orig_len),
         })
     }
 

@@ -229,6 +229,7 @@ impl Flow {
         }
     }
 
+    #[inline(never)]
     fn syn(&mut self, arrival: &Arrival<'_>) {
         let half = &mut self.halves[usize::from(!arrival.from_client)];
         if !half.started {
@@ -259,6 +260,7 @@ impl Flow {
         (now_ns - self.last_data_ns.unwrap_or(self.last_ns)) / 1_000_000
     }
 
+    #[inline(never)]
     fn reset(&mut self, shared: &mut Shared<'_>, arrival: &Arrival<'_>) {
         let by_client = arrival.from_client;
         if !self.established && self.isn.is_some() && !by_client {
@@ -288,6 +290,7 @@ impl Flow {
         }
     }
 
+    #[inline(never)]
     fn fin(&mut self, shared: &mut Shared<'_>, arrival: &Arrival<'_>) {
         let by_client = arrival.from_client;
         let half = &mut self.halves[usize::from(!by_client)];
@@ -318,6 +321,7 @@ impl Flow {
         }
     }
 
+    #[inline(never)]
     fn end_app(&mut self, shared: &mut Shared<'_>, end: End) {
         if !self.ended {
             self.ended = true;

@@ -50,10 +50,14 @@ impl Flow {
             old,
             arrival.seen,
         );
-        self.drain(shared, arrival.from_client != flipped);
+        let from_client = arrival.from_client != flipped;
+        if !self.halves[usize::from(!from_client)].queue.is_empty() {
+            self.drain(shared, from_client);
+        }
     }
 
     /// Follows a stream that went on elsewhere; false while the far number may still be noise.
+    #[inline(never)]
     fn jump(&mut self, shared: &mut Shared<'_>, from_client: bool, seq: u32) -> bool {
         let half = &mut self.halves[usize::from(!from_client)];
         half.far_off += 1;
@@ -105,6 +109,7 @@ impl Flow {
         }
     }
 
+    #[inline(never)]
     fn out_of_order(&mut self, shared: &mut Shared<'_>, arrival: &Arrival<'_>, seq: u32, distance: u32) {
         let half = &mut self.halves[usize::from(!arrival.from_client)];
         if self.app.is_done() {
@@ -151,6 +156,7 @@ impl Flow {
     }
 
     /// Jumps over the hole in front of the first waiting segment.
+    #[inline(never)]
     fn skip_gap(&mut self, shared: &mut Shared<'_>, from_client: bool) {
         let half = &mut self.halves[usize::from(!from_client)];
         let next = half.next;

@@ -20,6 +20,8 @@ pub(crate) enum Inner<'a> {
 const MAX_LAYERS: usize = 12;
 
 /// Finds the IP packet in a frame of a libpcap link type.
+// Inlined, as far as nearly all frames go.
+#[inline]
 pub(crate) fn open(link_type: u16, data: &[u8]) -> Inner<'_> {
     // Nearly all frames: no tag, and an IP packet behind the addresses.
     if link_type == 1
@@ -28,6 +30,11 @@ pub(crate) fn open(link_type: u16, data: &[u8]) -> Inner<'_> {
     {
         return bare(rest);
     }
+    open_other(link_type, data)
+}
+
+#[inline(never)]
+fn open_other(link_type: u16, data: &[u8]) -> Inner<'_> {
     match link_type {
         1 => ethernet(data),
         0 => null(data),

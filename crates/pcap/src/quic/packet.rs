@@ -129,14 +129,21 @@ impl<'a> Frames<'a> {
     }
 }
 
+/// How many zeros come first; looks at many bytes at a time.
+fn leading_zeros(bytes: &[u8]) -> usize {
+    let (blocks, _) = bytes.as_chunks::<32>();
+    let whole = 32 * blocks.iter().take_while(|block| **block == [0; 32]).count();
+    let rest = bytes.get(whole..).unwrap_or_default();
+    whole + rest.iter().take_while(|byte| **byte == 0).count()
+}
+
 impl<'a> Iterator for Frames<'a> {
     type Item = Frame<'a>;
 
     fn next(&mut self) -> Option<Frame<'a>> {
         loop {
             // Padding fills most of a first packet.
-            let padding = self.0.iter().take_while(|b| **b == 0).count();
-            self.0 = self.0.get(padding..)?;
+            self.0 = self.0.get(leading_zeros(self.0)..)?;
             match self.number()? {
                 // Padding in a longer spelling, and ping.
                 0 | 1 => {}
@@ -184,6 +191,16 @@ mod tests {
                 }
             ]
         );
+    }
+
+    #[test]
+    fn padding_of_any_length_is_skipped() {
+        for len in 0..100 {
+            let mut bytes = vec![0; len];
+            assert_eq!(leading_zeros(&bytes), len);
+            bytes.extend([1, 0]);
+            assert_eq!(leading_zeros(&bytes), len);
+        }
     }
 
     #[test]
