@@ -125,6 +125,14 @@ impl JsonObject {
         Self { out }
     }
 
+    /// An empty object in the memory of a text that is not needed any more, with room for `bytes` of text.
+    pub fn within(mut text: String, bytes: usize) -> Self {
+        text.clear();
+        text.reserve(bytes + 2);
+        text.push('{');
+        Self { out: text }
+    }
+
     /// The same object with room for `bytes` more of text: what a clone lacks, which is moved by the next member.
     #[must_use]
     pub fn copy_with_room(&self, bytes: usize) -> Self {
@@ -292,6 +300,27 @@ impl JsonObject {
         self.out.push(']');
     }
 
+    /// Adds a list of texts that `write` puts together, one after the other in the same memory.
+    pub fn push_list_of<T>(
+        &mut self,
+        name: impl MemberName,
+        values: impl IntoIterator<Item = T>,
+        mut write: impl FnMut(&mut String, T),
+    ) {
+        self.key(name);
+        self.out.push('[');
+        let mut text = String::new();
+        for (i, value) in values.into_iter().enumerate() {
+            if i > 0 {
+                self.out.push(',');
+            }
+            text.clear();
+            write(&mut text, value);
+            escape_into(&mut self.out, &text);
+        }
+        self.out.push(']');
+    }
+
     /// The finished object.
     pub fn finish(mut self) -> String {
         self.out.push('}');
@@ -413,6 +442,7 @@ mod tests {
             .bool("t", true);
         object.push_list("l", ["1", "\t"]);
         object.push_numbers("w", &[0, 65_535]);
+        object.push_list_of("p", ["a", "\""], |text, value| text.push_str(value));
         object.push_object("o", |inner| inner.push_str("{", "{"));
         object.push_object("empty", |_| {});
         object.push_num("last", 1);
@@ -421,6 +451,7 @@ mod tests {
         assert_eq!(value["n"], -5);
         assert_eq!(value["l"][1], "\t");
         assert_eq!(value["w"], serde_json::json!([0, 65_535]));
+        assert_eq!(value["p"], serde_json::json!(["a", "\""]));
         assert_eq!(value["o"]["{"], "{");
         assert_eq!(
             (&value["empty"], &value["last"]),

@@ -289,6 +289,26 @@ macro_rules! empty_value {
     };
 }
 
+macro_rules! empty_again {
+    (string, $slot:expr) => {
+        empty_text(&mut $slot)
+    };
+    ($kind:ident, $slot:expr) => {
+        $slot = empty_value!($kind)
+    };
+}
+
+/// Bytes of a text whose memory is kept for the next row.
+const KEPT: usize = 4096;
+
+fn empty_text(text: &mut String) {
+    if text.capacity() > KEPT {
+        *text = String::new();
+    } else {
+        text.clear();
+    }
+}
+
 macro_rules! define_new {
     (ts, ts, $m0:literal, $e0:literal, $c0:literal; $($name:ident, $kind:ident, $meaning:literal, $example:literal, $ecs:literal;)*) => {
         impl Row {
@@ -301,6 +321,13 @@ macro_rules! define_new {
                 (row.source, row.record) = (source, record);
                 row.kind = Text::new_static(kind);
                 row
+            }
+
+            /// Makes another row of it, as [`Self::new`] does; its long texts keep their memory.
+            pub fn renew(&mut self, source: Source, kind: &'static str, record: u64) {
+                $(empty_again!($kind, self.$name);)*
+                (self.source, self.record) = (source, record);
+                self.kind = Text::new_static(kind);
             }
         }
     };
@@ -350,6 +377,19 @@ mod tests {
         assert_eq!(row.value("dst_port"), Some(Value::U64(53)));
         assert_eq!(row.value("ts"), Some(Value::TimeNs(5)));
         assert_eq!(row.value("nothing"), None);
+    }
+
+    #[test]
+    fn nothing_of_the_row_before_shows() {
+        let mut row = Row::new(Source::Pcap, "dns.query", 7).at(5).message("asked");
+        for column in crate::COLUMNS {
+            row.set(column.name, Value::Str("success"));
+            row.set(column.name, Value::U64(9));
+        }
+        (row.fields, row.message) = ("{}".repeat(KEPT), "short".into());
+        row.renew(Source::Etl, "event", 8);
+        assert_eq!(row, Row::new(Source::Etl, "event", 8));
+        assert!(row.message.capacity() > 0 && row.fields.capacity() == 0);
     }
 
     #[test]

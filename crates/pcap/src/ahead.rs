@@ -51,10 +51,10 @@ impl Ahead {
                 continue;
             }
             analyzer.unit(unit, slot, span.of(buffer, &self.joined));
-        }
-        // A few rows at a time: each time the code that makes them has to give way to the code that hands them on.
-        if analyzer.rows() >= ROWS {
-            analyzer.drain(sink);
+            // A few rows at a time: each time the code that makes them has to give way to the code that hands them on.
+            if analyzer.rows() >= ROWS {
+                analyzer.drain(sink);
+            }
         }
         self.waiting.clear();
         self.joined.clear();

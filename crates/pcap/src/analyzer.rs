@@ -120,7 +120,7 @@ impl Analyzer {
 
     /// Rows that are ready.
     pub(crate) fn rows(&self) -> usize {
-        self.emit.rows.rows.len()
+        self.emit.rows.len()
     }
 
     /// Works on a packet that was opened before.

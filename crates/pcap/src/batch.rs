@@ -40,12 +40,14 @@ pub(crate) struct Batch {
 pub(crate) struct Output {
     pub(crate) rows: Rows,
     pub(crate) resolved: Vec<(Place, Text, Text)>,
+    /// The thread that filled it.
+    pub(crate) thread: usize,
 }
 
 impl Output {
     /// The emptied list of rows, if it has room.
     pub(crate) fn take_list(&mut self) -> Option<Rows> {
-        (self.rows.rows.capacity() > 0).then(|| std::mem::take(&mut self.rows))
+        self.rows.has_room().then(|| std::mem::take(&mut self.rows))
     }
 }
 

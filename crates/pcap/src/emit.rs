@@ -1,10 +1,10 @@
 //! From protocol state to rows: the columns every row of a conversation shares.
 
-use casetrace_model::{Row, Source, Text, TsSource};
+use casetrace_model::{JsonObject, Row, Source, Text, TsSource};
 
 use crate::http::fields::FieldNames;
 use crate::http::inflate::Inflater;
-use crate::net::addr::Addr;
+use crate::net::addr::{Addr, AddrTexts};
 use crate::tls::cert::CertificateCache;
 use crate::tls::hello::ClientHello;
 use crate::tls::offer::OfferCache;
@@ -25,16 +25,58 @@ pub(crate) struct Place {
 
 /// Rows with the place in the order of packets that brought them about.
 ///
-/// Two lists, because a row is a kilobyte: to make a pair of it is to copy it.
+/// Two lists, because a row is a kilobyte: to make a pair of it is to copy it. Rows behind the last place were handed
+/// over before; the next ones are made of them where they lie, in memory that is still near.
 #[derive(Debug, Default)]
 pub(crate) struct Rows {
-    pub(crate) places: Vec<Place>,
-    pub(crate) rows: Vec<Row>,
+    places: Vec<Place>,
+    rows: Vec<Row>,
 }
 
 impl Rows {
     pub(crate) fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.places.is_empty()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// True if rows can be made in it without asking for memory.
+    pub(crate) fn has_room(&self) -> bool {
+        !self.rows.is_empty()
+    }
+
+    /// Adds an empty row.
+    fn add(&mut self, place: Place, source: Source, kind: &'static str, record: u64) -> &mut Row {
+        let at = self.places.len();
+        self.places.push(place);
+        if at < self.rows.len() {
+            self.rows[at].renew(source, kind, record);
+        } else {
+            self.rows.push(Row::new(source, kind, record));
+        }
+        &mut self.rows[at]
+    }
+
+    fn push(&mut self, place: Place, row: Row) {
+        let at = self.places.len();
+        self.places.push(place);
+        match self.rows.get_mut(at) {
+            Some(old) => *old = row,
+            None => self.rows.push(row),
+        }
+    }
+
+    /// Takes the rows out, in order; what is left in them is used again.
+    pub(crate) fn drain(&mut self) -> (std::vec::Drain<'_, Place>, std::slice::IterMut<'_, Row>) {
+        (self.places.drain(..), self.rows.iter_mut())
+    }
+
+    /// The rows, for good.
+    pub(crate) fn into_rows(mut self) -> Vec<Row> {
+        self.rows.truncate(self.places.len());
+        self.rows
     }
 }
 
@@ -55,6 +97,7 @@ pub(crate) struct Memo {
     pub(crate) certificates: CertificateCache,
     pub(crate) offers: OfferCache,
     pub(crate) field_names: FieldNames,
+    pub(crate) addresses: AddrTexts,
     /// No result, but room for the lists of the next hello.
     pub(crate) hello: ClientHello,
     /// No result, but a decompressor and its buffers.
@@ -75,8 +118,31 @@ impl Emit {
     // Inlined, so that the row is moved into the list and not into an argument first.
     #[inline]
     pub(crate) fn push(&mut self, row: Row) {
-        self.rows.places.push(self.place);
-        self.rows.rows.push(row);
+        self.rows.push(self.place, row);
+    }
+
+    /// Adds a row about a message, with sender and receiver as its ends.
+    pub(crate) fn add(
+        &mut self,
+        info: &FlowInfo,
+        kind: &'static str,
+        seen: Seen,
+        from_client: bool,
+    ) -> &mut Row {
+        self.add_with_memo(info, kind, seen, from_client).0
+    }
+
+    /// The same, with what was worked out before beside it.
+    pub(crate) fn add_with_memo(
+        &mut self,
+        info: &FlowInfo,
+        kind: &'static str,
+        seen: Seen,
+        from_client: bool,
+    ) -> (&mut Row, &mut Memo) {
+        let row = self.rows.add(self.place, self.source, kind, seen.record);
+        info.fill(row, seen, from_client);
+        (row, &mut self.memo)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -113,13 +179,19 @@ pub(crate) struct FlowInfo {
 }
 
 impl FlowInfo {
-    pub(crate) fn new(id: u64, client: (Addr, u16), server: (Addr, u16), transport: &'static str) -> Self {
+    pub(crate) fn new(
+        id: u64,
+        client: (Addr, u16),
+        server: (Addr, u16),
+        transport: &'static str,
+        memo: &mut Memo,
+    ) -> Self {
         Self {
             id,
             client,
             server,
-            client_text: client.0.text(),
-            server_text: server.0.text(),
+            client_text: memo.addresses.of(client.0),
+            server_text: memo.addresses.of(server.0),
             transport,
             pid: None,
             tunnel: None,
@@ -132,6 +204,26 @@ impl FlowInfo {
     pub(crate) fn flip(&mut self) {
         std::mem::swap(&mut self.client, &mut self.server);
         std::mem::swap(&mut self.client_text, &mut self.server_text);
+    }
+
+    /// Fills in the columns that all rows of the conversation share.
+    fn fill(&self, row: &mut Row, seen: Seen, from_client: bool) {
+        let client = (&self.client_text, self.client.1);
+        let server = (&self.server_text, self.server.1);
+        let (src, dst) = if from_client {
+            (client, server)
+        } else {
+            (server, client)
+        };
+        (row.ts_ns, row.ts_source) = (Some(seen.ts_ns), TsSource::Exact);
+        row.src_ip = Some(src.0.clone());
+        row.dst_ip = Some(dst.0.clone());
+        row.src_port = Some(src.1);
+        row.dst_port = Some(dst.1);
+        row.transport = Some(Text::new_static(self.transport));
+        row.flow_id = Some(self.id);
+        row.pid = self.pid;
+        row.proxy = self.tunnel.as_ref().map(|t| t.proxy.clone());
     }
 
     /// Remembers the process of a sent packet; System (0 and 4) gives way to anything better.
@@ -151,25 +243,14 @@ pub(crate) struct Cx<'a> {
 impl Cx<'_> {
     /// A row about a message, with sender and receiver as its ends.
     pub(crate) fn row(&self, kind: &'static str, seen: Seen, from_client: bool) -> Row {
-        let info = &*self.info;
-        let client = (&info.client_text, info.client.1);
-        let server = (&info.server_text, info.server.1);
-        let (src, dst) = if from_client {
-            (client, server)
-        } else {
-            (server, client)
-        };
         let mut row = Row::new(self.out.source, kind, seen.record);
-        (row.ts_ns, row.ts_source) = (Some(seen.ts_ns), TsSource::Exact);
-        row.src_ip = Some(src.0.clone());
-        row.dst_ip = Some(dst.0.clone());
-        row.src_port = Some(src.1);
-        row.dst_port = Some(dst.1);
-        row.transport = Some(Text::new_static(info.transport));
-        row.flow_id = Some(info.id);
-        row.pid = info.pid;
-        row.proxy = info.tunnel.as_ref().map(|t| t.proxy.clone());
+        self.info.fill(&mut row, seen, from_client);
         row
+    }
+
+    /// The same, made where rows wait to be handed over: the way for rows that are frequent.
+    pub(crate) fn add(&mut self, kind: &'static str, seen: Seen, from_client: bool) -> &mut Row {
+        self.out.add(self.info, kind, seen, from_client)
     }
 
     #[inline]
@@ -203,7 +284,11 @@ pub(crate) fn clean_text(bytes: &[u8], limit: usize) -> Text {
 
 /// A host name as `server_name` wants it: lower case, no trailing dot, no port.
 pub(crate) fn host_name(text: &str) -> Text {
-    let text = text.trim_end_matches('.');
+    lower(text.trim_end_matches('.'))
+}
+
+/// A text in lower case, as nearly all are that should be.
+pub(crate) fn lower(text: &str) -> Text {
     // All bytes, many at a time.
     let upper = text
         .bytes()
@@ -213,6 +298,17 @@ pub(crate) fn host_name(text: &str) -> Text {
     } else {
         Text::new(text)
     }
+}
+
+/// The object for a row's `fields`, in the memory they had before; room for `bytes`.
+pub(crate) fn fields_of(row: &mut Row, bytes: usize) -> JsonObject {
+    JsonObject::within(std::mem::take(&mut row.fields), bytes)
+}
+
+/// Adds the parts of a message.
+pub(crate) fn say(message: &mut String, parts: &[&str]) {
+    message.reserve(parts.iter().map(|part| part.len()).sum());
+    parts.iter().for_each(|part| message.push_str(part));
 }
 
 /// A number's digits.

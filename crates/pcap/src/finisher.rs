@@ -28,8 +28,22 @@ pub(crate) struct Finisher {
     issuers: HashMap<Text, HashSet<Text>>,
     pub(crate) processes: Option<ProcessLookup>,
     /// How many rows of each kind; a few dozen, of which a handful make up nearly all.
-    kinds: Vec<(Text, u64)>,
+    kinds: Vec<Kind>,
     wants_rows: bool,
+}
+
+/// A kind of rows.
+struct Kind {
+    /// Where its name lies: kinds are literals, so that mostly the very same one is met again.
+    place: (usize, usize),
+    name: Text,
+    count: u64,
+}
+
+impl Kind {
+    fn place(name: &Text) -> (usize, usize) {
+        (name.as_ptr() as usize, name.len())
+    }
 }
 
 impl Finisher {
@@ -53,22 +67,7 @@ impl Finisher {
 
     /// Adds to a row what is known from elsewhere; false if nobody wants it.
     pub(crate) fn complete(&mut self, row: &mut Row) -> bool {
-        // Kinds are literals: mostly the very same one is found, without a look at its letters.
-        let same = |(kind, _): &(Text, u64)| std::ptr::eq(kind.as_str(), row.kind.as_str());
-        let known = self.kinds.iter().position(same);
-        let known = known.or_else(|| self.kinds.iter().position(|(kind, _)| *kind == row.kind));
-        match known {
-            Some(at) => {
-                if let Some((_, count)) = self.kinds.get_mut(at) {
-                    *count += 1;
-                }
-                // The frequent ones move to the front.
-                if at > 0 {
-                    self.kinds.swap(at, at / 2);
-                }
-            }
-            None => self.kinds.push((row.kind.clone(), 1)),
-        }
+        self.count(&row.kind);
         if !self.wants_rows {
             return false;
         }
@@ -89,6 +88,23 @@ impl Finisher {
             row.process = lookup(pid, row.ts_ns.unwrap_or(0));
         }
         true
+    }
+
+    fn count(&mut self, kind: &Text) {
+        let place = Kind::place(kind);
+        let known = self.kinds.iter().position(|known| known.place == place);
+        let known = known.or_else(|| self.kinds.iter().position(|known| known.name == *kind));
+        let Some(at) = known else {
+            let (name, count) = (kind.clone(), 1);
+            return self.kinds.push(Kind { place, name, count });
+        };
+        if let Some(known) = self.kinds.get_mut(at) {
+            known.count += 1;
+        }
+        // The frequent ones move to the front.
+        if at > 0 {
+            self.kinds.swap(at, at / 2);
+        }
     }
 
     /// How many unrelated domains the issuer has signed for: an inspecting proxy signs for all of them.
@@ -114,7 +130,9 @@ impl Finisher {
     pub(crate) fn drain(&mut self, emit: &mut Emit, sink: &mut dyn Sink) {
         let mut names = emit.resolved.drain(..).peekable();
         // Completed where they lie: a row is large, and taken out it is a copy.
-        for (place, row) in emit.rows.places.drain(..).zip(&mut emit.rows.rows) {
+        let count = emit.rows.len();
+        let (places, rows) = emit.rows.drain();
+        for (place, row) in places.zip(rows) {
             // Names count from the packet that brought them.
             while let Some((_, address, name)) = names.next_if(|(named, _, _)| *named <= place) {
                 self.resolved(address, name);
@@ -124,9 +142,9 @@ impl Finisher {
         for (_, address, name) in names {
             self.resolved(address, name);
         }
-        let rows = emit.rows.rows.drain(..);
         if self.wants_rows {
-            rows.for_each(|row| sink.row(row));
+            let (_, rows) = emit.rows.drain();
+            rows.take(count).for_each(|row| sink.lend(row));
         }
     }
 
@@ -141,11 +159,11 @@ impl Finisher {
             );
             sink.diagnostic(Diagnostic::warning("ConversationsEvicted", text));
         }
-        for (kind, count) in std::mem::take(&mut self.kinds) {
-            let protocol = kind.split('.').next().unwrap_or_default();
+        for Kind { name, count, .. } in std::mem::take(&mut self.kinds) {
+            let protocol = name.split('.').next().unwrap_or_default();
             let entry = self.inspection.counts.entry(protocol.into()).or_default();
             entry.total += count;
-            *entry.by_event.entry(kind.clone()).or_default() += count;
+            *entry.by_event.entry(name.clone()).or_default() += count;
         }
         self.inspection
     }

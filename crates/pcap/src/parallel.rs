@@ -23,12 +23,15 @@ const AHEAD: usize = 4;
 /// So many times more of the small batches at the end.
 const AHEAD_AT_END: usize = 4;
 
+/// The number of the calling thread.
+const CALLER: usize = 0;
+
 /// What all threads of one capture share.
 pub(crate) struct Crew {
     board: Board,
     lanes: Vec<Mutex<Lane>>,
-    /// Lists of rows to be used again.
-    lists: Mutex<Vec<Rows>>,
+    /// Lists of rows to be used again by each thread, that is what still lies in its processor's cache.
+    lists: Vec<Mutex<Vec<Rows>>>,
     options: Options,
 }
 
@@ -39,26 +42,27 @@ impl Crew {
             lanes: (0..LANES)
                 .map(|number| Mutex::new(Lane::new(options, number)))
                 .collect(),
-            lists: Mutex::default(),
+            lists: (0..LANES).map(|_| Mutex::default()).collect(),
             options: *options,
         }
     }
 
     /// A worker's life.
-    fn work(&self) {
+    fn work(&self, thread: usize) {
         let mut emit = Emit::new(self.options.source);
         while let Some(task) = self.board.wait_for_task() {
-            self.run(&task, &mut emit);
+            self.run(&task, thread, &mut emit);
         }
     }
 
-    fn run(&self, task: &Task<'_>, emit: &mut Emit) {
+    fn run(&self, task: &Task<'_>, thread: usize, emit: &mut Emit) {
         let (Some(batch), Some(mut lane)) = (task.batch(), self.lane(task.lane)) else {
             return;
         };
         lane.run(batch, task.lane, emit);
         if let Some(mut output) = batch.output(task.lane).filter(|_| !emit.is_empty()) {
-            output.rows = std::mem::replace(&mut emit.rows, self.list());
+            output.rows = std::mem::replace(&mut emit.rows, self.list(thread));
+            output.thread = thread;
             output.resolved = std::mem::take(&mut emit.resolved);
         }
     }
@@ -76,13 +80,22 @@ impl Crew {
             .unwrap_or(0)
     }
 
-    /// An empty list for rows, with room if one was in use before.
-    fn list(&self) -> Rows {
-        self.lists().pop().unwrap_or_default()
+    /// An empty list for rows, with room if the thread has used one before.
+    fn list(&self, thread: usize) -> Rows {
+        let list = self.lists(thread).and_then(|mut lists| lists.pop());
+        list.unwrap_or_default()
     }
 
-    fn lists(&self) -> MutexGuard<'_, Vec<Rows>> {
-        self.lists.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Gives an emptied list back to the thread that filled it.
+    fn give_back(&self, mut output: MutexGuard<'_, Output>) {
+        if let (Some(list), Some(mut lists)) = (output.take_list(), self.lists(output.thread)) {
+            lists.push(list);
+        }
+    }
+
+    fn lists(&self, thread: usize) -> Option<MutexGuard<'_, Vec<Rows>>> {
+        let lists = self.lists.get(thread)?;
+        Some(lists.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn evicted(&self) -> u64 {
@@ -111,8 +124,8 @@ impl<'a> Pool<'a> {
         threads: usize,
     ) -> Pool<'scope> {
         let further = threads.clamp(1, LANES) - 1;
-        for _ in 0..further {
-            scope.spawn(|| crew.work());
+        for thread in 1..=further {
+            scope.spawn(move || crew.work(thread));
         }
         Pool {
             crew,
@@ -154,7 +167,7 @@ impl<'a> Pool<'a> {
             } else if self.under_way.len() <= ahead {
                 return;
             } else if let Some(task) = board.claim() {
-                self.crew.run(&task, &mut self.emit);
+                self.crew.run(&task, CALLER, &mut self.emit);
             } else {
                 board.wait_for_news();
             }
@@ -167,10 +180,8 @@ impl<'a> Pool<'a> {
             return;
         };
         merge(&batch, finisher, sink);
-        let mut lists = self.crew.lists();
         let outputs = (0..LANES).filter_map(|lane| batch.output(lane));
-        lists.extend(outputs.filter_map(|mut output| output.take_list()));
-        drop(lists);
+        outputs.for_each(|output| self.crew.give_back(output));
         // All others let go of a batch before it counts as done.
         if let Some(mut batch) = Arc::into_inner(batch) {
             batch.clear();
@@ -274,10 +285,10 @@ fn merge(batch: &Batch, finisher: &mut Finisher, sink: &mut dyn Sink) {
     let mut outputs: Vec<_> = (0..LANES).filter_map(|lane| batch.output(lane)).collect();
     let (mut names, mut queues) = (Vec::new(), Vec::new());
     for output in &mut outputs {
-        let Output { rows, resolved } = &mut **output;
+        let Output { rows, resolved, .. } = &mut **output;
         names.append(resolved);
         if !rows.is_empty() {
-            queues.push((rows.places.drain(..), rows.rows.drain(..)));
+            queues.push(rows.drain());
         }
     }
     names.sort_by_key(|(place, _, _)| *place);
@@ -295,10 +306,10 @@ fn merge(batch: &Batch, finisher: &mut Finisher, sink: &mut dyn Sink) {
         }
         if let Some((places, rows)) = queues.get_mut(at) {
             places.next();
-            if let Some(mut row) = rows.next()
-                && finisher.complete(&mut row)
+            if let Some(row) = rows.next()
+                && finisher.complete(row)
             {
-                sink.row(row);
+                sink.lend(row);
             }
         }
     }

@@ -23,12 +23,13 @@ const SEEN: Seen = Seen {
     record: 1,
 };
 
-fn endpoints(port: u16, transport: &'static str) -> FlowInfo {
+fn endpoints(port: u16, transport: &'static str, out: &mut Emit) -> FlowInfo {
     FlowInfo::new(
         1,
         (Addr::v4([192, 0, 2, 1]), 50_000),
         (Addr::v4([198, 51, 100, 1]), port),
         transport,
+        &mut out.memo,
     )
 }
 
@@ -37,6 +38,7 @@ fn endpoints(port: u16, transport: &'static str) -> FlowInfo {
 /// `cut` is the size of the pieces the bytes arrive in (0 counts as 1).
 pub fn connection(port: u16, client: &[u8], server: &[u8], cut: usize) -> Vec<Row> {
     let mut out = Emit::new(Source::Pcap);
+    let mut info = endpoints(port, "tcp", &mut out);
     let (mut waiting_bytes, mut given_up) = (0, 0);
     let max_waiting_bytes = Limits::default().max_stream_bytes;
     let mut shared = Shared {
@@ -45,7 +47,7 @@ pub fn connection(port: u16, client: &[u8], server: &[u8], cut: usize) -> Vec<Ro
         max_waiting_bytes,
         given_up: &mut given_up,
     };
-    let (mut info, mut app) = (endpoints(port, "tcp"), App::default());
+    let mut app = App::default();
     let mut client_side = true;
     for (from_client, bytes) in [(true, client), (false, server)] {
         for piece in bytes.chunks(cut.max(1)) {
@@ -63,7 +65,7 @@ pub fn connection(port: u16, client: &[u8], server: &[u8], cut: usize) -> Vec<Ro
             answered: true,
         },
     );
-    out.rows.rows
+    out.rows.into_rows()
 }
 
 /// A captured frame, opened down to its transport; true if that worked.
@@ -74,7 +76,7 @@ pub fn frame(link_type: u16, data: &[u8]) -> bool {
 /// UDP datagrams between one client and a server's port: QUIC if they look like it, else Kerberos or CLDAP by port.
 pub fn datagrams<'a>(port: u16, from_client: impl IntoIterator<Item = &'a [u8]>) -> Vec<Row> {
     let mut out = Emit::new(Source::Pcap);
-    let mut info = endpoints(port, "udp");
+    let mut info = endpoints(port, "udp", &mut out);
     let (mut quic, mut ldap) = (crate::quic::Quic::default(), crate::ldap::Ldap::default());
     for data in from_client {
         let mut cx = Cx {
@@ -94,7 +96,7 @@ pub fn datagrams<'a>(port: u16, from_client: impl IntoIterator<Item = &'a [u8]>)
         },
         SEEN.ts_ns,
     );
-    out.rows.rows
+    out.rows.into_rows()
 }
 
 /// A Kerberos message without its TCP length; the row, if it is one.

@@ -50,7 +50,7 @@ impl UdpFlows {
         let flow = match self.flows.get_mut(&key) {
             Some(flow) => flow,
             None => {
-                let Some(flow) = recognise(unit, payload) else {
+                let Some(flow) = recognise(out, unit, payload) else {
                     return;
                 };
                 if self.flows.len() >= self.max {
@@ -126,7 +126,7 @@ impl Flow {
     }
 }
 
-fn recognise(unit: &Unit, payload: &[u8]) -> Option<Flow> {
+fn recognise(out: &mut Emit, unit: &Unit, payload: &[u8]) -> Option<Flow> {
     let ports = (unit.src().1, unit.dst().1);
     let app = if crate::quic::looks_right(payload) {
         App::Quic(Box::default())
@@ -145,7 +145,7 @@ fn recognise(unit: &Unit, payload: &[u8]) -> Option<Flow> {
     } else {
         (unit.src(), unit.dst())
     };
-    let info = FlowInfo::new(unit.seen.record, client, server, "udp");
+    let info = FlowInfo::new(unit.seen.record, client, server, "udp", &mut out.memo);
     Some(Flow {
         info,
         last_ns: unit.seen.ts_ns,
@@ -183,7 +183,7 @@ fn dhcp(out: &mut Emit, unit: &Unit, payload: &[u8]) {
         }
     }
     let Some(value) = found else { return };
-    let mut info = FlowInfo::new(unit.seen.record, unit.src(), unit.dst(), "udp");
+    let mut info = FlowInfo::new(unit.seen.record, unit.src(), unit.dst(), "udp", &mut out.memo);
     let cx = Cx { out, info: &mut info };
     let mut row = cx.row("dhcp.option", unit.seen, true);
     let url: Text = clean_text(value, 255).trim_end_matches(['\u{fffd}', '\0']).into();

@@ -162,14 +162,18 @@ impl Collected<'_> {
 
 impl Sink for Collected<'_> {
     fn row(&mut self, mut row: Row) {
-        self.maker.complete(&mut row);
+        self.lend(&mut row);
+    }
+
+    fn lend(&mut self, row: &mut Row) {
+        self.maker.complete(row);
         let outlet = self.maker.shared.outlet;
         // Rows that go on take no memory.
-        if outlet.is_none() && !self.fits(&row) {
+        if outlet.is_none() && !self.fits(row) {
             self.dropped_rows += 1;
             return;
         }
-        self.builder.push(&self.maker.artifact, None, &row);
+        self.builder.push(&self.maker.artifact, None, &*row);
         self.rows += 1;
         if let Some(outlet) = outlet {
             outlet.relieve(&mut self.builder);
@@ -207,6 +211,9 @@ impl PartTaker for Collected<'_> {
 impl Sink for MemberSink<'_> {
     fn row(&mut self, row: Row) {
         self.collected.row(row);
+    }
+    fn lend(&mut self, row: &mut Row) {
+        self.collected.lend(row);
     }
     fn diagnostic(&mut self, diagnostic: Diagnostic) {
         self.collected.diagnostic(diagnostic);
@@ -246,6 +253,9 @@ impl Sink for SharedCell<'_, '_> {
     fn row(&mut self, row: Row) {
         self.0.borrow_mut().row(row);
     }
+    fn lend(&mut self, row: &mut Row) {
+        self.0.borrow_mut().lend(row);
+    }
     fn diagnostic(&mut self, diagnostic: Diagnostic) {
         self.0.borrow_mut().diagnostic(diagnostic);
     }
@@ -266,6 +276,9 @@ impl PartTaker for SharedCell<'_, '_> {
 impl Sink for SharedSink<'_, '_> {
     fn row(&mut self, row: Row) {
         self.cell.row(row);
+    }
+    fn lend(&mut self, row: &mut Row) {
+        self.cell.lend(row);
     }
     fn diagnostic(&mut self, diagnostic: Diagnostic) {
         self.cell.diagnostic(diagnostic);

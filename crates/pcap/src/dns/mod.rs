@@ -7,10 +7,11 @@ pub(crate) mod message;
 pub(crate) mod tcp;
 
 use std::collections::VecDeque;
+use std::fmt::Write;
 
-use casetrace_model::{JsonObject, Outcome, Row, Text, member};
+use casetrace_model::{JsonObject, Outcome, Text, member};
 
-use crate::emit::{Cx, Emit, FlowInfo, Seen, clean_text};
+use crate::emit::{Cx, Emit, FlowInfo, Seen, clean_text, fields_of, say};
 use crate::names;
 use crate::net::addr::Addr;
 use message::{Message, Protocol};
@@ -78,7 +79,7 @@ impl Queries {
             return;
         };
         let (client, server) = if found.response { (dst, src) } else { (src, dst) };
-        let mut info = FlowInfo::new(seen.record, client, server, "udp");
+        let mut info = FlowInfo::new(seen.record, client, server, "udp", &mut out.memo);
         info.pid = pid;
         self.message(&mut Cx { out, info: &mut info }, seen, &found, protocol);
     }
@@ -167,8 +168,8 @@ impl Queries {
                 },
             );
         }
-        let row = response_row(cx, seen, found, protocol, asked);
-        if let Some(name) = row.server_name.as_ref().filter(|_| matches!(found.kind, 1 | 28)) {
+        let name = add_response(cx, seen, found, protocol, asked);
+        if matches!(found.kind, 1 | 28) {
             let place = cx.out.place;
             cx.out.resolved.extend(
                 found
@@ -176,7 +177,6 @@ impl Queries {
                     .map(|address| (place, address.clone(), name.clone())),
             );
         }
-        cx.push(row);
     }
 
     /// Writes queries whose time is up.
@@ -213,22 +213,18 @@ impl Queries {
 }
 
 impl Open {
-    fn write(mut self, out: &mut Emit, outcome: Outcome) {
-        let cx = Cx {
-            out,
-            info: &mut self.info,
-        };
-        let mut row = cx.row("dns.query", self.first, true);
+    fn write(self, out: &mut Emit, outcome: Outcome) {
+        let row = out.add(&self.info, "dns.query", self.first, true);
         let protocol = self.key.protocol;
         let kind = kind_name(self.key.kind, protocol);
         let timeout = outcome == Outcome::Timeout;
         let end = if timeout { " asked, no answer" } else { " asked" };
-        row.message = [kind.as_str(), " ", &self.name, end].concat();
+        say(&mut row.message, &[kind.as_str(), " ", &self.name, end]);
         if timeout {
             row.dns_rcode = Some(Text::new_static("TIMEOUT"));
         }
         row.outcome = Some(outcome);
-        let mut fields = JsonObject::new()
+        let mut fields = fields_of(row, 126)
             .str(member!("protocol"), protocol.name())
             .str(member!("qtype"), &kind)
             .num(member!("id"), self.key.id)
@@ -238,7 +234,6 @@ impl Open {
         }
         row.fields = fields.finish();
         row.server_name = Some(self.name);
-        out.push(row);
     }
 }
 
@@ -250,14 +245,15 @@ fn kind_name(kind: u16, protocol: Protocol) -> Text {
     }
 }
 
-fn response_row(
-    cx: &Cx<'_>,
+/// Adds the row of an answer; returns the name that was asked for.
+fn add_response(
+    cx: &mut Cx<'_>,
     seen: Seen,
     found: &Message,
     protocol: Protocol,
     asked: Option<(Seen, i64, Text, u16)>,
-) -> Row {
-    let mut row = cx.row("dns.response", seen, false);
+) -> Text {
+    let row = cx.add("dns.response", seen, false);
     let (name, kind) = match (&asked, found.question) {
         (_, true) => (found.name.clone(), found.kind),
         (Some((_, _, name, kind)), false) => (name.clone(), *kind),
@@ -274,10 +270,10 @@ fn response_row(
     } else {
         Outcome::Failure
     });
-    row.message = summary(found, &name, &rcode);
-    row.server_name = Some(name);
+    summarise(found, &name, &rcode, &mut row.message);
+    row.server_name = Some(name.clone());
     row.dns_rcode = Some(rcode);
-    let mut fields = JsonObject::new()
+    let mut fields = fields_of(row, 126)
         .str(member!("protocol"), protocol.name())
         .str(member!("qtype"), &kind_name(kind, protocol))
         .num(member!("id"), found.id);
@@ -289,29 +285,30 @@ fn response_row(
     }
     answer_fields(&mut fields, found, protocol);
     row.fields = fields.finish();
-    row
+    name
 }
 
-fn summary(found: &Message, name: &Text, rcode: &Text) -> String {
+fn summarise(found: &Message, name: &Text, rcode: &Text, out: &mut String) {
     let mut values = found
         .answers
         .iter()
         .filter(|r| matches!(r.kind, 1 | 28 | 5 | 12 | 32))
         .map(|r| r.value.as_str());
     match (values.next(), values.count()) {
-        (Some(first), 0) => [name.as_str(), ": ", rcode, ", ", first].concat(),
-        (Some(first), more) => format!("{name}: {rcode}, {first} and {more} more"),
-        (None, _) => [name.as_str(), ": ", rcode].concat(),
+        (Some(first), 0) => say(out, &[name.as_str(), ": ", rcode, ", ", first]),
+        (Some(first), more) => {
+            // Writing to a String can't fail.
+            let _ = write!(out, "{name}: {rcode}, {first} and {more} more");
+        }
+        (None, _) => say(out, &[name.as_str(), ": ", rcode]),
     }
 }
 
 fn answer_fields(fields: &mut JsonObject, found: &Message, protocol: Protocol) {
-    let shown = |r: &message::Record| {
-        let value = clean_text(r.value.as_bytes(), 512);
-        [kind_name(r.kind, protocol).as_str(), " ", &value].concat()
-    };
-    let answers: Vec<String> = found.answers.iter().map(shown).collect();
-    fields.push_list(member!("answers"), answers.iter().map(String::as_str));
+    fields.push_list_of(member!("answers"), &found.answers, |text, answer| {
+        let value = clean_text(answer.value.as_bytes(), 512);
+        say(text, &[&kind_name(answer.kind, protocol), " ", &value]);
+    });
     fields.push_list(member!("addresses"), found.addresses().map(Text::as_str));
     fields.push_list(
         member!("cname"),

@@ -1,9 +1,11 @@
 //! Rows about a connection as a whole: how it began, how it went, who ended it.
 
-use casetrace_model::{JsonObject, Outcome, Text, member};
+use std::fmt::Write;
+
+use casetrace_model::{Outcome, Text, member};
 
 use super::{Flow, Shared};
-use crate::emit::{Cx, Seen};
+use crate::emit::{Seen, fields_of, say};
 
 impl Flow {
     pub(super) fn close_row(
@@ -14,33 +16,28 @@ impl Flow {
         by_client: bool,
         idle_ms: i64,
     ) {
-        let mut cx = Cx {
-            out: shared.out,
-            info: &mut self.info,
-        };
-        let mut row = cx.row(kind, seen, by_client);
-        row.server_name.clone_from(&cx.info.server_name);
+        let info = &self.info;
+        let row = shared.out.add(info, kind, seen, by_client);
+        row.server_name.clone_from(&info.server_name);
         let by = if by_client { "client" } else { "server" };
         let what = if kind == "tcp.reset" {
             "Connection reset"
         } else {
             "Connection closed"
         };
-        row.message = format!(
-            "{what} by the {by} after {}, idle {idle_ms} ms",
-            word(cx.info.after)
-        );
+        let after = word(info.after);
+        // Writing to a String can't fail.
+        let _ = write!(row.message, "{what} by the {by} after {after}, idle {idle_ms} ms");
         row.outcome = Some(if kind == "tcp.reset" {
             Outcome::Reset
         } else {
             Outcome::Success
         });
-        row.fields = JsonObject::new()
+        row.fields = fields_of(row, 126)
             .str(member!("by"), by)
             .num(member!("idle_ms"), idle_ms)
-            .str(member!("after"), word(cx.info.after))
+            .str(member!("after"), after)
             .finish();
-        cx.push(row);
     }
 
     fn outcome(&self, now_ns: i64) -> Outcome {
@@ -60,7 +57,11 @@ impl Flow {
     pub(super) fn connect_row(&mut self, shared: &mut Shared<'_>, now_ns: i64) {
         let outcome = self.outcome(now_ns);
         let [client, server] = &self.halves;
-        let mut fields = JsonObject::with_capacity(320).num(member!("syns"), self.syns);
+        let row = shared.out.add(&self.info, "tcp.connect", self.first, true);
+        row.server_name.clone_from(&self.info.server_name);
+        row.outcome = Some(outcome);
+        self.message(outcome, &mut row.message);
+        let mut fields = fields_of(row, 320).num(member!("syns"), self.syns);
         // A clock that steps back between the two packets gives no round trip.
         if let Some(rtt) = self.rtt_us.filter(|rtt| *rtt >= 0) {
             fields.push_num(member!("rtt_us"), rtt);
@@ -99,33 +100,28 @@ impl Flow {
             }
             None => fields.push_str(member!("close"), "none"),
         }
-        let message = self.message(outcome);
-        let mut cx = Cx {
-            out: shared.out,
-            info: &mut self.info,
-        };
-        let mut row = cx.row("tcp.connect", self.first, true);
-        row.server_name.clone_from(&cx.info.server_name);
-        row.outcome = Some(outcome);
-        row.message = message;
         row.fields = fields.finish();
-        cx.push(row);
     }
 
-    fn message(&self, outcome: Outcome) -> String {
+    fn message(&self, outcome: Outcome, out: &mut String) {
         let (addr, port) = self.info.server;
         let to = addr.with_port(port);
-        match outcome {
-            Outcome::Success => ["Connected to ", &to].concat(),
-            Outcome::Refused => ["Connection to ", &to, " refused"].concat(),
-            Outcome::Timeout => format!("No answer from {to} to {} SYN", self.syns),
-            Outcome::Failure => format!(
+        // Writing to a String can't fail.
+        let _ = match outcome {
+            Outcome::Success => return say(out, &["Connected to ", &to]),
+            Outcome::Refused => return say(out, &["Connection to ", &to, " refused"]),
+            Outcome::Timeout => write!(out, "No answer from {to} to {} SYN", self.syns),
+            Outcome::Failure => write!(
+                out,
                 "{to} unreachable: {}",
                 self.icmp.as_deref().map_or("", Text::as_str)
             ),
-            _ if self.syns > 0 => format!("Connection attempt to {to}; the capture ends before its outcome"),
-            _ => ["Connection to ", &to, ", its start not captured"].concat(),
-        }
+            _ if self.syns > 0 => write!(
+                out,
+                "Connection attempt to {to}; the capture ends before its outcome"
+            ),
+            _ => return say(out, &["Connection to ", &to, ", its start not captured"]),
+        };
     }
 }
 

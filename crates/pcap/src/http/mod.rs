@@ -121,14 +121,13 @@ impl Http {
     }
 
     fn request(&mut self, cx: &mut Cx<'_>, head: &Head<'_>, seen: Seen) {
-        let (row, request) = rows::request(cx, head, seen);
+        let request = rows::request(cx, head, seen);
         self.client.body = request_body(head);
         if request.kerberos && !self.client.body.is_over() {
             let sample = Sample::new(true, None);
             self.request_body = Some(KerberosBody { seen, sample });
         }
         cx.info.after = "http_request";
-        cx.push(row);
         if self.waiting.len() < MAX_PIPELINED {
             // Mostly one at a time; a queue that grows by itself begins with room for four.
             if self.waiting.is_empty() {
@@ -232,8 +231,7 @@ impl Http {
     fn finish_reply(&mut self, cx: &mut Cx<'_>) {
         let Some(reply) = self.reply.take() else { return };
         let kerberos = reply.is_kerberos();
-        let (row, sample) = reply.row(cx);
-        cx.push(row);
+        let sample = reply.row(cx);
         if let Some(seen) = kerberos {
             crate::kerberos::proxied(cx, false, seen, sample.raw());
         }
@@ -292,8 +290,7 @@ impl Http {
             return;
         };
         if from_client {
-            let (row, request) = rows::request(cx, &head, seen);
-            cx.push(row);
+            let request = rows::request(cx, &head, seen);
             self.waiting.push_back(request);
         } else {
             self.response(cx, &head, seen);

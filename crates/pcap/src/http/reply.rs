@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use casetrace_model::{JsonObject, Outcome, Row, Text, code::find_aadsts, member};
+use casetrace_model::{JsonObject, Outcome, Text, code::find_aadsts, member};
 
 use super::auth;
 use super::body::{Coding, Sample, kind_of};
@@ -57,9 +57,10 @@ impl Reply {
         kerberos.then_some(self.seen)
     }
 
-    /// The row of the response with as much of its body as came, and what came.
-    pub(super) fn row(self, cx: &mut Cx<'_>) -> (Row, Sample) {
-        let mut row = cx.row("http.response", self.seen, false);
+    /// Adds the row of the response with as much of its body as came; returns what came.
+    pub(super) fn row(self, cx: &mut Cx<'_>) -> Sample {
+        let Cx { out, info } = cx;
+        let (row, memo) = out.add_with_memo(info, "http.response", self.seen, false);
         row.http_status = Some(self.status);
         row.content_type = self.content_type;
         if let Some(request) = self.request {
@@ -80,10 +81,9 @@ impl Reply {
         });
         row.message = self.message;
         let mut fields = self.fields;
-        let inflater = &mut cx.out.memo.inflater;
-        row.error_code = body_fields(&mut fields, self.coding, &self.sample, inflater);
+        row.error_code = body_fields(&mut fields, self.coding, &self.sample, &mut memo.inflater);
         row.fields = fields.finish();
-        (row, self.sample)
+        self.sample
     }
 }
 

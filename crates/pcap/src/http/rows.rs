@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
-use casetrace_model::{JsonObject, Row, Text, member, normalise_guid};
+use casetrace_model::{JsonObject, Text, member, normalise_guid};
 
 use super::auth;
 use super::fields::{Asked, FieldNames, Name};
 use super::head::{Field, Head, Value};
-use crate::emit::{Cx, Seen, host_name};
+use crate::emit::{Cx, Seen, fields_of, host_name, lower, say};
 use crate::mask::{self, HeaderKind};
 
 /// Fields of one head that are shown.
@@ -36,12 +36,14 @@ const CORRELATION: [Asked; 4] = [
     Asked::MsCorrelationRequestId,
 ];
 
-pub(crate) fn request(cx: &Cx<'_>, head: &Head<'_>, seen: Seen) -> (Row, Request) {
+/// Adds the row of a request.
+pub(crate) fn request(cx: &mut Cx<'_>, head: &Head<'_>, seen: Seen) -> Request {
     let method = head.method.clone().unwrap_or_default();
     let connect = method == "CONNECT";
     let absolute = head.target.contains("://");
     let host = head.field(Asked::Host).unwrap_or_default();
-    let mut row = cx.row("http.request", seen, true);
+    let Cx { out, info } = cx;
+    let (row, memo) = out.add_with_memo(info, "http.request", seen, true);
     let shown = if absolute || connect || host.is_empty() || !head.target.starts_with('/') {
         mask::url(&head.target)
     } else {
@@ -49,23 +51,23 @@ pub(crate) fn request(cx: &Cx<'_>, head: &Head<'_>, seen: Seen) -> (Row, Request
     };
     row.server_name = server_name(head, host, connect, absolute);
     if connect || absolute {
-        row.proxy = Some(cx.info.server.0.with_port(cx.info.server.1));
+        row.proxy = Some(info.server.0.with_port(info.server.1));
     }
     row.correlation_id = correlation(head).or_else(|| in_query(&head.target));
     row.content_type = media_type(head);
     row.http_method = Some(method.clone());
-    row.message = [method.as_str(), " ", mask::cut(&shown, 200)].concat();
+    say(&mut row.message, &[method.as_str(), " ", mask::cut(&shown, 200)]);
     row.url = Some(shown.clone());
     let (authorization, ntlm) = authorization(head);
     row.user = ntlm.as_ref().and_then(|n| n.user.clone());
     let mut fields =
-        JsonObject::with_capacity(head.size() + head.size() / 4 + 192).str(member!("version"), head.version);
-    push_headers(&mut fields, head, &cx.out.memo.field_names);
+        fields_of(row, head.size() + head.size() / 4 + 192).str(member!("version"), head.version);
+    push_headers(&mut fields, head, &memo.field_names);
     if let Some(scheme) = &authorization {
         fields.push_str(member!("has_authorization"), scheme);
     }
     row.fields = fields.finish();
-    let request = Request {
+    Request {
         method,
         url: shown,
         server_name: row.server_name.clone(),
@@ -77,8 +79,7 @@ pub(crate) fn request(cx: &Cx<'_>, head: &Head<'_>, seen: Seen) -> (Row, Request
         seen,
         kerberos: row.content_type.as_deref() == Some("application/kerberos")
             || head.target.starts_with("/KdcProxy"),
-    };
-    (row, request)
+    }
 }
 
 fn server_name(head: &Head<'_>, host: &str, connect: bool, absolute: bool) -> Option<Text> {
@@ -123,7 +124,7 @@ fn in_query(target: &str) -> Option<Text> {
 
 pub(super) fn media_type(head: &Head<'_>) -> Option<Text> {
     let value = head.field(Asked::ContentType)?.split(';').next()?.trim();
-    (!value.is_empty()).then(|| Text::from(mask::cut(value, 128).to_ascii_lowercase()))
+    (!value.is_empty()).then(|| lower(mask::cut(value, 128)))
 }
 
 fn authorization(head: &Head<'_>) -> (Option<Text>, Option<auth::Ntlm>) {

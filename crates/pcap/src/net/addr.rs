@@ -162,6 +162,30 @@ fn v4_text(octets: [u8; 4]) -> Text {
     [a[1], b[1], c[1], d[0]].into_iter().collect()
 }
 
+/// Texts of addresses met before: most conversations are of the same few hosts.
+#[derive(Debug, Default)]
+pub(crate) struct AddrTexts {
+    /// One for each value of eight bits of an address's hash; needs no protection against chosen collisions.
+    kept: Vec<(Addr, Text)>,
+}
+
+impl AddrTexts {
+    pub(crate) fn of(&mut self, addr: Addr) -> Text {
+        if self.kept.is_empty() {
+            self.kept.resize(256, (Addr::default(), Addr::default().text()));
+        }
+        let mixed = (addr.low ^ addr.high.rotate_left(23)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        match self.kept.get_mut((mixed >> 56) as usize) {
+            Some((known, text)) if *known == addr => text.clone(),
+            Some(kept) => {
+                *kept = (addr, addr.text());
+                kept.1.clone()
+            }
+            None => addr.text(),
+        }
+    }
+}
+
 /// Both ends of a conversation, in an order that does not depend on who speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct FlowKey {
@@ -263,6 +287,21 @@ mod tests {
         assert_eq!(Addr::v6(Ipv6Addr::LOCALHOST.octets()).text(), "::1");
         assert_eq!(Addr::v6(Ipv6Addr::LOCALHOST.octets()).with_port(443), "[::1]:443");
         assert!(Addr::v4([224, 0, 0, 252]).is_multicast() && !Addr::v4([10, 0, 0, 1]).is_multicast());
+    }
+
+    #[test]
+    fn texts_are_those_of_the_address_asked_for() {
+        let mut texts = AddrTexts::default();
+        for round in 0..3 {
+            for number in 0..2000_u16 {
+                let [a, b] = number.to_be_bytes();
+                let mut v6 = [0; 16];
+                (v6[0], v6[14], v6[15]) = (0x20, a, b);
+                for addr in [Addr::v4([10, round, a, b]), Addr::v6(v6), Addr::default()] {
+                    assert_eq!(texts.of(addr), addr.text());
+                }
+            }
+        }
     }
 
     #[test]

@@ -203,8 +203,7 @@ impl Quic {
         self.server_done = !found.hello_retry;
         cx.info.after = "server_hello";
         self.settle(cx, Outcome::Success);
-        let row = rows::server_hello(cx, &found, seen, self.server_name.as_ref(), false);
-        cx.push(row);
+        rows::server_hello(cx, &found, seen, self.server_name.as_ref(), false);
         if found.hello_retry {
             self.server.forget_first();
             self.client.forget_first();

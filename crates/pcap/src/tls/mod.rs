@@ -205,8 +205,7 @@ impl State {
             );
             pending.finish(cx, Outcome::Success, None);
         }
-        let row = rows::server_hello(cx, found, seen, self.server_name.as_ref(), from_client);
-        cx.push(row);
+        rows::server_hello(cx, found, seen, self.server_name.as_ref(), from_client);
     }
 
     fn certificate(&mut self, cx: &mut Cx<'_>, body: &[u8], seen: Seen, from_client: bool) {

@@ -7,7 +7,7 @@ use casetrace_model::{JsonObject, Outcome, Row, Text, member};
 use super::cert::{Certificate, chain_json};
 use super::hello::{ClientHello, ServerHello};
 use super::offer::{Offer, OfferColumns, protocols};
-use crate::emit::{Cx, Seen, host_name};
+use crate::emit::{Cx, FlowInfo, Seen, fields_of, host_name, say};
 use crate::names;
 
 /// What a hello offers, and whether it does so through a proxy; `transport` is JA4's letter for TCP or QUIC.
@@ -32,14 +32,16 @@ pub(crate) fn client_hello(row: &mut Row, hello: &ClientHello, offer: OfferColum
     row.ja3 = Some(offer.ja3);
 }
 
+/// Adds the row of a ServerHello.
 pub(crate) fn server_hello(
-    cx: &Cx<'_>,
+    cx: &mut Cx<'_>,
     hello: &ServerHello,
     seen: Seen,
     server_name: Option<&Text>,
     from_client: bool,
-) -> Row {
-    let mut row = cx.row("tls.server_hello", seen, from_client);
+) {
+    let Cx { out, info } = cx;
+    let row = out.add(info, "tls.server_hello", seen, from_client);
     let (version, cipher) = (
         names::tls_version(hello.chosen_version),
         names::cipher(hello.cipher),
@@ -51,19 +53,18 @@ pub(crate) fn server_hello(
     } else {
         "ServerHello"
     };
-    row.message = [what, ": ", &version, ", ", &cipher].concat();
+    say(&mut row.message, &[what, ": ", &version, ", ", &cipher]);
     row.tls_version = Some(version);
     row.tls_cipher = Some(cipher);
-    let mut fields = JsonObject::new().bool(member!("hello_retry"), hello.hello_retry);
+    let mut fields = fields_of(row, 126).bool(member!("hello_retry"), hello.hello_retry);
     if let Some(group) = hello.group {
         fields.push_str(member!("group"), &names::TLS_GROUPS.or_hex(u32::from(group)));
     }
-    row.fields = tunnel_mark(cx, fields).finish();
-    row
+    row.fields = tunnel_mark(info, fields).finish();
 }
 
-fn tunnel_mark(cx: &Cx<'_>, fields: JsonObject) -> JsonObject {
-    if cx.tunnelled() {
+fn tunnel_mark(info: &FlowInfo, fields: JsonObject) -> JsonObject {
+    if info.tunnel.is_some() {
         fields.bool(member!("proxy_tunnel"), true)
     } else {
         fields
@@ -86,7 +87,7 @@ pub(crate) fn certificate(
             chain.first().map_or(0, |c| c.bytes)
         ),
     };
-    row.fields = tunnel_mark(cx, certificate_fields(chain, "server")).finish();
+    row.fields = tunnel_mark(cx.info, certificate_fields(chain, "server")).finish();
     row
 }
 
@@ -211,7 +212,7 @@ pub(crate) fn alert(
         .str(member!("level"), level)
         .num(member!("code"), code)
         .bool(member!("encrypted"), false);
-    row.fields = tunnel_mark(cx, fields).finish();
+    row.fields = tunnel_mark(cx.info, fields).finish();
     row
 }
 
@@ -234,6 +235,6 @@ pub(crate) fn protected_alert(
     if inferred {
         fields = fields.bool(member!("inferred"), true);
     }
-    row.fields = tunnel_mark(cx, fields).finish();
+    row.fields = tunnel_mark(cx.info, fields).finish();
     row
 }
