@@ -224,6 +224,33 @@ fn blanks_in_front_of_a_parameters_colon_hide_nothing() {
 }
 
 #[test]
+fn labels_of_any_length_are_replaced_as_a_whole() {
+    let redactor = Redactor::new(Mode::Identity, b"case");
+    for length in [62, 63, 64, 65, 200, 300, 3000] {
+        let text = format!("at {}.corp.contoso.com now", "a".repeat(length));
+        let out = redactor.redact_text(&text).into_owned();
+        assert!(out.len() < 60 && !out.contains("contoso"), "{length}: {out}");
+        assert_eq!(redactor.redact_text(&out), out);
+    }
+}
+
+#[test]
+fn names_with_several_at_signs_settle() {
+    let redactor = Redactor::new(Mode::Identity, b"case");
+    for text in [
+        "UserIdentity:@t@o.co",
+        "user: a@b@c.contoso.com",
+        "upn=x@y@z@contoso.com;",
+        "see a@b@contoso.com there",
+        r"user name: CORP\a@b@c.local",
+    ] {
+        let out = redactor.redact_text(text).into_owned();
+        assert!(out.contains("user-") && !out.contains("contoso"), "{out}");
+        assert_eq!(redactor.redact_text(&out), out, "{text}");
+    }
+}
+
+#[test]
 fn what_a_pseudonym_makes_of_a_secrets_value_is_judged_at_once() {
     // Quotes alone are not worth masking; as a user's name they become a word that is.
     let mut row = Row::new(Source::Text, "log.line", 1);

@@ -161,6 +161,8 @@ fn local_part(naming: &Naming, text: &str) -> String {
             "{service}/{}",
             host(naming, target).unwrap_or_else(|| target.to_owned())
         ),
+        // Read from the right, `a@b@c` would have a host in the middle, and from the left a user: the two never agree.
+        None if text.contains('@') => naming.user(text),
         None => account(naming, text).unwrap_or_else(|| text.to_owned()),
     }
 }

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use regex::{Captures, Regex};
 
-use super::{account, address, guid, host, local_part, value};
+use super::{account, address, guid, host, local_part, name, value};
 use crate::prefilter;
 use crate::pseudonym::{Naming, is_own};
 use crate::secrets::replace;
@@ -25,7 +25,7 @@ static FORMS: LazyLock<Option<Regex>> = LazyLock::new(|| {
       | (?P<mail>[A-Za-z0-9._%+'$/-]+)@(?P<at>[A-Za-z0-9](?:[A-Za-z0-9_-]*\.)+[A-Za-z0-9-]{2,})
       | (?P<v6>[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?::?[0-9]{1,3}(?:\.[0-9]{1,3}){3})?)
       | (?P<v4>(?-u:\b)[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}(?-u:\b))
-      | (?P<name>(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,24}(?-u:\b))
+      | (?P<name>(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9])?\.)+[A-Za-z]{2,24}(?-u:\b))
     "#,
     )
     .ok()
@@ -229,8 +229,9 @@ fn dotted(naming: &Naming, found: &str) -> Option<String> {
     let last = found.rsplit('.').next().unwrap_or_default();
     // `System.Net` is a namespace: a host name is not written in mixed case at its end.
     let one_case = last.chars().all(char::is_lowercase) || found.chars().all(|c| !c.is_lowercase());
-    (one_case && is_host_ending(last))
-        .then(|| host(naming, found))
+    (one_case && is_host_ending(last) && !WELL_KNOWN.is_domain(found))
+        // Whatever its length: what is left of a label in front of a pseudonym would be a part of the next pass's name.
+        .then(|| name(naming, found))
         .flatten()
 }
 
