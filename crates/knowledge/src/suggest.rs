@@ -12,12 +12,16 @@ pub fn closest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Vec<&'a 
     }
     let word = word.to_ascii_uppercase();
     let limit = (word.len() / 5).clamp(1, 4);
+    let mut distance = Distance::default();
+    let mut upper = String::new();
     let mut found: Vec<(usize, &str)> = known
         .filter(|name| !name.is_empty() && name.len() <= MAX_WORD)
         .filter_map(|name| {
-            let upper = name.to_ascii_uppercase();
+            upper.clear();
+            upper.push_str(name);
+            upper.make_ascii_uppercase();
             let contains = word.len() >= 5 && upper.contains(&word);
-            let edits = distance(word.as_bytes(), upper.as_bytes(), limit)?;
+            let edits = distance.of(word.as_bytes(), upper.as_bytes(), limit)?;
             Some((edits, name))
                 .filter(|_| edits <= limit)
                 .or(contains.then_some((limit + 1, name)))
@@ -29,27 +33,47 @@ pub fn closest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Vec<&'a 
     found.into_iter().map(|(_, name)| name).collect()
 }
 
-/// Edits (insert, delete, replace, swap of neighbours) between two words; more than `limit` is cut to `limit + 1`.
-fn distance(a: &[u8], b: &[u8], limit: usize) -> Option<usize> {
-    if a.len().abs_diff(b.len()) > limit {
-        return Some(limit + 1);
-    }
-    let mut before: Vec<usize> = vec![0; b.len() + 1];
-    let mut last: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut row = Vec::with_capacity(b.len() + 1);
-        row.push(i + 1);
-        for (j, y) in b.iter().enumerate() {
-            let replace = last.get(j)? + usize::from(x != y);
-            let mut best = replace.min(last.get(j + 1)? + 1).min(row.get(j)? + 1);
-            if i > 0 && j > 0 && a.get(i - 1) == Some(y) && b.get(j - 1) == Some(x) {
-                best = best.min(before.get(j - 1)? + 1);
-            }
-            row.push(best);
+/// Two words of which edits are counted, and the rows of the table that this takes.
+#[derive(Default)]
+struct Distance {
+    before: Vec<usize>,
+    last: Vec<usize>,
+    row: Vec<usize>,
+}
+
+impl Distance {
+    /// Edits (insert, delete, replace, swap of neighbours) between two words; more than `limit` is cut to `limit + 1`.
+    fn of(&mut self, a: &[u8], b: &[u8], limit: usize) -> Option<usize> {
+        if a.len().abs_diff(b.len()) > limit {
+            return Some(limit + 1);
         }
-        before = std::mem::replace(&mut last, row);
+        let Self { before, last, row } = self;
+        before.clear();
+        before.resize(b.len() + 1, 0);
+        last.clear();
+        last.extend(0..=b.len());
+        for (i, x) in a.iter().enumerate() {
+            row.clear();
+            row.push(i + 1);
+            let mut least = i + 1;
+            for (j, y) in b.iter().enumerate() {
+                let replace = last.get(j)? + usize::from(x != y);
+                let mut best = replace.min(last.get(j + 1)? + 1).min(row.get(j)? + 1);
+                if i > 0 && j > 0 && a.get(i - 1) == Some(y) && b.get(j - 1) == Some(x) {
+                    best = best.min(before.get(j - 1)? + 1);
+                }
+                least = least.min(best);
+                row.push(best);
+            }
+            // A swap reaches back two rows and costs one: from one above the limit nothing comes back below it.
+            if least > limit + 1 {
+                return Some(limit + 1);
+            }
+            std::mem::swap(before, last);
+            std::mem::swap(last, row);
+        }
+        last.last().map(|edits| (*edits).min(limit + 1))
     }
-    last.last().map(|edits| (*edits).min(limit + 1))
 }
 
 #[cfg(test)]
@@ -75,5 +99,25 @@ mod tests {
         assert_eq!(closest("KEYSET", known.into_iter()), ["NTE_BAD_KEYSET"]);
         assert!(closest("zz", known.into_iter()).is_empty());
         assert!(closest(&"A".repeat(5000), known.into_iter()).is_empty());
+    }
+
+    #[test]
+    fn giving_up_early_changes_no_distance() {
+        let words: Vec<Vec<u8>> = (1..=6)
+            .flat_map(|length| (0..1_u32 << length).map(move |bits| (length, bits)))
+            .map(|(length, bits)| {
+                (0..length)
+                    .map(|at| b'a' + u8::from(bits >> at & 1 == 1))
+                    .collect()
+            })
+            .collect();
+        let (mut cut, mut whole) = (Distance::default(), Distance::default());
+        for (a, b) in words.iter().flat_map(|a| words.iter().map(move |b| (a, b))) {
+            let edits = whole.of(a, b, 100);
+            for limit in 1..=4 {
+                let expected = edits.map(|edits| edits.min(limit + 1));
+                assert_eq!(cut.of(a, b, limit), expected, "{a:?} {b:?} {limit}");
+            }
+        }
     }
 }
