@@ -251,6 +251,26 @@ fn names_with_several_at_signs_settle() {
 }
 
 #[test]
+fn longer_runs_of_pairs_end_with_a_hardware_address() {
+    let redactor = Redactor::new(Mode::Identity, b"case");
+    let mac = redactor.redact_text("00-0C-29-AB-CD-EF").into_owned();
+    assert!(mac.starts_with("02-CA-5E-"), "{mac}");
+    for (text, expected) in [
+        (
+            "DUID: 00-01-00-01-1C-2B-3D-4E-00-0C-29-AB-CD-EF",
+            format!("DUID: 00-01-00-01-1C-2B-3D-4E-{mac}"),
+        ),
+        ("00:01:00:0c:29:ab:cd:ef:01 x", "00:01:00:".to_owned()),
+        ("\u{fffd}48-48-48-48-48-48-48%12", "02-ca-5e-".to_owned()),
+        ("48-48-48-48-48-48-48%41", "02-ca-5e-".to_owned()),
+    ] {
+        let out = redactor.redact_text(text).into_owned();
+        assert!(out.contains(&expected) && out != text, "{out}");
+        assert_eq!(redactor.redact_text(&out), out, "{text}");
+    }
+}
+
+#[test]
 fn what_a_pseudonym_makes_of_a_secrets_value_is_judged_at_once() {
     // Quotes alone are not worth masking; as a user's name they become a word that is.
     let mut row = Row::new(Source::Text, "log.line", 1);

@@ -19,7 +19,7 @@ static FORMS: LazyLock<Option<Regex>> = LazyLock::new(|| {
         r#"(?x)
         (?P<sid>(?-u:\b)[Ss]-1-(?:5-21|12-1)-[0-9]{1,10}(?:-[0-9]{1,10}){2,5})
       | (?P<guid>(?-u:\b)[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}(?-u:\b))
-      | (?P<mac>(?-u:\b)[0-9A-Fa-f]{2}(?:(?:-[0-9A-Fa-f]{2}){5}|(?::[0-9A-Fa-f]{2}){5})(?-u:\b))
+      | (?P<mac>(?-u:\b)[0-9A-Fa-f]{2}(?:(?:-[0-9A-Fa-f]{2}){5,}|(?::[0-9A-Fa-f]{2}){5,})(?-u:\b))
       | (?P<profile>(?i:[\\/]+users[\\/]+))(?P<owner>[^\\/:*?"'<>|\r\n\t]{1,64})
       | (?P<unc>(?:^|[\s"'=(,])\\\\)(?P<server>[A-Za-z0-9][A-Za-z0-9._-]{0,254})
       | (?P<mail>[A-Za-z0-9._%+'$/-]+)@(?P<at>[A-Za-z0-9](?:[A-Za-z0-9_-]*\.)+[A-Za-z0-9-]{2,})
@@ -156,8 +156,9 @@ fn shape(found: &str) -> Shape {
         return Shape::Guid;
     }
     if colons > 0 {
-        // Six pairs are a hardware address.
-        let mac = colons == 5 && bytes.len() == 17;
+        // Six pairs are a hardware address, and eight one of IPv6.
+        let pairs = bytes.len() == 3 * colons + 2 && bytes.iter().skip(2).step_by(3).all(|b| *b == b':');
+        let mac = pairs && colons >= 5 && colons != 7;
         let address = !mac && all(&|b| b.is_ascii_hexdigit() || b == b':' || b == b'.');
         return if address { Shape::Address } else { Shape::Other };
     }
@@ -194,7 +195,7 @@ fn form(naming: &Naming, found: &Captures<'_>) -> Option<String> {
         return naming.sid(whole);
     }
     if found.name("mac").is_some() {
-        return naming.mac(whole);
+        return pairs(naming, whole);
     }
     if let (Some(profile), Some(owner)) = (found.name("profile"), found.name("owner")) {
         let stays = WELL_KNOWN.is_user(owner.as_str())
@@ -209,6 +210,20 @@ fn form(naming: &Naming, found: &Captures<'_>) -> Option<String> {
     let domain = host(naming, at.as_str()).unwrap_or_else(|| at.as_str().to_owned());
     Some(format!("{}@{domain}", local_part(naming, mail.as_str())))
 }
+
+/// A hardware address, which is also the end of a longer run, as of a DHCP client's identifier. A run that holds an own one
+/// is done, wherever in it that stands: with an escape decoded, the run may begin or end elsewhere.
+fn pairs(naming: &Naming, run: &str) -> Option<String> {
+    let lower = run.to_ascii_lowercase();
+    if lower.contains("02-ca-5e-") || lower.contains("02:ca:5e:") {
+        return None;
+    }
+    let (head, last) = run.split_at_checked(run.len().checked_sub(MAC)?)?;
+    naming.mac(last).map(|new| format!("{head}{new}"))
+}
+
+/// Characters of a hardware address.
+const MAC: usize = 17;
 
 /// Version numbers look like addresses; the word before tells.
 fn in_text_address(naming: &Naming, found: &str, before: &str) -> Option<String> {
