@@ -32,12 +32,18 @@ enum Verb {
         /// CPU seconds for each target; it ends with whichever comes first.
         #[arg(long)]
         cpu_seconds: Option<u64>,
+        /// Executions of each target; with them a run can be repeated exactly.
+        #[arg(long, default_value_t = u64::MAX, hide_default_value = true)]
+        executions: u64,
         /// Number that decides all damage.
         #[arg(long, default_value_t = 1)]
         seed: u64,
         /// File with a line for each run so far: one is added, and the seed moves on with their number.
         #[arg(long)]
         record: Option<PathBuf>,
+        /// One of several processes that share the targets, as 1/2 and 2/2; they may share the record.
+        #[arg(long, value_name = "N/OF", value_parser = part, default_value = "1/1")]
+        part: (usize, usize),
         /// Executions that take longer are counted as slow.
         #[arg(long, default_value_t = 1000)]
         slow_ms: u64,
@@ -99,7 +105,7 @@ pub fn main(set: &'static Set) -> ExitCode {
             .iter()
             .try_for_each(|target| say(target.name))
             .map(|()| true),
-        Verb::Replay { target } => each(set, &target, replay),
+        Verb::Replay { target } => named(set, &target).and_then(|chosen| all(&chosen, replay)),
         Verb::Done { record } => done::table(set.targets, &record)
             .and_then(|table| say(&table))
             .map(|()| true),
@@ -122,8 +128,10 @@ pub fn main(set: &'static Set) -> ExitCode {
             target,
             seconds,
             cpu_seconds,
+            executions,
             seed,
             record,
+            part,
             slow_ms,
             hang_seconds,
             no_corpus,
@@ -132,7 +140,7 @@ pub fn main(set: &'static Set) -> ExitCode {
             let settings = Settings {
                 time: Duration::from_secs(seconds),
                 cpu: cpu_seconds.map(Duration::from_secs),
-                executions: u64::MAX,
+                executions,
                 seed,
                 slow: Duration::from_millis(slow_ms),
                 corpus: !no_corpus,
@@ -141,9 +149,12 @@ pub fn main(set: &'static Set) -> ExitCode {
                 watch: Watch::default(),
             };
             watch(set, settings.watch.clone(), Duration::from_secs(hang_seconds));
-            say("| target | seeds | kept | executions | CPU s | peak MiB | slowest ms | slow | crashes |")
-                .and_then(|()| say("|---|---:|---:|---:|---:|---:|---:|---:|---:|"))
-                .and_then(|()| each(set, &target, |target| run(target, &settings, record.as_deref())))
+            say("| target | seeds | kept | marks | executions | CPU s | peak MiB | slowest ms | slow | crashes |")
+                .and_then(|()| say("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|"))
+                .and_then(|()| {
+                    let chosen = share(named(set, &target)?, part, record.as_deref())?;
+                    all(&chosen, |target| run(target, &settings, record.as_deref()))
+                })
         }
     };
     (set.finish)();
@@ -162,20 +173,47 @@ fn say(line: &str) -> io::Result<()> {
     writeln!(io::stdout(), "{line}")
 }
 
-/// True if all targets of this name held.
-fn each(set: &Set, name: &str, mut f: impl FnMut(&Target) -> io::Result<bool>) -> io::Result<bool> {
-    let chosen: Vec<&Target> = set
-        .targets
-        .iter()
-        .filter(|t| name == "all" || t.name == name)
-        .collect();
-    if chosen.is_empty() {
-        return Err(io::Error::other(format!(
+/// `2/3`: the second of three.
+fn part(text: &str) -> Result<(usize, usize), String> {
+    let numbers = text
+        .split_once('/')
+        .and_then(|(part, of)| Some((part.parse().ok()?, of.parse().ok()?)));
+    numbers
+        .filter(|(part, of)| (1..=*of).contains(part))
+        .ok_or_else(|| "expected a part and of how many, as 1/2".to_owned())
+}
+
+/// The targets of this name, or all.
+fn named(set: &Set, name: &str) -> io::Result<Vec<&'static Target>> {
+    let matching = |target: &&Target| name == "all" || target.name == name;
+    let chosen: Vec<_> = set.targets.iter().filter(matching).collect();
+    match chosen.is_empty() {
+        true => Err(io::Error::other(format!(
             "there is no target {name}; `list` names them"
-        )));
+        ))),
+        false => Ok(chosen),
     }
+}
+
+/// The part of the targets that one of several processes runs, those first that had the least CPU time so far.
+fn share(
+    chosen: Vec<&'static Target>,
+    (part, of): (usize, usize),
+    record: Option<&Path>,
+) -> io::Result<Vec<&'static Target>> {
+    let mut own = Vec::new();
+    for target in chosen.into_iter().skip(part - 1).step_by(of) {
+        let so_far = record.map_or(Ok(0.0), |record| done::cpu_s(record, target.name))?;
+        own.push((so_far, target));
+    }
+    own.sort_by(|(one, _), (other, _)| one.total_cmp(other));
+    Ok(own.into_iter().map(|(_, target)| target).collect())
+}
+
+/// True if all of these held.
+fn all(targets: &[&Target], mut f: impl FnMut(&Target) -> io::Result<bool>) -> io::Result<bool> {
     let mut held = true;
-    for target in chosen {
+    for target in targets {
         held &= f(target)?;
     }
     Ok(held)
@@ -218,10 +256,11 @@ fn run(target: &Target, settings: &Settings, record: Option<&Path>) -> io::Resul
 
 fn line(target: &Target, outcome: &Outcome) -> String {
     format!(
-        "| {} | {} | {} | {} | {:.1} | {} | {} | {} | {} |",
+        "| {} | {} | {} | {} | {} | {:.1} | {} | {} | {} | {} |",
         target.name,
         outcome.seeds,
         outcome.kept,
+        outcome.marks,
         outcome.executions,
         outcome.cpu_s.unwrap_or(f64::NAN),
         outcome.peak_mib.map_or_else(|| "?".to_owned(), |n| n.to_string()),
@@ -294,4 +333,39 @@ fn watch(set: &'static Set, watch: Watch, limit: Duration) {
             std::process::exit(1);
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processes_share_the_targets_and_begin_with_those_least_done() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let record = folder.path().join("done.tsv");
+        let chosen = || crate::TARGETS.iter().take(5).collect::<Vec<_>>();
+        for (target, cpu_s) in [(0, 9.0), (0, 1.0), (2, 3.0)] {
+            let outcome = Outcome {
+                cpu_s: Some(cpu_s),
+                ..Outcome::default()
+            };
+            done::note(&record, crate::TARGETS[target].name, 1, &outcome).expect("it can be written");
+        }
+        let names = |part| -> Vec<&str> {
+            let own = share(chosen(), part, Some(&record)).expect("the record can be read");
+            own.iter().map(|target| target.name).collect()
+        };
+        let at = |places: &[usize]| -> Vec<&str> { places.iter().map(|n| crate::TARGETS[*n].name).collect() };
+        assert_eq!(names((1, 2)), at(&[4, 2, 0]));
+        assert_eq!(names((2, 2)), at(&[1, 3]));
+        assert_eq!(names((1, 1)), at(&[1, 3, 4, 2, 0]));
+    }
+
+    #[test]
+    fn parts_are_written_as_one_of_how_many() {
+        assert_eq!(part("2/3"), Ok((2, 3)));
+        for wrong in ["", "2", "0/2", "3/2", "a/b", "1/0"] {
+            assert!(part(wrong).is_err(), "{wrong}");
+        }
+    }
 }

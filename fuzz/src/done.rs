@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::Target;
 use crate::session::Outcome;
 
-const HEAD: &str = "target\tseed\texecutions\tcpu_s\tpeak_mib\tslow\tcrashes";
+const HEAD: &str = "target\tseed\texecutions\tcpu_s\tpeak_mib\tslow\tcrashes\n";
 
 /// Runs of a target so far.
 ///
@@ -21,6 +21,15 @@ pub fn runs(record: &Path, target: &str) -> io::Result<u64> {
     Ok(own.count() as u64)
 }
 
+/// CPU seconds of a target so far.
+///
+/// Errors: the file is there, but can't be read.
+pub fn cpu_s(record: &Path, target: &str) -> io::Result<f64> {
+    let text = text(record)?;
+    let own = text.lines().filter_map(parse).filter(|(name, _)| *name == target);
+    Ok(own.map(|(_, sum)| sum.cpu_s).sum())
+}
+
 fn text(record: &Path) -> io::Result<String> {
     match fs::read_to_string(record) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
@@ -28,24 +37,21 @@ fn text(record: &Path) -> io::Result<String> {
     }
 }
 
-/// Adds a run.
+/// Adds a run, as one piece, so that processes can share a record.
 ///
 /// Errors: what the file system says.
 pub fn note(record: &Path, target: &str, seed: u64, outcome: &Outcome) -> io::Result<()> {
     let head = if record.exists() { "" } else { HEAD };
-    let mut file = OpenOptions::new().create(true).append(true).open(record)?;
-    if !head.is_empty() {
-        writeln!(file, "{head}")?;
-    }
-    writeln!(
-        file,
-        "{target}\t{seed}\t{}\t{:.1}\t{}\t{}\t{}",
+    let line = format!(
+        "{head}{target}\t{seed}\t{}\t{:.1}\t{}\t{}\t{}\n",
         outcome.executions,
         outcome.cpu_s.unwrap_or_default(),
         outcome.peak_mib.unwrap_or_default(),
         outcome.slow,
         outcome.crashes.len()
-    )
+    );
+    let mut file = OpenOptions::new().create(true).append(true).open(record)?;
+    file.write_all(line.as_bytes())
 }
 
 #[derive(Debug, Clone, Copy, Default)]

@@ -60,7 +60,9 @@ const fn entry(
 const ETL: &[&str] = &["etl"];
 const CAPTURE: &[&str] = &["pcap", "pcapng", "cap"];
 const TEXT: &[&str] = &["txt", "log", "csv", "xml", "json", "reg"];
-const ARCHIVE: &[&str] = &["zip", "cab", "saz", "gz"];
+const ARCHIVE: &[&str] = &["zip", "cab", "gz"];
+/// Fiddler's archives are encrypted mostly.
+const ENCRYPTED: &[&str] = &["saz"];
 const NONE: &[&str] = &[];
 
 /// All targets, in the order in which `all` runs them.
@@ -143,6 +145,12 @@ pub const TARGETS: &[Target] = &[
         targets::archive::open,
         seeds::archive::files,
         ARCHIVE,
+    ),
+    entry(
+        "bundle_encrypted",
+        targets::archive::open,
+        seeds::archive::encrypted,
+        ENCRYPTED,
     ),
     entry(
         "bundle_probe",

@@ -12,6 +12,8 @@ use crate::mutate::{Dice, mutate};
 const SMALL: usize = 4 << 10;
 /// Every so-manieth draw of a large seed takes all of it.
 const WHOLE: usize = 8;
+/// Every so-manieth draw of what was kept is a seed instead.
+const SEEDS: usize = 4;
 /// Inputs that are kept beside the seeds, and their bytes; when there are more, new ones take the place of old ones.
 const MAX_KEPT: usize = 512;
 const MAX_KEPT_BYTES: usize = 8 << 20;
@@ -27,14 +29,16 @@ pub struct Pool {
     /// Where the next input goes when there is room for no more.
     oldest: usize,
     marks: HashSet<u64>,
+    guided: bool,
     piece: Vec<u8>,
 }
 
 impl Pool {
-    /// A pool of these seeds.
-    pub fn new(seeds: Vec<Vec<u8>>) -> Self {
+    /// A pool of these seeds; nothing else joins them unless it is `guided`.
+    pub fn new(seeds: Vec<Vec<u8>>, guided: bool) -> Self {
         Self {
             seeds,
+            guided,
             ..Self::default()
         }
     }
@@ -49,12 +53,18 @@ impl Pool {
         self.kept.len()
     }
 
+    /// Different marks so far.
+    pub fn marks(&self) -> usize {
+        self.marks.len()
+    }
+
     /// Writes a damaged input into `out`; false if there is nothing to start from.
     pub fn draw(&mut self, dice: &mut Dice, out: &mut Vec<u8>) -> bool {
-        let from = if self.kept.is_empty() || dice.below(2) == 0 {
-            &self.seeds
-        } else {
-            &self.kept
+        // Any of them; when many are kept, the seeds still have their share, as damage upon damage leads nowhere.
+        let any = dice.below(self.seeds.len() + self.kept.len());
+        let from = match any < self.seeds.len() || dice.below(SEEDS) == 0 {
+            true => &self.seeds,
+            false => &self.kept,
         };
         let Some(base) = dice.one(from) else { return false };
         if base.len() <= SMALL || dice.below(WHOLE) == 0 {
@@ -74,7 +84,7 @@ impl Pool {
                 self.marks.insert(*mark);
             }
         }
-        if self.marks.len() > before {
+        if self.guided && self.marks.len() > before {
             self.keep(input);
         }
     }
@@ -133,7 +143,7 @@ mod tests {
 
     #[test]
     fn only_what_shows_something_new_is_kept() {
-        let mut pool = Pool::new(vec![b"seed".to_vec()]);
+        let mut pool = Pool::new(vec![b"seed".to_vec()], true);
         pool.know(marks(&[1, 2]));
         pool.learn(b"old", &marks(&[2]));
         assert_eq!(pool.kept(), 0);
@@ -144,7 +154,7 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_bounded() {
-        let mut pool = Pool::new(vec![b"seed".to_vec()]);
+        let mut pool = Pool::new(vec![b"seed".to_vec()], true);
         for mark in 0..3000 {
             pool.learn(&vec![0; 1 << (mark % 19)], &marks(&[mark]));
             assert!(pool.kept.len() <= MAX_KEPT);
@@ -159,7 +169,7 @@ mod tests {
     #[test]
     fn large_seeds_are_drawn_in_pieces_and_whole() {
         let large: Vec<u8> = (0..100_000_u32).flat_map(u32::to_le_bytes).collect();
-        let mut pool = Pool::new(vec![large.clone()]);
+        let mut pool = Pool::new(vec![large.clone()], true);
         let (mut dice, mut out) = (Dice::new(1), Vec::new());
         let sizes: Vec<usize> = std::iter::repeat_with(|| {
             assert!(pool.draw(&mut dice, &mut out), "there is a seed");

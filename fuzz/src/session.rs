@@ -126,6 +126,8 @@ pub struct Outcome {
     pub seeds: usize,
     /// Inputs that showed something new, and were damaged further.
     pub kept: usize,
+    /// Different things that executions showed.
+    pub marks: usize,
     /// Inputs checked.
     pub executions: u64,
     /// CPU seconds, where known.
@@ -170,7 +172,7 @@ pub fn run(target: &Target, settings: &Settings) -> Outcome {
     process::forget_peak();
     let (started, cpu) = (Instant::now(), process::cpu_s());
     let used = || process::cpu_s().zip(cpu).map(|(now, then)| now - then);
-    let mut pool = Pool::new(seeds);
+    let mut pool = Pool::new(seeds, settings.guided);
     for at in 0..pool.seeds().len() {
         let marks = session.execute(pool.seeds().get(at).map_or(&[], Vec::as_slice));
         pool.know(marks);
@@ -187,11 +189,9 @@ pub fn run(target: &Target, settings: &Settings) -> Outcome {
         && pool.draw(&mut dice, &mut input)
     {
         let marks = session.execute(&input);
-        if settings.guided {
-            pool.learn(&input, &marks);
-        }
+        pool.learn(&input, &marks);
     }
-    session.outcome.kept = pool.kept();
+    (session.outcome.kept, session.outcome.marks) = (pool.kept(), pool.marks());
     session.outcome.cpu_s = used();
     session.outcome.peak_mib = process::peak_mib();
     session.outcome.crashes = session.found.into_values().collect();

@@ -1,4 +1,4 @@
-//! Archives, nested and encrypted ones among them.
+//! Archives: plain, nested, encrypted.
 
 use casetrace_synth::archive::{Cab, CabMethod, Encryption, Method, Saz, Session, Zip};
 use casetrace_synth::net::http;
@@ -6,19 +6,22 @@ use casetrace_synth::net::http;
 use super::CASE;
 use crate::targets::archive::PASSWORDS;
 
-/// One of each container.
+fn text() -> Vec<u8> {
+    b"some text that repeats, some text that repeats.\r\n".repeat(20)
+}
+
+fn zip() -> Zip {
+    Zip::new()
+        .file("Authlogs/Build.txt", text())
+        .file("Authlogs/empty.txt", Vec::new())
+        .comment("made for damage")
+}
+
+/// One of each container, none encrypted: a password costs thousands of hashes to try.
 pub(crate) fn files() -> Vec<Vec<u8>> {
-    let text = b"some text that repeats, some text that repeats.\r\n".repeat(20);
-    let password = PASSWORDS.last().copied().unwrap_or_default();
-    let zip = || {
-        Zip::new()
-            .file("Authlogs/Build.txt", text.clone())
-            .file("Authlogs/empty.txt", Vec::new())
-            .comment("made for damage")
-    };
     let cab = |method| {
         Cab::new(method)
-            .file("report.txt", text.clone())
+            .file("report.txt", text())
             .file("sub\\second.txt", b"second".to_vec())
     };
     let session = Session {
@@ -32,15 +35,21 @@ pub(crate) fn files() -> Vec<Vec<u8>> {
     vec![
         zip().write(),
         zip().method(Method::Stored).cp932_names().write(),
-        zip().encrypted(Encryption::ZipCrypto, password).write(),
-        zip().encrypted(Encryption::Aes256, password).write(),
         zip().method(Method::Stored).file("inner.zip", inner).write(),
         cab(CabMethod::Stored).write(),
         cab(CabMethod::MsZip).write(),
         Saz::new().session(session).write(),
         gzip(),
-        CASE.nettrace_cab(&text, None),
+        CASE.nettrace_cab(&text(), None),
     ]
+}
+
+/// Archives that open with one of the target's passwords.
+pub(crate) fn encrypted() -> Vec<Vec<u8>> {
+    let password = PASSWORDS.last().copied().unwrap_or_default();
+    [Encryption::ZipCrypto, Encryption::Aes256]
+        .map(|encryption| zip().encrypted(encryption, password).write())
+        .into()
 }
 
 /// A gzip member with a name: one stored deflate block.

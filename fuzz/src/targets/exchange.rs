@@ -4,7 +4,7 @@ use casetrace_model::{Collected, Inspection};
 use casetrace_saz::{Options, Session, decode_har, decode_session, group};
 
 use super::head;
-use crate::properties;
+use crate::{properties, shown};
 
 /// Lengths of request and response, then request, response and metadata.
 pub(crate) fn session(data: &[u8]) {
@@ -33,7 +33,9 @@ pub(crate) fn names(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let count = text.lines().count();
     let mut used = vec![false; count];
-    for group in group(text.lines()) {
+    let groups = group(text.lines());
+    shown::count("groups", "", groups.len());
+    for group in groups {
         for at in [group.client, group.server, group.meta, group.websocket]
             .into_iter()
             .flatten()

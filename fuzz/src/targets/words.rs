@@ -76,6 +76,7 @@ pub(crate) fn times(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     for line in text.lines().take(50) {
         if let Some(ns) = time::from_rfc3339(line) {
+            shown::count("time", "", line.len());
             let written = time::to_rfc3339(ns);
             assert_eq!(
                 time::from_rfc3339(&written),
@@ -83,7 +84,8 @@ pub(crate) fn times(data: &[u8]) {
                 "{written} is another instant"
             );
         }
-        let _ = casetrace_text::zone(line);
+        let zone = casetrace_text::zone(line).is_some();
+        shown::note("zone", "", u64::from(zone));
     }
     let mut filetime = [0; 8];
     for (to, from) in filetime.iter_mut().zip(data) {
@@ -107,6 +109,9 @@ pub(crate) fn codes(data: &[u8]) {
         assert_eq!(code::canonical(code::canonical(number)), code::canonical(number));
         let _ = (code::win32_of(number), code::normalise(number));
     }
+    shown::count("aadsts", "", code::find_aadsts(&text).count());
+    shown::count("guids", "", find_guids(&text).count());
+    shown::note("number", "", u64::from(code::parse_number(&text).is_some()));
     for found in code::find_aadsts(&text) {
         assert!(found.starts_with("AADSTS"), "{found} is no AADSTS code");
     }
