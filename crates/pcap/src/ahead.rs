@@ -11,7 +11,7 @@ use crate::shard::LOOK_AHEAD;
 use crate::unit::{Unit, What};
 
 /// Rows that are handed over together; more would no longer be in the nearest cache.
-const ROWS: usize = 16;
+const ROWS: usize = 8;
 
 /// Packets that were opened but not worked on.
 #[derive(Default)]
