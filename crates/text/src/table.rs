@@ -40,7 +40,12 @@ impl Labels {
 
     /// The name of a label as printed.
     pub(crate) fn name(&self, label: &str) -> Option<&'static str> {
-        self.0.get(&bare(label)).copied()
+        // Every line of a file's head is asked about by several formats: most are in ASCII and need no memory of their own.
+        let mut place = [0; PLACE];
+        match bare_ascii(label, &mut place) {
+            Some(label) => self.0.get(label).copied(),
+            None => self.0.get(&bare(label)).copied(),
+        }
     }
 
     /// Splits `label . . . : value` where the label is known.
@@ -59,4 +64,42 @@ impl Labels {
 /// A label without blanks, leader dots, case and a trailing colon.
 fn bare(label: &str) -> String {
     key(label).replace('.', "").trim_end_matches(':').to_owned()
+}
+
+/// Bytes that a label may have left for [`bare_ascii`].
+const PLACE: usize = 96;
+
+/// The same in `place`; `None` if the label is not in ASCII or too long for it.
+fn bare_ascii<'a>(label: &str, place: &'a mut [u8; PLACE]) -> Option<&'a str> {
+    let mut length = 0;
+    for byte in label.bytes() {
+        match byte {
+            // Those of `char::is_whitespace`.
+            b'\t'..=b'\r' | b' ' | b'.' => {}
+            0x80.. => return None,
+            _ => {
+                *place.get_mut(length)? = byte.to_ascii_lowercase();
+                length += 1;
+            }
+        }
+    }
+    let bare = std::str::from_utf8(place.get(..length)?).ok()?;
+    Some(bare.trim_end_matches(':'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn labels_in_ascii_are_bared_alike(label in "[\\x00-\\x7f]{0,120}|[A-Za-z. :\t\u{b}]{0,60}|[a.あ ]{0,9}") {
+            let mut place = [0; PLACE];
+            match bare_ascii(&label, &mut place) {
+                Some(short) => prop_assert_eq!(short, bare(&label)),
+                None => prop_assert!(!label.is_ascii() || label.len() > PLACE),
+            }
+        }
+    }
 }
