@@ -64,7 +64,11 @@ pub(crate) fn explain(data: &[u8]) {
     assert!(entries.len() <= 1000, "{} answers", entries.len());
     shown::count("answers", "", entries.len());
     for entry in &entries {
-        shown::note("answer", &entry.namespace, 0);
+        shown::note(
+            "answer",
+            &format!("{:?}", entry.kind),
+            u64::from(entry.symbol.is_empty()),
+        );
     }
     let again = knowledge.explain(&text);
     assert_eq!(entries.len(), again.len(), "answers differ between two runs");
