@@ -271,6 +271,23 @@ fn longer_runs_of_pairs_end_with_a_hardware_address() {
 }
 
 #[test]
+fn a_port_behind_an_address_stays_and_longer_runs_are_none() {
+    let redactor = Redactor::new(Mode::Identity, b"case");
+    for address in ["2a01:111:1:2:3:4:5:6", "fe80:0:0:0:1:2:3:4"] {
+        let out = redactor
+            .redact_text(&format!("from {address}:443 on"))
+            .into_owned();
+        assert!(!out.contains(address) && out.ends_with(":443 on"), "{out}");
+        assert_eq!(redactor.redact_text(&out), out);
+    }
+    for text in ["fe80::0:0:0:0:0:0:0:0:0:0:0:8", "d@d.ep$@b.lo", "$@b.lo"] {
+        let out = redactor.redact_text(text).into_owned();
+        assert_eq!(redactor.redact_text(&out), out, "{text}");
+        assert!(out.len() < 64, "{out}");
+    }
+}
+
+#[test]
 fn what_a_pseudonym_makes_of_a_secrets_value_is_judged_at_once() {
     // Quotes alone are not worth masking; as a user's name they become a word that is.
     let mut row = Row::new(Source::Text, "log.line", 1);

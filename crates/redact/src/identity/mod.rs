@@ -148,6 +148,7 @@ fn account(naming: &Naming, text: &str) -> Option<String> {
         return None;
     }
     match text.strip_suffix('$') {
+        Some("") => None,
         // A computer account is its host's name.
         Some(host) => Some(format!("{}$", naming.label(host))),
         None => Some(naming.user(text)),

@@ -1,6 +1,7 @@
 //! Identities in free text: by their form, or by the name in front of them.
 
 use std::borrow::Cow;
+use std::net::Ipv6Addr;
 use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
@@ -23,7 +24,7 @@ static FORMS: LazyLock<Option<Regex>> = LazyLock::new(|| {
       | (?P<profile>(?i:[\\/]+users[\\/]+))(?P<owner>[^\\/:*?"'<>|\r\n\t]{1,64})
       | (?P<unc>(?:^|[\s"'=(,])\\\\)(?P<server>[A-Za-z0-9][A-Za-z0-9._-]{0,254})
       | (?P<mail>[A-Za-z0-9._%+'$/-]+)@(?P<at>[A-Za-z0-9](?:[A-Za-z0-9_-]*\.)+[A-Za-z0-9-]{2,})
-      | (?P<v6>[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?::?[0-9]{1,3}(?:\.[0-9]{1,3}){3})?)
+      | (?P<v6>[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,}(?::?[0-9]{1,3}(?:\.[0-9]{1,3}){3})?)
       | (?P<v4>(?-u:\b)[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}(?-u:\b))
       | (?P<name>(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9])?\.)+[A-Za-z]{2,24}(?-u:\b))
     "#,
@@ -211,6 +212,18 @@ fn form(naming: &Naming, found: &Captures<'_>) -> Option<String> {
     Some(format!("{}@{domain}", local_part(naming, mail.as_str())))
 }
 
+/// Eight groups of an address and a port. What is longer is no address: replaced in parts, it would be another text each time.
+fn with_port(naming: &Naming, found: &str) -> Option<String> {
+    let (head, port) = found.rsplit_once(':')?;
+    let ip: Ipv6Addr = head.parse().ok()?;
+    if head.matches(':').count() != 7 || !port.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    // Not shortened: with the port behind it that would be an address of its own.
+    let groups = naming.ipv6(ip)?.segments().map(|group| format!("{group:x}"));
+    Some(format!("{}:{port}", groups.join(":")))
+}
+
 /// A hardware address, which is also the end of a longer run, as of a DHCP client's identifier. A run that holds an own one
 /// is done, wherever in it that stands: with an escape decoded, the run may begin or end elsewhere.
 fn pairs(naming: &Naming, run: &str) -> Option<String> {
@@ -227,7 +240,10 @@ const MAC: usize = 17;
 
 /// Version numbers look like addresses; the word before tells.
 fn in_text_address(naming: &Naming, found: &str, before: &str) -> Option<String> {
-    let new = address(naming, found).flatten()?;
+    let new = match address(naming, found) {
+        Some(new) => new?,
+        None => with_port(naming, found)?,
+    };
     let tail = tail(before, 10).to_lowercase();
     let version = tail
         .trim_end_matches([' ', ':', '=', '"', '\''])
