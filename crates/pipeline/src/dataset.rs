@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use casetrace_model::time;
 use casetrace_rules::{Finding, Status};
-use casetrace_timeline::{ColumnId, Timeline, parse_number_text, read_members};
+use casetrace_timeline::{Cells, ColumnId, Timeline, parse_number_text, read_members};
 use polars::prelude::{
     Column, DataFrame, IntoLazy, LazyFrame, ParquetCompression, ParquetReader, ParquetWriter, PlRefPath,
     PolarsError, ScanArgsParquet, SerReader, StatisticsOptions, UnionArgs, col, concat, lit,
@@ -230,10 +230,11 @@ fn clock_offset_ms(timeline: &Timeline) -> Option<f64> {
         .iter()
         .position(|k| k == "http.response")? as u32
         + 1;
+    let mut cells = Cells::new(timeline);
     let mut offsets: Vec<f64> = (0..timeline.len() as u32)
         .filter(|row| timeline.code(kind, *row) == Some(code))
         .filter_map(|row| {
-            let found = read_members(timeline.text(fields, row)?, &["server_date_offset_ms"]);
+            let found = read_members(cells.text(fields, row)?, &["server_date_offset_ms"]);
             parse_number_text(found.first()?.as_deref()?)
         })
         .collect();

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::members::read_members;
-use crate::timeline::{ColumnId, Timeline};
+use crate::timeline::{Cells, ColumnId, Timeline};
 
 /// In a timeline of fewer rows everything is found before another thread would have begun.
 const LARGE_ROWS: usize = 200_000;
@@ -19,6 +19,8 @@ const MIN_PAIRS: usize = 3;
 const MAX_SPREAD_NS: i64 = 5_000_000_000;
 /// Facts of one sort that are compared between two artifacts.
 const MAX_PAIRS: usize = 10_000;
+/// Facts of one sort that are kept. Of more, every second, fourth, … key is looked at, the same in all artifacts.
+const MAX_FACTS: usize = 4 << 20;
 /// Artifacts that are compared; captures and logs with shared facts, not every text.
 const MAX_ARTIFACTS: usize = 200;
 /// Rows whose server times are read.
@@ -98,8 +100,21 @@ fn estimate(mut values: Vec<i64>, basis: ClockBasis) -> Option<Estimate> {
     })
 }
 
-/// When each artifact saw a fact first; `None` if an artifact has it twice and it may be another one.
-type Seen = HashMap<u64, BTreeMap<u32, Option<i64>>>;
+/// A row that tells of something another artifact may tell of, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Fact {
+    key: u64,
+    artifact: u32,
+    row: u32,
+}
+
+/// What artifacts recorded.
+struct Seen {
+    /// Those of one key together, rows of an artifact in their order.
+    facts: Vec<Fact>,
+    /// An artifact that has a key twice may mean something else each time.
+    twice_is_another: bool,
+}
 
 /// The clocks that can be compared, by artifact. At most one entry an artifact.
 ///
@@ -130,7 +145,7 @@ pub fn clock_offsets(timeline: &Timeline) -> Vec<ClockOffset> {
         (ClockBasis::Events, events),
         (ClockBasis::Ids, ids),
     ] {
-        for (pair, differences) in differences(&seen) {
+        for (pair, differences) in differences(&seen, timeline) {
             if let Some(found) = estimate(differences, basis) {
                 // Connections and events are the same instant; ids only the same request.
                 edges.entry(pair).or_insert(found);
@@ -140,15 +155,17 @@ pub fn clock_offsets(timeline: &Timeline) -> Vec<ClockOffset> {
     resolve(timeline, finder.columns.artifact, &edges, &servers)
 }
 
-fn differences(seen: &Seen) -> BTreeMap<(u32, u32), Vec<i64>> {
+fn differences(seen: &Seen, timeline: &Timeline) -> BTreeMap<(u32, u32), Vec<i64>> {
     let mut out: BTreeMap<(u32, u32), Vec<i64>> = BTreeMap::new();
-    // Which facts count must not depend on the order in the table.
-    let mut keys: Vec<&u64> = seen.keys().collect();
-    keys.sort_unstable();
-    for times in keys.into_iter().filter_map(|key| seen.get(key)) {
-        let known: Vec<(u32, i64)> = times
-            .iter()
-            .filter_map(|(artifact, ts)| Some((*artifact, (*ts)?)))
+    let first = |same: &[Fact]| {
+        let first = same.first()?;
+        let sure = same.len() == 1 || !seen.twice_is_another;
+        Some((first.artifact, timeline.ts_ns(first.row).filter(|_| sure)?))
+    };
+    for of_key in seen.facts.chunk_by(|a, b| a.key == b.key) {
+        let known: Vec<(u32, i64)> = of_key
+            .chunk_by(|a, b| a.artifact == b.artifact)
+            .filter_map(first)
             .collect();
         for (i, (a, first)) in known.iter().enumerate() {
             for (b, second) in known.iter().skip(i + 1) {
@@ -282,6 +299,15 @@ impl Columns {
     }
 }
 
+impl Seen {
+    fn none() -> Self {
+        Self {
+            facts: Vec::new(),
+            twice_is_another: false,
+        }
+    }
+}
+
 struct Finder<'a> {
     timeline: &'a Timeline,
     columns: Columns,
@@ -297,45 +323,42 @@ impl Finder<'_> {
         u32::try_from(at + 1).ok()
     }
 
-    /// Timed rows for which `is_one` holds, if at least two artifacts have some.
-    fn rows(&self, is_one: impl Fn(u32) -> bool) -> Vec<u32> {
-        let timed = (0..self.timeline.len() as u32).take_while(|row| self.timeline.ts_ns(*row).is_some());
-        let rows: Vec<u32> = timed.filter(|row| is_one(*row)).collect();
-        let artifacts: BTreeSet<u32> = rows
-            .iter()
-            .map(|row| self.code(self.columns.artifact, *row))
-            .collect();
+    /// Facts of timed rows for which `is_one` holds, if at least two artifacts have some. `twice_is_another` says what it
+    /// means if an artifact has a fact twice: nothing new, or that it can't be told apart.
+    fn seen(
+        &self,
+        is_one: impl Fn(u32) -> bool,
+        mut key: impl FnMut(u32) -> Option<u64>,
+        twice_is_another: bool,
+    ) -> Seen {
+        let timed = || (0..self.timeline.len() as u32).take_while(|row| self.timeline.ts_ns(*row).is_some());
+        let artifact = |row| self.code(self.columns.artifact, row);
+        let (mut artifacts, mut count) = (BTreeSet::new(), 0_usize);
+        for row in timed().filter(|row| is_one(*row)) {
+            artifacts.insert(artifact(row));
+            count += 1;
+        }
+        let mut facts = Vec::new();
         if (2..=MAX_ARTIFACTS).contains(&artifacts.len()) {
-            rows
-        } else {
-            Vec::new()
+            let others = (count.div_ceil(MAX_FACTS).next_power_of_two() - 1) as u64;
+            let fact = |row| {
+                let key = key(row).filter(|key| key & others == 0)?;
+                let artifact = artifact(row);
+                Some(Fact { key, artifact, row })
+            };
+            facts.extend(timed().filter(|row| is_one(*row)).filter_map(fact));
+            facts.sort_unstable();
         }
-    }
-
-    /// `twice` says what it means if an artifact has a fact twice: nothing new, or that it can't be told apart.
-    fn seen(&self, rows: Vec<u32>, key: impl Fn(u32) -> Option<u64>, twice_is_another: bool) -> Seen {
-        let mut seen = Seen::new();
-        for row in rows {
-            if let (Some(key), Some(ts)) = (key(row), self.timeline.ts_ns(row)) {
-                let slot = seen
-                    .entry(key)
-                    .or_default()
-                    .entry(self.code(self.columns.artifact, row));
-                slot.and_modify(|known| {
-                    if twice_is_another {
-                        *known = None;
-                    }
-                })
-                .or_insert(Some(ts));
-            }
+        Seen {
+            facts,
+            twice_is_another,
         }
-        seen
     }
 
     fn connections(&self) -> Seen {
         let c = &self.columns;
         let Some(kind) = self.code_of(c.kind, "tcp.connect") else {
-            return Seen::new();
+            return Seen::none();
         };
         let key = |row: u32| {
             let text = |column| self.timeline.text(column, row);
@@ -348,13 +371,13 @@ impl Finder<'_> {
             );
             Some(hash(ends))
         };
-        self.seen(self.rows(|row| self.code(c.kind, row) == kind), key, true)
+        self.seen(|row| self.code(c.kind, row) == kind, key, true)
     }
 
     fn events(&self) -> Seen {
         let c = &self.columns;
         let Some(kind) = self.code_of(c.kind, "event") else {
-            return Seen::new();
+            return Seen::none();
         };
         // Only providers that two artifacts have; whole traces share nothing else.
         let mut owners: HashMap<u32, BTreeSet<u32>> = HashMap::new();
@@ -368,21 +391,21 @@ impl Finder<'_> {
             }
         }
         owners.retain(|_, artifacts| artifacts.len() > 1);
-        let rows = self
-            .rows(|row| self.code(c.kind, row) == kind && owners.contains_key(&self.code(c.provider, row)));
+        let is_one = |row| self.code(c.kind, row) == kind && owners.contains_key(&self.code(c.provider, row));
+        let mut messages = self.timeline.long_reader(c.message);
         let key = |row: u32| {
             let number = |column| self.timeline.number(column, row);
             let who = (number(c.event_id)?, number(c.pid)?, number(c.tid)?);
-            let what = (self.code(c.provider, row), self.timeline.text(c.message, row));
-            Some(hash((who, what)))
+            let message = messages.as_mut().map(|cells| cells.text(row));
+            Some(hash((who, self.code(c.provider, row), message)))
         };
-        self.seen(rows, key, true)
+        self.seen(is_one, key, true)
     }
 
     fn ids(&self) -> Seen {
         let c = &self.columns;
-        let rows = self.rows(|row| self.code(c.ids, row) != 0);
-        self.seen(rows, |row| Some(u64::from(self.code(c.ids, row))), false)
+        let id = |row| self.code(c.ids, row);
+        self.seen(|row| id(row) != 0, |row| Some(u64::from(id(row))), false)
     }
 
     /// By artifact, how far its clock is ahead of the servers'.
@@ -394,8 +417,9 @@ impl Finder<'_> {
             .collect();
         let mut values: BTreeMap<u32, Vec<i64>> = BTreeMap::new();
         let rows = (0..self.timeline.len() as u32).filter(|row| kinds.contains(&self.code(c.kind, *row)));
+        let mut fields = Cells::new(self.timeline);
         for row in rows.take(MAX_DATES) {
-            let Some(fields) = self.timeline.text(c.fields, row) else {
+            let Some(fields) = fields.text(c.fields, row) else {
                 continue;
             };
             let told = read_members(fields, &["server_date_offset_ms", "skew_ms"]);
