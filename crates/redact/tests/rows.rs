@@ -280,6 +280,13 @@ fn a_port_behind_an_address_stays_and_longer_runs_are_none() {
         assert!(!out.contains(address) && out.ends_with(":443 on"), "{out}");
         assert_eq!(redactor.redact_text(&out), out);
     }
+    let mut row = Row::new(Source::Text, "log.line", 1).message("x");
+    for host in ["2a01:111:1:2:3:4:5:6:443", "fe80:::0", "[fe80::1:2]:443"] {
+        row.host = Some(host.into());
+        let once = redacted(Mode::Identity, &row);
+        assert_ne!(once.host, row.host);
+        assert_eq!(redacted(Mode::Identity, &once), once);
+    }
     for text in ["fe80::0:0:0:0:0:0:0:0:0:0:0:8", "d@d.ep$@b.lo", "$@b.lo"] {
         let out = redactor.redact_text(text).into_owned();
         assert_eq!(redactor.redact_text(&out), out, "{text}");

@@ -41,6 +41,9 @@ pub(crate) fn host(naming: &Naming, text: &str) -> Option<String> {
     if let Some((name, port)) = text.rsplit_once(':')
         && port.bytes().all(|b| b.is_ascii_digit())
     {
+        if name.contains(':') && !name.ends_with(']') {
+            return unbracketed(naming, name, port);
+        }
         return host(naming, name).map(|name| format!("{name}:{port}"));
     }
     let bare = text.trim_start_matches('\\').trim_end_matches(['.', '$']);
@@ -49,6 +52,18 @@ pub(crate) fn host(naming: &Naming, text: &str) -> Option<String> {
         return None;
     }
     name(naming, bare).map(|new| text.replacen(bare, &new, 1))
+}
+
+/// Eight groups of an address and a port; anything else is a name, as what stands for a shorter address would be another one
+/// with the port behind it.
+fn unbracketed(naming: &Naming, address: &str, port: &str) -> Option<String> {
+    match address.parse::<Ipv6Addr>() {
+        Ok(ip) if address.matches(':').count() == 7 => {
+            let groups = naming.ipv6(ip)?.segments().map(|group| format!("{group:x}"));
+            Some(format!("{}:{port}", groups.join(":")))
+        }
+        _ => Some(naming.label(&format!("{address}:{port}"))),
+    }
 }
 
 /// An address is replaced, kept (`Some(None)`), or no address at all (`None`).

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use regex::{Captures, Regex};
 
-use super::{account, address, guid, host, local_part, name, value};
+use super::{account, address, guid, host, local_part, name, unbracketed, value};
 use crate::prefilter;
 use crate::pseudonym::{Naming, is_own};
 use crate::secrets::replace;
@@ -214,14 +214,11 @@ fn form(naming: &Naming, found: &Captures<'_>) -> Option<String> {
 
 /// Eight groups of an address and a port. What is longer is no address: replaced in parts, it would be another text each time.
 fn with_port(naming: &Naming, found: &str) -> Option<String> {
-    let (head, port) = found.rsplit_once(':')?;
-    let ip: Ipv6Addr = head.parse().ok()?;
-    if head.matches(':').count() != 7 || !port.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    // Not shortened: with the port behind it that would be an address of its own.
-    let groups = naming.ipv6(ip)?.segments().map(|group| format!("{group:x}"));
-    Some(format!("{}:{port}", groups.join(":")))
+    let (address, port) = found.rsplit_once(':')?;
+    let whole = address.matches(':').count() == 7 && address.parse::<Ipv6Addr>().is_ok();
+    (whole && port.bytes().all(|b| b.is_ascii_digit()))
+        .then(|| unbracketed(naming, address, port))
+        .flatten()
 }
 
 /// A hardware address, which is also the end of a longer run, as of a DHCP client's identifier. A run that holds an own one
