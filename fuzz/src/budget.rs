@@ -24,7 +24,7 @@ impl Budget {
     }
 
     /// Ask after each execution: `elapsed` by the clock since the start, `used` the CPU seconds since then. It is spent
-    /// at most one execution and [`LOOK`] late, however long executions take.
+    /// at most one execution and 20 ms late, however long executions take.
     pub fn is_spent(&mut self, elapsed: Duration, used: impl FnOnce() -> Option<f64>) -> bool {
         if elapsed >= self.time {
             return true;
