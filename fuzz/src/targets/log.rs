@@ -106,13 +106,9 @@ pub(crate) fn text(data: &[u8]) {
     properties::hold(&text_rows(data, &tight).0, data, 64 + data.len());
 }
 
-/// Names that one text is looked at under; which ones, its length decides.
-const NAMES_AT_A_TIME: usize = 4;
-
-/// The format is the same twice, under each of some names.
+/// The format is the same twice, for every name.
 pub(crate) fn detect(data: &[u8]) {
-    let names = NAMES.iter().cycle().skip(data.len() % NAMES.len());
-    for name in names.take(NAMES_AT_A_TIME) {
+    for name in NAMES {
         let one = casetrace_text::detect(data, name);
         properties::equal(&one, &casetrace_text::detect(data, name), "formats");
         assert!(!one.name().is_empty(), "a format has a name");
