@@ -260,6 +260,7 @@ fn longer_runs_of_pairs_end_with_a_hardware_address() {
             "DUID: 00-01-00-01-1C-2B-3D-4E-00-0C-29-AB-CD-EF",
             format!("DUID: 00-01-00-01-1C-2B-3D-4E-{mac}"),
         ),
+        ("00-0C-29-AB-CD-EF-00-0C-29-AB-CD-EF", format!("{mac}-{mac}")),
         ("00:01:00:0c:29:ab:cd:ef:01 x", "00:01:00:".to_owned()),
         ("\u{fffd}48-48-48-48-48-48-48%12", "02-ca-5e-".to_owned()),
         ("48-48-48-48-48-48-48%41", "02-ca-5e-".to_owned()),
@@ -271,7 +272,7 @@ fn longer_runs_of_pairs_end_with_a_hardware_address() {
 }
 
 #[test]
-fn a_port_behind_an_address_stays_and_longer_runs_are_none() {
+fn what_stands_behind_an_address_stays() {
     let redactor = Redactor::new(Mode::Identity, b"case");
     for address in ["2a01:111:1:2:3:4:5:6", "fe80:0:0:0:1:2:3:4"] {
         let out = redactor
@@ -279,6 +280,16 @@ fn a_port_behind_an_address_stays_and_longer_runs_are_none() {
             .into_owned();
         assert!(!out.contains(address) && out.ends_with(":443 on"), "{out}");
         assert_eq!(redactor.redact_text(&out), out);
+        for behind in [":443:", ":12:30", ":"] {
+            let out = redactor
+                .redact_text(&format!("{address}{behind} on"))
+                .into_owned();
+            assert!(
+                !out.contains(address) && out.ends_with(&format!("{behind} on")),
+                "{out}"
+            );
+            assert_eq!(redactor.redact_text(&out), out);
+        }
     }
     let mut row = Row::new(Source::Text, "log.line", 1).message("x");
     for host in ["2a01:111:1:2:3:4:5:6:443", "fe80:::0", "[fe80::1:2]:443"] {

@@ -1,13 +1,12 @@
 //! Identities in free text: by their form, or by the name in front of them.
 
 use std::borrow::Cow;
-use std::net::Ipv6Addr;
 use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use regex::{Captures, Regex};
 
-use super::{account, address, guid, host, local_part, name, unbracketed, value};
+use super::{account, address, guid, host, local_part, name, value};
 use crate::prefilter;
 use crate::pseudonym::{Naming, is_own};
 use crate::secrets::replace;
@@ -212,13 +211,14 @@ fn form(naming: &Naming, found: &Captures<'_>) -> Option<String> {
     Some(format!("{}@{domain}", local_part(naming, mail.as_str())))
 }
 
-/// Eight groups of an address and a port. What is longer is no address: replaced in parts, it would be another text each time.
-fn with_port(naming: &Naming, found: &str) -> Option<String> {
-    let (address, port) = found.rsplit_once(':')?;
-    let whole = address.matches(':').count() == 7 && address.parse::<Ipv6Addr>().is_ok();
-    (whole && port.bytes().all(|b| b.is_ascii_digit()))
-        .then(|| unbracketed(naming, address, port))
-        .flatten()
+/// The eight groups of an address in front of a port, or of whatever else follows a colon. They are written out, so that
+/// the next pass finds the same eight.
+fn in_front(naming: &Naming, found: &str) -> Option<String> {
+    let (end, _) = found.match_indices(':').nth(7)?;
+    let (address, rest) = found.split_at_checked(end)?;
+    let groups = naming.ipv6(address.parse().ok()?)?.segments();
+    let groups = groups.map(|group| format!("{group:x}"));
+    Some(groups.join(":") + rest)
 }
 
 /// A hardware address, which is also the end of a longer run, as of a DHCP client's identifier. A run that holds an own one
@@ -228,8 +228,21 @@ fn pairs(naming: &Naming, run: &str) -> Option<String> {
     if lower.contains("02-ca-5e-") || lower.contains("02:ca:5e:") {
         return None;
     }
-    let (head, last) = run.split_at_checked(run.len().checked_sub(MAC)?)?;
-    naming.mac(last).map(|new| format!("{head}{new}"))
+    // Sixes alone are addresses one after the other; a kind and a time stand in front of the last in a client's identifier.
+    let only_sixes = (run.len() + 1) % (MAC + 1) == 0;
+    let first = if only_sixes {
+        0
+    } else {
+        run.len().checked_sub(MAC)?
+    };
+    let mut out = run.to_owned();
+    for start in (first..run.len()).step_by(MAC + 1) {
+        let place = start..start + MAC;
+        if let Some(new) = run.get(place.clone()).and_then(|group| naming.mac(group)) {
+            out.replace_range(place, &new);
+        }
+    }
+    (out != run).then_some(out)
 }
 
 /// Characters of a hardware address.
@@ -239,7 +252,7 @@ const MAC: usize = 17;
 fn in_text_address(naming: &Naming, found: &str, before: &str) -> Option<String> {
     let new = match address(naming, found) {
         Some(new) => new?,
-        None => with_port(naming, found)?,
+        None => in_front(naming, found)?,
     };
     let tail = tail(before, 10).to_lowercase();
     let version = tail
