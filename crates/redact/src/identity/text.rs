@@ -229,7 +229,7 @@ fn pairs(naming: &Naming, run: &str) -> Option<String> {
         return None;
     }
     // Sixes alone are addresses one after the other; a kind and a time stand in front of the last in a client's identifier.
-    let only_sixes = (run.len() + 1) % (MAC + 1) == 0;
+    let only_sixes = (run.len() + 1).is_multiple_of(MAC + 1);
     let first = if only_sixes {
         0
     } else {
