@@ -9,8 +9,9 @@ use std::sync::Arc;
 use casetrace_model::{COLUMNS, ColumnType, Row, Value};
 use rayon::prelude::*;
 
-use crate::store::{Spill, Store, TextStore};
-use crate::timeline::{ColumnId, Timeline};
+use crate::order::order;
+use crate::store::{Spill, Store};
+use crate::timeline::Timeline;
 
 /// Takes rows in any order; [`finish`](Self::finish) sorts them.
 #[derive(Debug)]
@@ -200,44 +201,4 @@ impl TimelineBuilder {
         };
         (self.columns.into_par_iter().map(finished).collect(), self.len)
     }
-}
-
-/// Rows in the order of the timeline. Nothing is moved: rows of one member stay together, where they pack well.
-fn order(stores: &[Store], len: usize) -> Vec<u32> {
-    let mut order: Vec<u32> = (0..u32::try_from(len).unwrap_or(u32::MAX)).collect();
-    let store = |name: &str| stores.get(ColumnId::of(name)?.store()?);
-    let (Some(ts), Some(Store::Text(artifact)), Some(record)) =
-        (store("ts_ns"), store("artifact"), store("record"))
-    else {
-        return order;
-    };
-    let rank = ranks(artifact);
-    // Times decide nearly always, so they are unpacked, in eight bytes each; the rest is looked up when they agree. Rows without
-    // a time come last, behind those of the last time there is.
-    let times: Vec<i64> = (0..len)
-        .map(|row| ts.signed_at(row).unwrap_or(i64::MAX))
-        .collect();
-    let time = |row: u32| times.get(row as usize).copied().unwrap_or(i64::MAX);
-    let rest = |row: u32| {
-        let row = row as usize;
-        let timeless = ts.signed_at(row).is_none();
-        let artifact = rank.get(artifact.code(row) as usize).copied().unwrap_or(0);
-        (timeless, artifact, record.unsigned_at(row))
-    };
-    // Stable: rows that agree in everything keep their decoder's order.
-    order.par_sort_by(|a, b| time(*a).cmp(&time(*b)).then_with(|| rest(*a).cmp(&rest(*b))));
-    order
-}
-
-/// Alphabetical place of each dictionary code.
-fn ranks(store: &TextStore) -> Vec<u32> {
-    let mut codes: Vec<u32> = (0..=store.dict().len() as u32).collect();
-    codes.sort_by_key(|code| store.text(*code));
-    let mut rank = vec![0; codes.len()];
-    for (place, code) in codes.into_iter().enumerate() {
-        if let Some(slot) = rank.get_mut(code as usize) {
-            *slot = place as u32;
-        }
-    }
-    rank
 }

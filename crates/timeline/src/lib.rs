@@ -29,6 +29,7 @@ mod error;
 mod filter;
 mod frame;
 mod members;
+mod order;
 mod parquet;
 mod scan;
 mod sql;

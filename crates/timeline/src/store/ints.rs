@@ -3,121 +3,14 @@
 //! Rows lie in the order in which their members were decoded, so a column that one member never fills is a run of one value
 //! there and costs nothing, whatever other members put into it.
 
+mod chunk;
 mod spread;
 
+use chunk::Chunk;
 pub(crate) use spread::Spread;
 
 /// Rows of a chunk.
 pub(super) const CHUNK: usize = 8192;
-
-/// Times are counted in 100 ns by most sources; dividing by it halves their width.
-const TICK: u64 = 100;
-
-/// Values of [`CHUNK`] rows: `base` plus an offset of `step` times the stored number.
-#[derive(Debug, Clone)]
-enum Chunk {
-    Same(u64),
-    Bits {
-        base: u64,
-        bits: Box<[u64]>,
-    },
-    U8 {
-        base: u64,
-        step: u64,
-        offsets: Box<[u8]>,
-    },
-    U16 {
-        base: u64,
-        step: u64,
-        offsets: Box<[u16]>,
-    },
-    U32 {
-        base: u64,
-        step: u64,
-        offsets: Box<[u32]>,
-    },
-    U64(Box<[u64]>),
-}
-
-impl Chunk {
-    fn of(values: &[u64]) -> Self {
-        let (mut base, mut top) = (u64::MAX, 0);
-        for value in values {
-            (base, top) = (base.min(*value), top.max(*value));
-        }
-        let mut range = top.saturating_sub(base);
-        if range == 0 {
-            return Self::Same(base);
-        }
-        if range == 1 {
-            let mut bits = vec![0u64; values.len().div_ceil(64)];
-            for (row, value) in values.iter().enumerate() {
-                if let Some(word) = bits.get_mut(row / 64) {
-                    *word |= (value - base) << (row % 64);
-                }
-            }
-            let bits = bits.into_boxed_slice();
-            return Self::Bits { base, bits };
-        }
-        let ticks = range > u64::from(u8::MAX) && values.iter().all(|v| (v - base).is_multiple_of(TICK));
-        let step = if ticks { TICK } else { 1 };
-        range /= step;
-        let offsets = values.iter().map(|v| (v - base) / step);
-        if u8::try_from(range).is_ok() {
-            let offsets = offsets.map(|v| v as u8).collect();
-            Self::U8 { base, step, offsets }
-        } else if u16::try_from(range).is_ok() {
-            let offsets = offsets.map(|v| v as u16).collect();
-            Self::U16 { base, step, offsets }
-        } else if u32::try_from(range).is_ok() {
-            let offsets = offsets.map(|v| v as u32).collect();
-            Self::U32 { base, step, offsets }
-        } else {
-            Self::U64(values.into())
-        }
-    }
-
-    /// Many values; what kind of chunk it is is asked once for all.
-    fn gather(&self, at: impl Iterator<Item = usize>, into: &mut Vec<u64>) {
-        fn offsets<T: Copy + Into<u64>>(
-            (base, step): (u64, u64),
-            offsets: &[T],
-            at: impl Iterator<Item = usize>,
-        ) -> impl Iterator<Item = u64> {
-            at.map(move |at| base + step * offsets.get(at).map_or(0, |v| (*v).into()))
-        }
-        match self {
-            Self::Same(value) => into.extend(at.map(|_| *value)),
-            Self::U8 {
-                base,
-                step,
-                offsets: o,
-            } => into.extend(offsets((*base, *step), o, at)),
-            Self::U16 {
-                base,
-                step,
-                offsets: o,
-            } => into.extend(offsets((*base, *step), o, at)),
-            Self::U32 {
-                base,
-                step,
-                offsets: o,
-            } => into.extend(offsets((*base, *step), o, at)),
-            Self::Bits { .. } | Self::U64(_) => into.extend(at.map(|at| self.get(at))),
-        }
-    }
-
-    fn get(&self, at: usize) -> u64 {
-        match self {
-            Self::Same(value) => *value,
-            Self::Bits { base, bits } => base + (bits.get(at / 64).copied().unwrap_or(0) >> (at % 64) & 1),
-            Self::U8 { base, step, offsets } => base + step * offsets.get(at).copied().map_or(0, u64::from),
-            Self::U16 { base, step, offsets } => base + step * offsets.get(at).copied().map_or(0, u64::from),
-            Self::U32 { base, step, offsets } => base + step * offsets.get(at).copied().map_or(0, u64::from),
-            Self::U64(values) => values.get(at).copied().unwrap_or(0),
-        }
-    }
-}
 
 /// Neighbours in a list that lie in one chunk.
 fn runs(rows: &[u32]) -> impl Iterator<Item = &[u32]> {
@@ -403,16 +296,6 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use proptest::prelude::*;
-
-    #[test]
-    fn chunks_are_as_narrow_as_their_values() {
-        assert!(matches!(Chunk::of(&[7; 10]), Chunk::Same(7)));
-        assert!(matches!(Chunk::of(&[7, 8, 7]), Chunk::Bits { base: 7, .. }));
-        assert!(matches!(Chunk::of(&[0, 255]), Chunk::U8 { step: 1, .. }));
-        assert!(matches!(Chunk::of(&[0, 6_000_000]), Chunk::U16 { step: 100, .. }));
-        assert!(matches!(Chunk::of(&[5, 6_000_006]), Chunk::U32 { step: 1, .. }));
-        assert!(matches!(Chunk::of(&[0, u64::MAX]), Chunk::U64(_)));
-    }
 
     #[test]
     fn many_rows_at_once_are_what_each_is() {

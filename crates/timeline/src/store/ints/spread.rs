@@ -55,17 +55,8 @@ impl Chunk {
     fn spread(&self, rows: &[(u32, u16)], into: &mut [u64]) {
         match self {
             Self::Same(value) => put(rows, into, |_| *value),
-            Self::Bits { .. } => put(rows, into, |at| self.get(at)),
-            Self::U8 { base, step, offsets } => put(rows, into, |at| {
-                base + step * offsets.get(at).copied().map_or(0, u64::from)
-            }),
-            Self::U16 { base, step, offsets } => put(rows, into, |at| {
-                base + step * offsets.get(at).copied().map_or(0, u64::from)
-            }),
-            Self::U32 { base, step, offsets } => put(rows, into, |at| {
-                base + step * offsets.get(at).copied().map_or(0, u64::from)
-            }),
-            Self::U64(values) => put(rows, into, |at| values.get(at).copied().unwrap_or(0)),
+            Self::Packed(packed) => put(rows, into, |at| packed.get(at)),
+            Self::Whole(values) => put(rows, into, |at| values.get(at).copied().unwrap_or(0)),
         }
     }
 }
