@@ -1,6 +1,7 @@
 //! Identities in free text: by their form, or by the name in front of them.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
@@ -20,7 +21,7 @@ static FORMS: LazyLock<Option<Regex>> = LazyLock::new(|| {
         (?P<sid>(?-u:\b)[Ss]-1-(?:5-21|12-1)-[0-9]{1,10}(?:-[0-9]{1,10}){2,5})
       | (?P<guid>(?-u:\b)[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}(?-u:\b))
       | (?P<mac>(?-u:\b)[0-9A-Fa-f]{2}(?:(?:-[0-9A-Fa-f]{2}){5,}|(?::[0-9A-Fa-f]{2}){5,})(?-u:\b))
-      | (?P<profile>(?i:[\\/]+users[\\/]+))(?P<owner>[^\\/:*?"'<>|\r\n\t]{1,64})
+      | (?P<profile>(?i:[\\/]+users[\\/]+))(?P<owner>[^\\/:*?"'<>|\r\n\t]+)
       | (?P<unc>(?:^|[\s"'=(,])\\\\)(?P<server>[A-Za-z0-9][A-Za-z0-9._-]{0,254})
       | (?P<mail>[A-Za-z0-9._%+'$/-]+)@(?P<at>[A-Za-z0-9](?:[A-Za-z0-9_-]*\.)+[A-Za-z0-9-]{2,})
       | (?P<v6>[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,}(?::?[0-9]{1,3}(?:\.[0-9]{1,3}){3})?)
@@ -104,8 +105,9 @@ fn forms(
 ) -> Option<String> {
     let regex = FORMS.as_ref()?;
     let mut out = String::new();
-    let mut done = 0;
-    for found in regex.find_iter(text) {
+    let (mut done, mut at) = (0, 0);
+    while let Some(found) = regex.find_at(text, at) {
+        at = found.end();
         // The digits of an escape stick to what follows; the layer that decodes escapes has dealt with it.
         if text
             .get(..found.start())
@@ -122,15 +124,21 @@ fn forms(
                 known(old).or_else(|| names_an_object(before).then(|| guid(naming, old)).flatten())
             }
             // Groups are only asked for where they matter: finding them is the slow part.
-            Shape::Other => regex
-                .captures_at(text, found.start())
-                .and_then(|captures| form(naming, &captures)),
+            Shape::Other => regex.captures_at(text, found.start()).and_then(|captures| {
+                if let (Some(folder), Some(rest)) = (captures.name("profile"), captures.name("owner")) {
+                    let owner = owner(rest.as_str());
+                    at = rest.start() + owner.end;
+                    return profile(naming, folder.as_str(), rest.as_str(), owner);
+                }
+                form(naming, &captures)
+            }),
         };
+        let old = text.get(found.start()..at).unwrap_or(old);
         if let Some(new) = new.filter(|new| new != old) {
             seen(old.trim(), new.trim());
             out.push_str(text.get(done..found.start()).unwrap_or_default());
             out.push_str(&new);
-            done = found.end();
+            done = at;
         }
     }
     (done > 0).then(|| {
@@ -197,18 +205,37 @@ fn form(naming: &Naming, found: &Captures<'_>) -> Option<String> {
     if found.name("mac").is_some() {
         return pairs(naming, whole);
     }
-    if let (Some(profile), Some(owner)) = (found.name("profile"), found.name("owner")) {
-        let stays = WELL_KNOWN.is_user(owner.as_str())
-            || is_own(owner.as_str(), "user-")
-            || owner.as_str().contains('%');
-        return (!stays).then(|| format!("{}{}", profile.as_str(), naming.user(owner.as_str())));
-    }
     if let (Some(unc), Some(server)) = (found.name("unc"), found.name("server")) {
         return host(naming, server.as_str()).map(|server| format!("{}{server}", unc.as_str()));
     }
     let (mail, at) = (found.name("mail")?, found.name("at")?);
     let domain = host(naming, at.as_str()).unwrap_or_else(|| at.as_str().to_owned());
     Some(format!("{}@{domain}", local_part(naming, mail.as_str())))
+}
+
+/// Characters of the longest name of a profile's folder; what is longer has other words behind it.
+const LONGEST_OWNER: usize = 64;
+
+/// Where the owner is in what stands behind `\Users\` up to the next character that no name has: all of it, blanks too, or its first
+/// word, if it is longer than a name or that word is a pseudonym already. What follows is looked at by itself.
+fn owner(rest: &str) -> Range<usize> {
+    let start = rest.len() - rest.trim_start().len();
+    let word = rest
+        .trim_start()
+        .split(char::is_whitespace)
+        .next()
+        .unwrap_or_default();
+    if is_own(word, "user-") || rest.chars().nth(LONGEST_OWNER).is_some() {
+        return start..start + word.len();
+    }
+    0..rest.len()
+}
+
+/// A profile's folder with its owner replaced.
+fn profile(naming: &Naming, folder: &str, rest: &str, owner: Range<usize>) -> Option<String> {
+    let (before, name) = (rest.get(..owner.start)?, rest.get(owner)?);
+    let stays = name.is_empty() || WELL_KNOWN.is_user(name) || is_own(name, "user-") || name.contains('%');
+    (!stays).then(|| format!("{folder}{before}{}", naming.user(name)))
 }
 
 /// The eight groups of an address in front of a port, or of whatever else follows a colon. They are written out, so that
