@@ -82,6 +82,7 @@ fn whole_case(inventory: Inventory, timeline: Timeline) -> CaseRows {
         inspections: inventory.members.iter().map(|_| None).collect(),
         members: inventory.members,
         timeline,
+        files: Vec::new(),
         collections: Vec::new(),
         pseudonyms: BTreeMap::new(),
     }

@@ -110,8 +110,9 @@ pub(crate) fn put_texts(folder: &CaseFolder, result: &CaseResult) -> Result<(), 
     result.report.put(folder)
 }
 
-/// The inventory; last, as it names what the others are.
+/// The inventory; last, as it names what the others are, and only if they were made from all that was read.
 pub(crate) fn put_inventory(folder: &CaseFolder, result: &CaseResult) -> Result<(), RunError> {
+    result.rows.whole()?;
     let inventory = Inventory {
         schema_version: SCHEMA_VERSION,
         name: result.rows.name.clone(),

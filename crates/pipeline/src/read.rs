@@ -10,11 +10,12 @@ mod work;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use casetrace_knowledge::Knowledge;
 use casetrace_model::Inspection;
 use casetrace_redact::Mode;
-use casetrace_timeline::{Spill, Timeline};
+use casetrace_timeline::{Spill, Timeline, TimelineError};
 use serde::{Deserialize, Serialize};
 
 use self::assemble::assemble;
@@ -31,11 +32,8 @@ use crate::inventory::{InventoryMember, ReadOutcome};
 use crate::memory::{self, Budget};
 use crate::progress::{Progress, Stage};
 use crate::settings::{Backend, Settings};
-use crate::sink::Shared;
+use crate::sink::{Shared, Spills};
 use crate::stream::{Outlet, Relief};
-
-/// Packed texts of rows that stay in memory; a case with more of them (about ten million rows) has the rest in a file.
-const TEXTS_IN_MEMORY: u64 = 192 << 20;
 
 /// An input as it is named in results: never a path of the machine it was analysed on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,6 +59,8 @@ pub struct CaseRows {
     pub inspections: Vec<Option<Inspection>>,
     /// All rows, sorted.
     pub timeline: Timeline,
+    /// Where columns of it lie that did not fit into memory.
+    pub(crate) files: Vec<Arc<Spill>>,
     /// What collected the upload, as far as it is known, alphabetically.
     pub collections: Vec<&'static str>,
     /// What was hidden.
@@ -72,6 +72,16 @@ pub struct CaseRows {
 }
 
 impl CaseRows {
+    /// An error if a part of the timeline can't be read back.
+    pub(crate) fn whole(&self) -> Result<(), TimelineError> {
+        match self.files.iter().find_map(|file| file.trouble()) {
+            Some(reason) => Err(TimelineError::Lost {
+                reason: reason.to_owned(),
+            }),
+            None => Ok(()),
+        }
+    }
+
     /// True if at least one member gave records or was a container that opened.
     pub fn any_decoded(&self) -> bool {
         self.members
@@ -148,7 +158,7 @@ fn run(
         redactor: &hiding.redactor,
         progress,
         max_diagnostics: settings.limits.max_diagnostics,
-        spill: Spill::new(&settings.work_dir, TEXTS_IN_MEMORY),
+        spills: Spills::new(&settings.work_dir),
         outlet: outlet.map(|outlet| outlet as &dyn Relief),
     };
     let total: u64 = work_list(&case, &routes)

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::cell::RefCell;
+use std::path::Path;
 use std::sync::Arc;
 
 use casetrace_knowledge::Knowledge;
@@ -15,14 +16,53 @@ use crate::memory;
 use crate::progress::Progress;
 use crate::stream::Relief;
 
+/// Packed texts of rows that stay in memory, and as much of other columns, of members and of the case: enough for six million rows
+/// or so, and the rest of a case with more of them is in files.
+const IN_MEMORY: u64 = 96 << 20;
+
+/// Where columns go that would not fit into memory.
+pub(crate) struct Spills {
+    texts: Arc<Spill>,
+    /// Codes and numbers of members, until they are joined.
+    members: Arc<Spill>,
+    /// Codes and numbers of the case.
+    case: Arc<Spill>,
+}
+
+impl Spills {
+    pub(crate) fn new(folder: &Path) -> Self {
+        let spill = || Spill::new(folder, IN_MEMORY);
+        Self {
+            texts: spill(),
+            members: spill(),
+            case: spill(),
+        }
+    }
+
+    /// For the rows of a member. Stretches of it are small, and need no file for their numbers.
+    fn member(&self) -> TimelineBuilder {
+        TimelineBuilder::with_spill(&self.texts).numbers_in(&self.members)
+    }
+
+    /// For the rows of all members.
+    pub(crate) fn case(&self) -> TimelineBuilder {
+        TimelineBuilder::with_spill(&self.texts).numbers_in(&self.case)
+    }
+
+    /// Files that a result rests on, once members are joined: that of the members only if something of it is lost.
+    pub(crate) fn of_result(&self) -> Vec<Arc<Spill>> {
+        let members = self.members.trouble().map(|_| &self.members);
+        members.into_iter().chain([&self.case]).cloned().collect()
+    }
+}
+
 /// What all members of a run share.
 pub(crate) struct Shared<'a> {
     pub(crate) knowledge: &'a Knowledge,
     pub(crate) redactor: &'a Redactor,
     pub(crate) progress: &'a dyn Progress,
     pub(crate) max_diagnostics: usize,
-    /// Where texts go that would not fit into memory.
-    pub(crate) spill: Arc<Spill>,
+    pub(crate) spills: Spills,
     /// Takes rows away while members are decoded, where nobody wants them all at once.
     pub(crate) outlet: Option<&'a dyn Relief>,
 }
@@ -48,7 +88,7 @@ impl PartMaker for RowMaker<'_> {
     fn part(&self) -> Box<dyn Part + '_> {
         Box::new(MemberPart {
             maker: self,
-            builder: TimelineBuilder::with_spill(&self.shared.spill),
+            builder: TimelineBuilder::with_spill(&self.shared.spills.texts),
         })
     }
 }
@@ -114,7 +154,7 @@ impl<'a> MemberSink<'a> {
                 memory_left: memory,
                 dropped_rows: 0,
                 rows: 0,
-                builder: TimelineBuilder::with_spill(&shared.spill),
+                builder: shared.spills.member(),
                 diagnostics: Vec::new(),
             },
         }

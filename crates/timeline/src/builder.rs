@@ -19,6 +19,8 @@ pub struct TimelineBuilder {
     /// One for each of [`COLUMNS`] but `ts`, which is computed from `ts_ns`.
     columns: Vec<Filled>,
     len: usize,
+    /// For codes and numbers.
+    numbers: Option<Arc<Spill>>,
 }
 
 /// A column, up to the last row that had a value in it: most columns of a row are empty, and so cost nothing.
@@ -97,6 +99,22 @@ impl TimelineBuilder {
         Self::with(Some(spill))
     }
 
+    /// Codes and numbers beyond the budget of `spill` will be in its file. Joining packs them anew: what is joined should have another
+    /// one, which then goes away with it, or none if it is small.
+    #[must_use]
+    pub fn numbers_in(mut self, spill: &Arc<Spill>) -> Self {
+        self.numbers = Some(Arc::clone(spill));
+        self.spill_numbers();
+        self
+    }
+
+    fn spill_numbers(&mut self) {
+        let Some(spill) = &self.numbers else { return };
+        self.columns
+            .iter_mut()
+            .for_each(|column| column.store.spill_to(spill));
+    }
+
     fn with(spill: Option<&Arc<Spill>>) -> Self {
         let columns = COLUMNS.iter().skip(1);
         Self {
@@ -107,6 +125,7 @@ impl TimelineBuilder {
                 })
                 .collect(),
             len: 0,
+            numbers: None,
         }
     }
 
@@ -160,7 +179,10 @@ impl TimelineBuilder {
     /// Adds the rows of another builder, which worked on other artifacts.
     pub fn append(&mut self, other: Self) {
         if self.len == 0 {
-            *self = other;
+            // Taken as it is; what comes from now on goes where ours does.
+            let numbers = self.numbers.take();
+            *self = Self { numbers, ..other };
+            self.spill_numbers();
             return;
         }
         let (mine, theirs) = (self.len, other.len);

@@ -82,6 +82,14 @@ pub enum TimelineError {
         #[source]
         source: std::io::Error,
     },
+    /// A temporary file could not be read back; what was made from it may be wrong.
+    #[error(
+        "The temporary file with columns of the timeline was lost {reason}. Nothing is published. Look at the work folder's disk and run again."
+    )]
+    Lost {
+        /// Where and why.
+        reason: String,
+    },
     /// A column that doesn't exist was named.
     #[error("There is no column `{name}`{}.", suggestion.map(|s| format!("; did you mean `{s}`?")).unwrap_or_default())]
     UnknownColumn {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use casetrace_bundle::{Case, Member, MemberOutcome};
 use casetrace_redact::Redactor;
-use casetrace_timeline::{Timeline, TimelineBuilder, clock_offsets};
+use casetrace_timeline::{Timeline, clock_offsets};
 
 use super::hide::{input_files, shown_path};
 use super::routes::Fate;
@@ -22,7 +22,7 @@ pub(super) fn assemble(
 ) -> CaseRows {
     let redactor = shared.redactor;
     let inputs = input_files(&case, redactor);
-    let mut builder = TimelineBuilder::with_spill(&shared.spill);
+    let mut builder = shared.spills.case();
     let mut members = Vec::with_capacity(case.members.len());
     let mut inspections = Vec::with_capacity(case.members.len());
     for ((member, fate), decoded) in case.members.iter().zip(routes).zip(results) {
@@ -51,6 +51,7 @@ pub(super) fn assemble(
         members,
         inspections,
         timeline,
+        files: shared.spills.of_result(),
         redaction: redactor.mode(),
         pseudonym_key,
         pseudonyms: redactor.mapping(),

@@ -4,8 +4,12 @@
 //! there and costs nothing, whatever other members put into it.
 
 mod chunk;
+mod pages;
 mod spread;
 
+use std::sync::Arc;
+
+use super::Spill;
 use chunk::Chunk;
 pub(crate) use spread::Spread;
 
@@ -42,6 +46,8 @@ pub(crate) struct Ints {
     chunks: Vec<Chunk>,
     /// The rows behind the last whole chunk: `same` of them with one value, or `rest`.
     open: Open,
+    /// Takes chunks that would be too much for memory.
+    spill: Option<Arc<Spill>>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -109,12 +115,12 @@ impl Open {
     }
 
     /// The chunk as it is kept; the next one is begun in the same memory.
-    fn close(&mut self) -> Chunk {
+    fn close(&mut self, spill: Option<&Arc<Spill>>) -> Chunk {
         if self.rest.is_empty() {
             self.same = 0;
             return Chunk::Same(self.value);
         }
-        let chunk = Chunk::of(&self.rest);
+        let chunk = Chunk::of(&self.rest, spill);
         self.rest.clear();
         chunk
     }
@@ -126,11 +132,20 @@ impl Ints {
         self.chunks.len() * CHUNK + self.open.len()
     }
 
+    /// Chunks from now on go there.
+    pub(super) fn spill_to(&mut self, spill: &Arc<Spill>) {
+        self.spill = Some(Arc::clone(spill));
+    }
+
+    fn close(&mut self) {
+        let chunk = self.open.close(self.spill.as_ref());
+        self.chunks.push(chunk);
+    }
+
     pub(crate) fn push(&mut self, value: u64) {
         self.open.push(value);
         if self.open.len() == CHUNK {
-            let chunk = self.open.close();
-            self.chunks.push(chunk);
+            self.close();
         }
     }
 
@@ -140,8 +155,7 @@ impl Ints {
             let taken = self.open.take_each(values);
             values = values.get(taken..).unwrap_or_default();
             if self.open.len() == CHUNK {
-                let chunk = self.open.close();
-                self.chunks.push(chunk);
+                self.close();
             }
         }
     }
@@ -151,8 +165,7 @@ impl Ints {
         while count > 0 {
             count -= self.open.take(value, count);
             if self.open.len() == CHUNK {
-                let chunk = self.open.close();
-                self.chunks.push(chunk);
+                self.close();
             }
         }
     }
@@ -249,6 +262,11 @@ impl NumStore {
         self.valid.push(u64::from(value.is_some()));
     }
 
+    pub(super) fn spill_to(&mut self, spill: &Arc<Spill>) {
+        self.values.spill_to(spill);
+        self.valid.spill_to(spill);
+    }
+
     /// Adds nulls.
     pub(super) fn push_nulls(&mut self, count: usize) {
         self.values.push_run(self.last, count);
@@ -299,6 +317,7 @@ mod tests {
 
     #[test]
     fn many_rows_at_once_are_what_each_is() {
+        let folder = tempfile::tempdir().unwrap();
         let mut store = NumStore::default();
         let value = |row: u64| match row / CHUNK as u64 {
             0 => Some(7),
@@ -310,7 +329,13 @@ mod tests {
             _ => Some(row % 60_000),
         };
         let all = 7 * CHUNK as u64 + 90;
-        (0..all).for_each(|row| store.push(value(row)));
+        // The first three chunks stay in memory.
+        (0..all).for_each(|row| {
+            if row == 3 * CHUNK as u64 {
+                store.spill_to(&Spill::new(folder.path(), 0));
+            }
+            store.push(value(row));
+        });
         // Every third, backwards from some place on, and one behind the end.
         let rows: Vec<u32> = (0..all as u32)
             .step_by(3)
@@ -332,6 +357,23 @@ mod tests {
     }
 
     #[test]
+    fn a_lost_file_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let spill = Spill::new(folder.path(), 0);
+        let mut store = NumStore::default();
+        store.spill_to(&spill);
+        // More chunks than a thread keeps.
+        (0..600 * CHUNK as u64).for_each(|row| store.push(Some(row % 1000)));
+        assert!(spill.written() > 0);
+        assert_eq!(store.get(12_345), Some(345));
+        assert_eq!(spill.trouble(), None);
+        spill.cut();
+        assert_eq!(store.get(599 * CHUNK), Some(0));
+        let trouble = spill.trouble().unwrap();
+        assert!(trouble.starts_with("at byte "), "{trouble}");
+    }
+
+    #[test]
     fn nulls_differ_from_zero() {
         let mut store = NumStore::default();
         for row in 0..20_000u64 {
@@ -348,9 +390,14 @@ mod tests {
         fn what_goes_in_comes_out(
             runs in prop::collection::vec((prop_oneof![0u64..4, any::<u64>()], 1usize..9_000), 0..12),
             cut in 0usize..12,
+            files in any::<[bool; 2]>(),
         ) {
+            let folder = tempfile::tempdir().unwrap();
             let mut expected = Vec::new();
             let (mut a, mut b) = (Ints::default(), Ints::default());
+            for (ints, _) in [&mut a, &mut b].into_iter().zip(files).filter(|(_, file)| *file) {
+                ints.spill_to(&Spill::new(folder.path(), 0));
+            }
             for (i, (value, count)) in runs.iter().enumerate() {
                 expected.extend(std::iter::repeat_n(*value, *count));
                 if i < cut { a.push_run(*value, *count) } else { b.push_run(*value, *count) }

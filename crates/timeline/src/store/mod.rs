@@ -1,6 +1,6 @@
 //! How columns lie in memory: texts as dictionary codes, numbers in narrow chunks, long texts in compressed blocks.
 //!
-//! A row of a network trace takes about 60 bytes. Row numbers are `u32`: a timeline has at most 4,294,967,295 rows.
+//! Chunks and blocks may also lie in unnamed temporary files ([`Spill`]), so that a case of any size fits into memory. Row numbers are `u32`: a timeline has at most 4,294,967,295 rows.
 
 mod ints;
 mod long;
@@ -44,6 +44,15 @@ impl Store {
 
     pub(crate) fn signed() -> Self {
         Self::Signed(NumStore::default())
+    }
+
+    /// Codes and numbers from now on go to that file, beyond its budget. Long texts have a file of their own.
+    pub(crate) fn spill_to(&mut self, spill: &Arc<Spill>) {
+        match self {
+            Self::Text(store) => store.spill_to(spill),
+            Self::Unsigned(store, _) | Self::Signed(store) => store.spill_to(spill),
+            Self::Long(_) => {}
+        }
     }
 
     /// Takes a value as rows visit it; a number that does not fit its column becomes null.

@@ -6,6 +6,7 @@ use casetrace_model::Text;
 use memchr::arch::all::is_equal;
 use polars::prelude::{NewChunkedArray, PlHashMap, PlSmallStr, StringChunked};
 
+use super::Spill;
 use super::ints::{Gathered, Ints, Spread};
 
 /// Codes are places in the dictionary plus one; 0 is null.
@@ -39,6 +40,10 @@ impl TextStore {
             }
         };
         self.last
+    }
+
+    pub(super) fn spill_to(&mut self, spill: &Arc<Spill>) {
+        self.codes.spill_to(spill);
     }
 
     pub(crate) fn push(&mut self, text: Option<&str>) {

@@ -4,6 +4,11 @@
 //! kept as its distance from a line through the chunk, in as many bits as the largest of these distances has: a column of numbers
 //! that follow each other takes none.
 
+use std::sync::Arc;
+
+use super::pages::{self, Page};
+use crate::store::Spill;
+
 /// Times are counted in 100 ns by most sources; dividing by it spares seven bits.
 const TICK: u64 = 100;
 
@@ -18,40 +23,83 @@ const WIDEST: u32 = 57;
 pub(super) enum Chunk {
     Same(u64),
     Packed(Box<Packed>),
-    /// No packing helps.
-    Whole(Box<[u64]>),
+}
+
+/// Values that differ: a line, and how far each is from it.
+#[derive(Debug, Clone)]
+pub(super) struct Packed {
+    line: Line,
+    bits: Bits,
+}
+
+/// Distances, as many bits each as the line says, the lowest first; then bytes for the last one's word.
+#[derive(Debug, Clone)]
+enum Bits {
+    Memory(Box<[u8]>),
+    File(Page),
 }
 
 /// The value of row `i` is `base + step × (slope × i + distance)`, wrapping.
-#[derive(Debug, Clone)]
-pub(super) struct Packed {
+#[derive(Debug, Clone, Copy)]
+struct Line {
     base: u64,
     step: u64,
     slope: u64,
-    mask: u64,
     width: u32,
-    /// Distances, `width` bits each, the lowest first; then bytes for the last one's word.
-    bits: Box<[u8]>,
 }
 
-impl Packed {
-    pub(super) fn get(&self, at: usize) -> u64 {
-        let bit = at * self.width as usize;
+/// Values that are at hand.
+#[derive(Clone, Copy)]
+pub(super) struct View<'a> {
+    line: Line,
+    mask: u64,
+    bits: &'a [u8],
+}
+
+impl View<'_> {
+    pub(super) fn get(self, at: usize) -> u64 {
+        let bit = at * self.line.width as usize;
         let word = self.bits.get(bit / 8..).and_then(<[u8]>::first_chunk);
         let distance = word.map_or(0, |word| u64::from_le_bytes(*word) >> (bit % 8) & self.mask);
-        let steps = self.slope.wrapping_mul(at as u64).wrapping_add(distance);
-        self.base.wrapping_add(self.step.wrapping_mul(steps))
+        let steps = self.line.slope.wrapping_mul(at as u64).wrapping_add(distance);
+        self.line.base.wrapping_add(self.line.step.wrapping_mul(steps))
     }
 }
 
-/// How values are packed: their lowest distance from a line, and the bits that the highest one needs above it.
-struct Line {
+impl Packed {
+    /// Runs `f` on the values; many of a chunk are best read at once.
+    pub(super) fn open<R>(&self, f: impl FnOnce(View<'_>) -> R) -> R {
+        match &self.bits {
+            Bits::Memory(bits) => f(self.view(bits)),
+            Bits::File(page) => pages::open(page, |bits| f(self.view(bits))),
+        }
+    }
+
+    fn view<'a>(&self, bits: &'a [u8]) -> View<'a> {
+        View {
+            line: self.line,
+            mask: mask(self.line.width),
+            bits,
+        }
+    }
+
+    fn get(&self, at: usize) -> u64 {
+        self.open(|view| view.get(at))
+    }
+}
+
+fn mask(width: u32) -> u64 {
+    u64::MAX.checked_shr(u64::BITS - width).unwrap_or(0)
+}
+
+/// How far values are from a line: the lowest distance, and the bits that the highest one needs above it.
+struct Fit {
     slope: u64,
     lowest: u64,
     width: u32,
 }
 
-impl Line {
+impl Fit {
     /// `steps` are the chunk's values, counted from the smallest.
     fn through(steps: impl Iterator<Item = u64>, slope: u64) -> Self {
         let (mut lowest, mut highest) = (i64::MAX, i64::MIN);
@@ -74,7 +122,8 @@ fn distances(steps: impl Iterator<Item = u64>, slope: u64) -> impl Iterator<Item
 }
 
 impl Chunk {
-    pub(super) fn of(values: &[u64]) -> Self {
+    /// Packs values; beyond the budget of `spill` they go to its file.
+    pub(super) fn of(values: &[u64], spill: Option<&Arc<Spill>>) -> Self {
         let (mut base, mut top) = (u64::MAX, 0);
         for value in values {
             (base, top) = (base.min(*value), top.max(*value));
@@ -86,32 +135,19 @@ impl Chunk {
         let ticks = range > u64::from(u8::MAX) && values.iter().all(|v| (v - base).is_multiple_of(TICK));
         let step = if ticks { TICK } else { 1 };
         let steps = || values.iter().map(|value| (value - base) / step);
-        let mut line = Line {
-            slope: 0,
-            lowest: 0,
-            width: u64::BITS - (range / step).leading_zeros(),
-        };
-        // A line from end to end; it would spare codes and flags nothing.
-        let (first, last) = (steps().next().unwrap_or(0), steps().next_back().unwrap_or(0));
-        if let Some(slope @ 1..) = last
-            .checked_sub(first)
-            .map(|rise| rise / (values.len() as u64 - 1).max(1))
-        {
-            let rising = Line::through(steps(), slope);
-            if rising.width < line.width {
-                line = rising;
-            }
-        }
-        if line.width > WIDEST {
-            return Self::Whole(values.into());
-        }
+        let fit = fit(steps, range / step, values.len());
+        let bits = pack(steps(), values.len(), &fit);
         Self::Packed(Box::new(Packed {
-            base: base.wrapping_add(step.wrapping_mul(line.lowest)),
-            step,
-            slope: line.slope,
-            mask: (1 << line.width) - 1,
-            width: line.width,
-            bits: pack(steps(), values.len(), &line),
+            line: Line {
+                base: base.wrapping_add(step.wrapping_mul(fit.lowest)),
+                step,
+                slope: fit.slope,
+                width: fit.width,
+            },
+            bits: match spill.and_then(|spill| Page::write(spill, &bits)) {
+                Some(page) => Bits::File(page),
+                None => Bits::Memory(bits),
+            },
         }))
     }
 
@@ -119,8 +155,7 @@ impl Chunk {
     pub(super) fn gather(&self, at: impl Iterator<Item = usize>, into: &mut Vec<u64>) {
         match self {
             Self::Same(value) => into.extend(at.map(|_| *value)),
-            Self::Packed(packed) => into.extend(at.map(|at| packed.get(at))),
-            Self::Whole(values) => into.extend(at.map(|at| values.get(at).copied().unwrap_or(0))),
+            Self::Packed(packed) => packed.open(|view| into.extend(at.map(|at| view.get(at)))),
         }
     }
 
@@ -128,20 +163,41 @@ impl Chunk {
         match self {
             Self::Same(value) => *value,
             Self::Packed(packed) => packed.get(at),
-            Self::Whole(values) => values.get(at).copied().unwrap_or(0),
         }
     }
 }
 
-fn pack(steps: impl Iterator<Item = u64>, count: usize, line: &Line) -> Box<[u8]> {
-    let width = line.width as usize;
+/// The best of two lines: a level one, and one from end to end, where values rise.
+fn fit<'a, I: DoubleEndedIterator<Item = u64> + 'a>(steps: impl Fn() -> I, range: u64, count: usize) -> Fit {
+    let mut fit = Fit {
+        slope: 0,
+        lowest: 0,
+        width: u64::BITS - range.leading_zeros(),
+    };
+    let (first, last) = (steps().next().unwrap_or(0), steps().next_back().unwrap_or(0));
+    let gaps = (count as u64).saturating_sub(1).max(1);
+    if let Some(slope @ 1..) = last.checked_sub(first).map(|rise| rise / gaps) {
+        let rising = Fit::through(steps(), slope);
+        if rising.width < fit.width {
+            fit = rising;
+        }
+    }
+    if fit.width > WIDEST {
+        // Words one behind the other: each begins with a byte.
+        fit.width = u64::BITS;
+    }
+    fit
+}
+
+fn pack(steps: impl Iterator<Item = u64>, count: usize, fit: &Fit) -> Box<[u8]> {
+    let width = fit.width as usize;
     let mut bits = vec![0; (count * width).div_ceil(8) + WORD];
-    for (row, distance) in distances(steps, line.slope).enumerate() {
+    for (row, distance) in distances(steps, fit.slope).enumerate() {
         let bit = row * width;
         let Some(word) = bits.get_mut(bit / 8..).and_then(<[u8]>::first_chunk_mut) else {
             break;
         };
-        let distance = distance.cast_unsigned().wrapping_sub(line.lowest);
+        let distance = distance.cast_unsigned().wrapping_sub(fit.lowest);
         *word = (u64::from_le_bytes(*word) | distance << (bit % 8)).to_le_bytes();
     }
     bits.into_boxed_slice()
@@ -149,26 +205,27 @@ fn pack(steps: impl Iterator<Item = u64>, count: usize, line: &Line) -> Box<[u8]
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use proptest::prelude::*;
 
     fn width(values: &[u64]) -> Option<u32> {
-        match Chunk::of(values) {
-            Chunk::Packed(packed) => Some(packed.width),
-            Chunk::Same(_) | Chunk::Whole(_) => None,
+        match Chunk::of(values, None) {
+            Chunk::Packed(packed) => Some(packed.line.width),
+            Chunk::Same(_) => None,
         }
     }
 
     #[test]
     fn chunks_are_as_narrow_as_their_values() {
-        assert!(matches!(Chunk::of(&[7; 10]), Chunk::Same(7)));
+        assert!(matches!(Chunk::of(&[7; 10], None), Chunk::Same(7)));
         assert_eq!(width(&[7, 8, 7]), Some(1));
         assert_eq!(width(&[0, 5, 3, 255, 0]), Some(8));
         assert_eq!(width(&[0, 6_000_000, 100]), Some(16));
         assert_eq!(width(&[5, 6_000_006, 5]), Some(23));
         // Around the end of what 64 bits hold, neighbours still are neighbours.
         assert_eq!(width(&[0, u64::MAX, 3]), Some(2));
-        assert!(matches!(Chunk::of(&[0, u64::MAX / 2, 3]), Chunk::Whole(_)));
+        assert_eq!(width(&[0, u64::MAX / 2, 3]), Some(64));
     }
 
     #[test]
@@ -196,8 +253,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_packed_comes_out(values in values()) {
-            let chunk = Chunk::of(&values);
+        fn what_is_packed_comes_out(values in values(), file in any::<bool>()) {
+            let folder = tempfile::tempdir().unwrap();
+            let spill = file.then(|| Spill::new(folder.path(), 0));
+            let chunk = Chunk::of(&values, spill.as_ref());
             let got: Vec<u64> = (0..values.len()).map(|at| chunk.get(at)).collect();
             prop_assert_eq!(&got, &values);
             let mut gathered = Vec::new();

@@ -55,8 +55,7 @@ impl Chunk {
     fn spread(&self, rows: &[(u32, u16)], into: &mut [u64]) {
         match self {
             Self::Same(value) => put(rows, into, |_| *value),
-            Self::Packed(packed) => put(rows, into, |at| packed.get(at)),
-            Self::Whole(values) => put(rows, into, |at| values.get(at).copied().unwrap_or(0)),
+            Self::Packed(packed) => packed.open(|view| put(rows, into, |at| view.get(at))),
         }
     }
 }
