@@ -20,7 +20,7 @@ const MAX_SPREAD_NS: i64 = 5_000_000_000;
 /// Facts of one sort that are compared between two artifacts.
 const MAX_PAIRS: usize = 10_000;
 /// Facts of one sort that are kept. Of more, every second, fourth, … key is looked at, the same in all artifacts.
-const MAX_FACTS: usize = 4 << 20;
+const MAX_FACTS: usize = 2 << 20;
 /// Artifacts that are compared; captures and logs with shared facts, not every text.
 const MAX_ARTIFACTS: usize = 200;
 /// Rows whose server times are read.

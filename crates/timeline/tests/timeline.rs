@@ -4,8 +4,8 @@
 use casetrace_model::{JsonObject, Outcome, Row, Source, Value};
 use casetrace_timeline::polars::prelude::IntoLazy;
 use casetrace_timeline::{
-    ColumnId, Condition, Export, Filter, Naming, ParquetExport, Scan, TextFormat, Timeline, TimelineBuilder,
-    query_timeline, read_parquet, read_parquet_parts, scan_parquet, schema, write_parquet,
+    ColumnId, Condition, Export, Filter, Naming, ParquetExport, Scan, Spill, TextFormat, Timeline,
+    TimelineBuilder, query_timeline, read_parquet, read_parquet_parts, scan_parquet, schema, write_parquet,
 };
 use proptest::prelude::*;
 
@@ -90,6 +90,65 @@ fn builders_can_work_side_by_side() {
         out
     };
     assert_eq!(bytes(&all.finish()), bytes(&right.finish()));
+}
+
+/// Two members of some chunks each, joined; codes, numbers and texts in memory or in files.
+fn two_members(files: Option<&std::path::Path>) -> (Timeline, u64) {
+    let spill = || files.map(|folder| Spill::new(folder, 0));
+    let (texts, members, case) = (spill(), spill(), spill());
+    let builder = |numbers: &Option<_>| match (&texts, numbers) {
+        (Some(texts), Some(numbers)) => TimelineBuilder::with_spill(texts).numbers_in(numbers),
+        _ => TimelineBuilder::new(),
+    };
+    let mut joined = builder(&case);
+    for member in 0..2_i64 {
+        let mut part = builder(&members);
+        for i in 0..20_000_i64 {
+            // Both cover the same time, and some rows have none.
+            let ts = (i % 9_000 != 0).then_some(T0 + i * 1_000 - i % 5 * 7_000 + member * 333);
+            let mut r = row(["event", "log.line"][(i % 2) as usize], i as u64, ts);
+            r.event_id = (i % 3 == 0).then_some(i as u32 * 7 % 90);
+            r.url = (i % 4 == 1).then(|| format!("https://x/{}", i % 400).into());
+            r.flow_id = Some((i as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+            r.message = format!("line {i}");
+            part.push(["a.log", "b.log"][member as usize], Some("PC1"), r);
+        }
+        joined.append(part);
+    }
+    let spilled = [members, case]
+        .iter()
+        .flatten()
+        .map(|spill| spill.written())
+        .sum();
+    (joined.finish(), spilled)
+}
+
+#[test]
+fn columns_in_files_are_those_in_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let ((there, nothing), (here, spilled)) = (two_members(None), two_members(Some(folder.path())));
+    assert_eq!(nothing, 0);
+    assert!(spilled > 500_000, "{spilled}");
+    let bytes = |timeline: &Timeline| {
+        let mut out = Vec::new();
+        write_parquet(timeline, &mut out).unwrap();
+        out
+    };
+    assert_eq!(bytes(&there), bytes(&here));
+    for sql in [
+        "event_id = 84",
+        "url = 'https://x/77'",
+        "kind = 'event' AND event_id IS NULL",
+    ] {
+        assert!(count(&there, sql) > 0);
+        assert_eq!(count(&there, sql), count(&here, sql), "{sql}");
+    }
+    assert!(
+        there
+            .to_frame()
+            .unwrap()
+            .equals_missing(&here.to_frame().unwrap())
+    );
 }
 
 #[test]
