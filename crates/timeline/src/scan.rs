@@ -16,6 +16,7 @@ mod sets;
 mod tests;
 mod together;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
@@ -52,6 +53,9 @@ type Hits = (usize, Result<Vec<u32>, SqlError>);
 
 /// A condition that has to be tested, and whether its cheap part is known to hold.
 type Open = (usize, bool);
+
+/// Rows that leave the same conditions open.
+type OpenRows<'r> = (Vec<Open>, Vec<Cow<'r, [u32]>>);
 
 /// Conditions that can be true for a kind, and for a kind and provider; most are ruled out there, once for all
 /// event ids.
@@ -149,9 +153,9 @@ impl<'a> Scan<'a> {
                 alike.entry(open).or_default().push(&group.rows);
             }
         }
-        let open_rows: Vec<(Vec<Open>, Vec<u32>)> = alike
+        let open_rows: Vec<OpenRows<'_>> = alike
             .into_par_iter()
-            .map(|(open, rows)| (open, rows.concat()))
+            .map(|(open, rows)| (open, pieces(&rows)))
             .collect();
         let mut left: Vec<Left> = open_rows.iter().map(|_| Left::new()).collect();
         for (group, Tested { hits, left: more }) in self.cheap(conditions, &open_rows) {
@@ -181,6 +185,13 @@ impl<'a> Scan<'a> {
         }
         sum
     }
+}
+
+/// Rows of groups that are tested together: those of large groups where they are, those of small ones in one list.
+fn pieces<'r>(groups: &[&'r [u32]]) -> Vec<Cow<'r, [u32]>> {
+    let (large, small): (Vec<_>, Vec<_>) = groups.iter().partition(|rows| rows.len() >= TASK_ROWS);
+    let small = (!small.is_empty()).then(|| Cow::Owned(small.concat()));
+    large.into_iter().map(Cow::Borrowed).chain(small).collect()
 }
 
 /// Codes of kind and provider, and the event id.

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::masks::{Mask, evaluate, join};
 use super::numbers::{Numbers, WIDE};
 use super::sets::Sets;
-use super::{Hits, Open, Scan, TASK_ROWS, all_failed, chosen, side_by_side};
+use super::{Hits, Open, OpenRows, Scan, TASK_ROWS, all_failed, chosen, side_by_side};
 use crate::condition::{Condition, Part};
 use crate::frame::Rows;
 use crate::timeline::ColumnId;
@@ -176,18 +176,17 @@ impl Scan<'_> {
     ///
     /// Rows are counted a task at a time, but rows that stand for others are evaluated together for the whole group: polars
     /// plans once for them, which takes longer than the rows.
-    pub(super) fn cheap(
-        &self,
-        conditions: &[&Condition],
-        groups: &[(Vec<Open>, Vec<u32>)],
-    ) -> Vec<(usize, Tested)> {
+    pub(super) fn cheap(&self, conditions: &[&Condition], groups: &[OpenRows<'_>]) -> Vec<(usize, Tested)> {
         let asked: Vec<Asked<'_>> = groups
             .iter()
             .map(|(open, _)| Asked::new(conditions, open))
             .collect();
         let tasks = || {
             let groups = groups.iter().enumerate();
-            groups.flat_map(|(group, (_, rows))| rows.chunks(TASK_ROWS).map(move |rows| Task { group, rows }))
+            groups.flat_map(|(group, (_, pieces))| {
+                let tasks = pieces.iter().flat_map(|rows| rows.chunks(TASK_ROWS));
+                tasks.map(move |rows| Task { group, rows })
+            })
         };
         let numbers = side_by_side(tasks().collect(), |task| {
             let narrow = asked.get(task.group).map(|asked| &asked.narrow);
