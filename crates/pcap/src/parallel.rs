@@ -50,7 +50,7 @@ impl Crew {
     /// A worker's life.
     fn work(&self, thread: usize) {
         let mut emit = Emit::new(self.options.source);
-        while let Some(task) = self.board.wait_for_task() {
+        while let Some(task) = self.board.wait_for_task(thread) {
             self.run(&task, thread, &mut emit);
         }
     }
@@ -166,7 +166,7 @@ impl<'a> Pool<'a> {
                 self.write(finisher, sink);
             } else if self.under_way.len() <= ahead {
                 return;
-            } else if let Some(task) = board.claim() {
+            } else if let Some(task) = board.claim(CALLER) {
                 self.crew.run(&task, CALLER, &mut self.emit);
             } else {
                 board.wait_for_news();
