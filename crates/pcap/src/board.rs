@@ -190,7 +190,7 @@ mod tests {
     fn submit(board: &Board, shards: &[u8]) {
         let mut batch = Batch::default();
         for shard in shards {
-            batch.push(&Unit::end(*shard, 0), Span::Joined(0, 0));
+            batch.push(&Unit::end(*shard, 0), Span::Joined(0, 0), LANES);
         }
         board.submit(&Arc::new(batch));
     }
