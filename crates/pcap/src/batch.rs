@@ -17,8 +17,14 @@ pub(crate) enum Span {
     Joined(u32, u32),
 }
 
-/// Shares of the shards that are worked on independently; a power of two, at most as many as shards.
+/// Shares of the shards that are worked on independently, at most; a power of two, at most as many as shards.
 pub(crate) const LANES: usize = 8;
+
+/// How many of them so many threads need. Few are better: a share of a batch is then longer, and fewer lists of rows are
+/// under way.
+pub(crate) fn lanes_for(threads: usize) -> usize {
+    (2 * threads.clamp(1, LANES)).next_power_of_two().min(LANES)
+}
 
 /// A unit, its number in the batch, and its payload.
 pub(crate) type Item = (u32, Unit, Span);
@@ -52,16 +58,18 @@ impl Output {
 }
 
 impl Batch {
-    pub(crate) fn push(&mut self, unit: &Unit, span: Span) {
+    /// Adds a unit to the share of its lane, of so many lanes.
+    pub(crate) fn push(&mut self, unit: &Unit, span: Span, lanes: usize) {
         let number = self.units;
         self.units += 1;
         if let What::Tick = unit.what {
             self.shares
                 .iter_mut()
+                .take(lanes)
                 .for_each(|share| share.push((number, *unit, span)));
             return;
         }
-        if let Some(share) = self.shares.get_mut(usize::from(unit.shard) % LANES) {
+        if let Some(share) = self.shares.get_mut(usize::from(unit.shard) & (lanes - 1)) {
             share.push((number, *unit, span));
         }
     }
@@ -83,6 +91,7 @@ impl Batch {
 pub(crate) struct Collector<'a> {
     pub(crate) router: &'a mut Router,
     pub(crate) batch: &'a mut Batch,
+    pub(crate) lanes: usize,
     /// Address of the first byte of the buffer, to tell where a payload lies in it.
     pub(crate) buffer: (usize, usize),
 }
@@ -92,11 +101,12 @@ impl PacketSink for Collector<'_> {
         let Self {
             router,
             batch,
+            lanes,
             buffer,
         } = self;
         router.route(packet, |unit, payload| {
             let span = span_of(payload, *buffer, &mut batch.joined);
-            batch.push(unit, span);
+            batch.push(unit, span, *lanes);
         });
     }
 }
@@ -127,5 +137,16 @@ impl Span {
         };
         from.get(at as usize..at as usize + len as usize)
             .unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_have_lanes_to_choose_from() {
+        let lanes = [0, 1, 2, 3, 4, usize::MAX].map(lanes_for);
+        assert_eq!(lanes, [2, 2, 4, LANES, LANES, LANES]);
     }
 }

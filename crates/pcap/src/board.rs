@@ -1,7 +1,9 @@
 //! Who works on what: batches that wait for each lane, and the threads that take turns at them.
 //!
 //! A lane is a share of the shards. It is worked on by one thread at a time, batch after batch in file order, by
-//! whichever thread is free: no thread is bound to a lane, so that an uneven share of the traffic leaves none idle.
+//! whichever thread is free: no thread is bound to a lane, so that an uneven share of the traffic leaves none idle. A
+//! thread goes on with lanes it has worked on before, though: their connections lie in its processor's cache, and
+//! memory it asked for goes back to it.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -35,6 +37,8 @@ struct State {
 struct Lane {
     waiting: VecDeque<(u64, Arc<Batch>)>,
     busy: bool,
+    /// The thread that worked on it last.
+    thread: usize,
 }
 
 /// One batch's share of one lane, to be worked off by the thread that holds this.
@@ -84,17 +88,17 @@ impl Board {
         }
     }
 
-    /// Something to do now, of the oldest batch that has any.
-    pub(crate) fn claim(&self) -> Option<Task<'_>> {
+    /// Something for a thread to do now.
+    pub(crate) fn claim(&self, thread: usize) -> Option<Task<'_>> {
         let mut state = self.lock();
-        self.take(&mut state)
+        self.take(&mut state, thread)
     }
 
     /// Something to do, waited for; `None` when nothing will come any more.
-    pub(crate) fn wait_for_task(&self) -> Option<Task<'_>> {
+    pub(crate) fn wait_for_task(&self, thread: usize) -> Option<Task<'_>> {
         let mut state = self.lock();
         loop {
-            if let Some(task) = self.take(&mut state) {
+            if let Some(task) = self.take(&mut state, thread) {
                 return Some(task);
             }
             if state.over {
@@ -106,13 +110,14 @@ impl Board {
         }
     }
 
-    fn take(&self, state: &mut State) -> Option<Task<'_>> {
+    /// Of the thread's own lanes the one that is furthest behind, or else of all.
+    fn take(&self, state: &mut State, thread: usize) -> Option<Task<'_>> {
         let free = state.lanes.iter_mut().enumerate().filter(|(_, lane)| !lane.busy);
         let (_, at, lane) = free
             .filter_map(|(at, lane)| Some((lane.waiting.front()?.0, at, lane)))
-            .min_by_key(|(number, at, _)| (*number, *at))?;
+            .min_by_key(|(number, at, lane)| (lane.thread != thread, *number, *at))?;
         let (number, batch) = lane.waiting.pop_front()?;
-        lane.busy = true;
+        (lane.busy, lane.thread) = (true, thread);
         Some(Task {
             board: self,
             lane: at,
@@ -185,7 +190,7 @@ mod tests {
     fn submit(board: &Board, shards: &[u8]) {
         let mut batch = Batch::default();
         for shard in shards {
-            batch.push(&Unit::end(*shard, 0), Span::Joined(0, 0));
+            batch.push(&Unit::end(*shard, 0), Span::Joined(0, 0), LANES);
         }
         board.submit(&Arc::new(batch));
     }
@@ -195,23 +200,41 @@ mod tests {
         let board = Board::default();
         submit(&board, &[0, 1]);
         submit(&board, &[0, 2]);
-        let (first, second) = (board.claim().unwrap(), board.claim().unwrap());
+        let (first, second) = (board.claim(0).unwrap(), board.claim(0).unwrap());
         assert_eq!((first.lane, second.lane), (0, 1));
         // Lane 0 is busy with the first batch, so only lane 2 can go on to the second.
-        let third = board.claim().unwrap();
+        let third = board.claim(0).unwrap();
         assert_eq!(third.lane, 2);
-        assert!(board.claim().is_none());
+        assert!(board.claim(0).is_none());
         drop((second, third));
         assert!(!board.retire());
         drop(first);
         assert!(board.retire() && !board.retire());
-        let last = board.wait_for_task().unwrap();
+        let last = board.wait_for_task(0).unwrap();
         assert_eq!((last.lane, last.batch().map(|b| b.shares[0].len())), (0, Some(1)));
         drop(last);
         board.wait_for_news();
         assert!(board.retire());
         board.close();
-        assert!(board.wait_for_task().is_none());
+        assert!(board.wait_for_task(0).is_none());
+    }
+
+    #[test]
+    fn a_thread_keeps_to_its_lanes_while_they_have_work() {
+        let board = Board::default();
+        submit(&board, &[0, 1]);
+        let (mine, others) = (board.claim(1).unwrap(), board.claim(2).unwrap());
+        assert_eq!((mine.lane, others.lane), (0, 1));
+        drop((mine, others));
+        submit(&board, &[0, 1]);
+        submit(&board, &[1]);
+        let first = board.claim(2).unwrap();
+        assert_eq!(first.lane, 1);
+        drop(first);
+        // Its own lane of a later batch comes before one of another thread; that comes when there is no other.
+        let (second, third) = (board.claim(2).unwrap(), board.claim(2).unwrap());
+        assert_eq!((second.lane, second.number), (1, 2));
+        assert_eq!((third.lane, third.number), (0, 1));
     }
 
     #[test]
@@ -219,7 +242,7 @@ mod tests {
         let board = Board::default();
         submit(&board, &[3]);
         let worker = std::panic::AssertUnwindSafe(|| {
-            let _task = board.claim();
+            let _task = board.claim(0);
             panic!("on purpose");
         });
         assert!(std::panic::catch_unwind(worker).is_err());
@@ -230,6 +253,6 @@ mod tests {
     fn batches_without_packets_are_done_at_once() {
         let board = Board::default();
         submit(&board, &[]);
-        assert!(board.claim().is_none() && board.retire());
+        assert!(board.claim(0).is_none() && board.retire());
     }
 }

@@ -102,6 +102,7 @@ fn on_threads(
                 collector: Collector {
                     router: &mut router,
                     batch: &mut batch,
+                    lanes: crew.lanes(),
                     buffer,
                 },
                 sink,

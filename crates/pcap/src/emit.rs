@@ -73,6 +73,14 @@ impl Rows {
         (self.places.drain(..), self.rows.iter_mut())
     }
 
+    /// Gives the memory of all rows behind the first few back.
+    pub(crate) fn shrink(&mut self, rows: usize) {
+        if self.rows.len() > rows {
+            self.rows.truncate(rows);
+            self.rows.shrink_to_fit();
+        }
+    }
+
     /// The rows, for good.
     pub(crate) fn into_rows(mut self) -> Vec<Row> {
         self.rows.truncate(self.places.len());
@@ -322,4 +330,26 @@ pub(crate) fn decimal(mut number: u16, digits: &mut [u8; 5]) -> &str {
         (number, from) = (number / 10, at);
     }
     std::str::from_utf8(digits.get(from..).unwrap_or_default()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_emptied_list_keeps_the_memory_of_a_few_rows() {
+        let mut rows = Rows::default();
+        for record in 0..100 {
+            rows.add(Place::default(), Source::Pcap, "tcp.connect", record);
+        }
+        drop(rows.drain());
+        rows.shrink(10);
+        assert!(rows.is_empty() && rows.rows.capacity() <= 10);
+        rows.add(Place::default(), Source::Pcap, "tcp.close", 7);
+        let rows = rows.into_rows();
+        assert_eq!(
+            rows.iter().map(|row| row.kind.as_str()).collect::<Vec<_>>(),
+            ["tcp.close"]
+        );
+    }
 }

@@ -10,18 +10,23 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use casetrace_model::Sink;
 
 use crate::analyzer::Options;
-use crate::batch::{Batch, LANES, Output, Span};
+use crate::batch::{Batch, LANES, Output, Span, lanes_for};
 use crate::board::{Board, Task};
 use crate::emit::{Emit, Place, Rows};
 use crate::finisher::Finisher;
 use crate::shard::{LOOK_AHEAD, SHARDS, Shard};
 use crate::unit::{Unit, What};
 
-/// Batches read ahead for each further thread; few, so that they are still in the processor's cache when their turn comes.
-const AHEAD: usize = 4;
+/// Batches read ahead for each further thread; few, so that they and their rows are still in the processor's cache when
+/// their turn comes.
+const AHEAD: usize = 2;
 
 /// So many times more of the small batches at the end.
 const AHEAD_AT_END: usize = 4;
+
+/// Rows whose memory a list keeps. A tick can end hundreds of connections in one list; as every list meets a tick at
+/// some time, all of them would be that long.
+const KEPT_ROWS: usize = 48;
 
 /// The number of the calling thread.
 const CALLER: usize = 0;
@@ -37,20 +42,26 @@ pub(crate) struct Crew {
 
 impl Crew {
     pub(crate) fn new(options: &Options) -> Self {
+        let lanes = lanes_for(options.threads);
         Self {
             board: Board::default(),
-            lanes: (0..LANES)
-                .map(|number| Mutex::new(Lane::new(options, number)))
+            lanes: (0..lanes)
+                .map(|number| Mutex::new(Lane::new(options, number, lanes)))
                 .collect(),
             lists: (0..LANES).map(|_| Mutex::default()).collect(),
             options: *options,
         }
     }
 
+    /// How many lanes there are.
+    pub(crate) fn lanes(&self) -> usize {
+        self.lanes.len()
+    }
+
     /// A worker's life.
     fn work(&self, thread: usize) {
         let mut emit = Emit::new(self.options.source);
-        while let Some(task) = self.board.wait_for_task() {
+        while let Some(task) = self.board.wait_for_task(thread) {
             self.run(&task, thread, &mut emit);
         }
     }
@@ -75,8 +86,8 @@ impl Crew {
 
     /// How many batches it takes to write out what is open in a shard.
     fn slices(&self, shard: usize) -> usize {
-        let lane = self.lane(shard % LANES);
-        lane.and_then(|lane| Some(lane.shards.get(shard / LANES)?.slices()))
+        let lane = self.lane(shard % self.lanes());
+        lane.and_then(|lane| Some(lane.shards.get(shard / self.lanes())?.slices()))
             .unwrap_or(0)
     }
 
@@ -88,7 +99,8 @@ impl Crew {
 
     /// Gives an emptied list back to the thread that filled it.
     fn give_back(&self, mut output: MutexGuard<'_, Output>) {
-        if let (Some(list), Some(mut lists)) = (output.take_list(), self.lists(output.thread)) {
+        if let (Some(mut list), Some(mut lists)) = (output.take_list(), self.lists(output.thread)) {
+            list.shrink(KEPT_ROWS);
             lists.push(list);
         }
     }
@@ -99,7 +111,7 @@ impl Crew {
     }
 
     fn evicted(&self) -> u64 {
-        let lanes = (0..LANES).filter_map(|number| self.lane(number));
+        let lanes = (0..self.lanes()).filter_map(|number| self.lane(number));
         lanes
             .map(|lane| lane.shards.iter().map(|shard| shard.evicted).sum::<u64>())
             .sum()
@@ -166,7 +178,7 @@ impl<'a> Pool<'a> {
                 self.write(finisher, sink);
             } else if self.under_way.len() <= ahead {
                 return;
-            } else if let Some(task) = board.claim() {
+            } else if let Some(task) = board.claim(CALLER) {
                 self.crew.run(&task, CALLER, &mut self.emit);
             } else {
                 board.wait_for_news();
@@ -197,7 +209,8 @@ impl<'a> Pool<'a> {
         for shard in 0..SHARDS {
             for _ in 0..self.crew.slices(shard) {
                 let (mut batch, buffer) = self.spare();
-                batch.push(&Unit::end(shard as u8, now_ns), Span::Joined(0, 0));
+                let end = Unit::end(shard as u8, now_ns);
+                batch.push(&end, Span::Joined(0, 0), self.crew.lanes());
                 self.submit(buffer, batch, finisher, sink);
             }
         }
@@ -216,12 +229,15 @@ impl Drop for Pool<'_> {
 /// Every n-th shard.
 struct Lane {
     shards: Vec<Shard>,
+    /// The number of lanes is 2 to the power of this: a division for each packet would show.
+    lanes_log: u32,
 }
 
 impl Lane {
-    fn new(options: &Options, number: usize) -> Self {
-        let shards = (number..SHARDS).step_by(LANES);
+    fn new(options: &Options, number: usize, lanes: usize) -> Self {
+        let shards = (number..SHARDS).step_by(lanes);
         Self {
+            lanes_log: lanes.trailing_zeros(),
             shards: shards.map(|_| Shard::new(&options.limits)).collect(),
         }
     }
@@ -237,11 +253,13 @@ impl Lane {
             // All looked up before the first is worked on: the processor then fetches many connections from memory at a
             // time, where it would wait for one after the other.
             for (slot, (_, unit, _)) in slots.iter_mut().zip(items) {
-                let shard = self.shards.get(usize::from(unit.shard) / LANES);
+                let shard = self.shards.get(usize::from(unit.shard) >> self.lanes_log);
                 *slot = shard.and_then(|shard| shard.locate(unit));
             }
             for (slot, (_, unit, _)) in slots.iter().zip(items) {
-                if let (Some(shard), Some(at)) = (self.shards.get(usize::from(unit.shard) / LANES), slot) {
+                if let (Some(shard), Some(at)) =
+                    (self.shards.get(usize::from(unit.shard) >> self.lanes_log), slot)
+                {
                     shard.touch(*at);
                 }
             }
@@ -264,7 +282,7 @@ impl Lane {
             for (i, shard) in self.shards.iter_mut().enumerate() {
                 emit.place = Place {
                     unit: number,
-                    shard: (lane + i * LANES) as u8,
+                    shard: (lane + (i << self.lanes_log)) as u8,
                 };
                 shard.unit(emit, unit, slot, payload);
             }
@@ -274,7 +292,7 @@ impl Lane {
             unit: number,
             shard: unit.shard,
         };
-        if let Some(shard) = self.shards.get_mut(usize::from(unit.shard) / LANES) {
+        if let Some(shard) = self.shards.get_mut(usize::from(unit.shard) >> self.lanes_log) {
             shard.unit(emit, unit, slot, payload);
         }
     }
