@@ -1,4 +1,4 @@
-//! Single files of any size: hour after hour of [`large`](super::large) in one file, one piece in memory at a time.
+//! Single files of any size: hour after hour of [`large`] in one file, one piece in memory at a time.
 //!
 //! Pieces are equal in kind and size, so that twice the bytes are twice the work. A trace's buffers, a log's records and a
 //! capture's packets go on in time and number as in a file that was written in one go.
