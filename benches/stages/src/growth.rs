@@ -55,7 +55,7 @@ pub fn measured_faults(stage: &Stage, small: &Measured, large: &Measured) -> Vec
     }
     let allowed = match stage.memory {
         Memory::Flat => small.peak_kib as f64 * FLAT.0 + FLAT.1 as f64,
-        Memory::Rows => small.peak_kib as f64 * size * COUNTS,
+        Memory::Listed => small.peak_kib as f64 * size * COUNTS,
     };
     if large.peak_kib as f64 > allowed {
         out.push(format!(

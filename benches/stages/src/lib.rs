@@ -66,8 +66,8 @@ impl Given {
 pub enum Memory {
     /// Not at all, beyond what is kept of each buffer, connection or member.
     Flat,
-    /// With the rows, whose columns are in memory.
-    Rows,
+    /// With the rows, whose columns are in memory, or with the members, which are listed there.
+    Listed,
 }
 
 /// A stage of a run.
@@ -91,7 +91,7 @@ const fn stage(
     prepare: fn(&Given) -> Result<Ready, Failure>,
 ) -> Stage {
     let memory = match input {
-        Input::Rows => Memory::Rows,
+        Input::Rows | Input::Saz => Memory::Listed,
         _ => Memory::Flat,
     };
     Stage {

@@ -240,7 +240,7 @@ fn record(stage: &Stage, mb: f64, measured: &Measured) -> Value {
         "stage": stage.name,
         "mb": mb,
         "items_are": stage.items,
-        "memory": match stage.memory { Memory::Flat => "flat", Memory::Rows => "rows" },
+        "memory": match stage.memory { Memory::Flat => "flat", Memory::Listed => "listed" },
         "measured": measured,
     })
 }
