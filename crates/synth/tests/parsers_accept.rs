@@ -4,11 +4,13 @@
 use std::io::{Cursor, Read};
 
 use casetrace_synth::archive::{Cab, CabMethod, Encryption, Method, Saz, Session, Zip};
+use casetrace_synth::bytes::noise;
 use casetrace_synth::event::{Element, Event, Provider, Value};
 use casetrace_synth::evtx::Evtx;
 use casetrace_synth::moment::Moment;
 use casetrace_synth::net::{Tcp, Wire, http, tls};
 use casetrace_synth::pcap::{Pcap, PcapNg};
+use casetrace_synth::scenario::large;
 use casetrace_synth::x509::Certificate;
 
 const T: &str = "2026-03-02T01:00:00.1234567Z";
@@ -249,7 +251,7 @@ fn zips_open_with_and_without_password() {
 #[test]
 fn cabinets_open() {
     let big: Vec<u8> = (0..100_000u32).flat_map(u32::to_le_bytes).collect();
-    for method in [CabMethod::Stored, CabMethod::MsZip] {
+    for method in [CabMethod::Stored, CabMethod::MsZip, CabMethod::Lzx] {
         let bytes = Cab::new(method)
             .file("config/osinfo.txt", "x")
             .file("report.etl", big.clone())
@@ -264,6 +266,45 @@ fn cabinets_open() {
         assert!(got == big);
         cabinet.read_file("config\\osinfo.txt").unwrap();
     }
+}
+
+#[test]
+fn lzx_keeps_what_repeats_near_and_far() {
+    let (text, other) = (large::debug_log(0, 300_000), noise("lzx", 2_500_000));
+    let far = [&text[..], &other, &text, &vec![0; 70_000], &text[..999]].concat();
+    let file = Cab::new(CabMethod::Lzx)
+        .file("all.bin", far.clone())
+        .copies(3)
+        .write();
+    assert!(file.len() < far.len() * 3 - text.len(), "nothing was packed");
+    let mut cabinet = cab::Cabinet::new(Cursor::new(file)).unwrap();
+    for copy in 0..3 {
+        let mut got = vec![];
+        cabinet
+            .read_file(&format!("copy{copy:04}\\all.bin"))
+            .unwrap()
+            .read_to_end(&mut got)
+            .unwrap();
+        assert!(got == far, "copy {copy}");
+    }
+}
+
+#[test]
+fn copies_of_a_zip_have_names_of_their_own() {
+    let bytes = Zip::new()
+        .file("a.txt", "a")
+        .file("b.txt", "bb")
+        .copies(2)
+        .write();
+    let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).unwrap();
+    assert_eq!(archive.len(), 4);
+    let mut got = String::new();
+    archive
+        .by_name("copy0001/b.txt")
+        .unwrap()
+        .read_to_string(&mut got)
+        .unwrap();
+    assert_eq!(got, "bb");
 }
 
 #[test]

@@ -48,6 +48,23 @@ fn an_eof_is_not_a_certificate_whatever_the_hint_says() {
 }
 
 #[test]
+fn a_file_of_many_runs_says_each_fact_of_them_once() {
+    let text: String = (0..50)
+        .map(|n| {
+            let fact = format!(
+                "msal.application: Broker enabled? {}",
+                if n == 49 { "True" } else { "False" }
+            );
+            az(&fact).replace("C:\\>az login --tenant contoso.com --debug\n", "")
+        })
+        .collect();
+    let read = read("az.txt", text.as_bytes());
+    let run = read.only("cli.run");
+    assert_eq!(run.fields.matches("\"broker\":").count(), 1, "{}", run.fields);
+    assert_eq!(field(run, "broker"), "True", "the last time counts");
+}
+
+#[test]
 fn a_traceback_is_the_failure_its_last_line_names() {
     let text = az(
         "cli.azure.cli.core.azclierror: Traceback (most recent call last):\n  File \"x.py\", line 1, in f\n\

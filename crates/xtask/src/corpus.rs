@@ -89,26 +89,24 @@ fn cargo() -> Command {
 }
 
 pub(crate) fn build() -> Result<PathBuf, String> {
+    // As the README's first command builds it: with another selection, polars would be compiled once more.
+    build_programs(&["-p", "casetrace", "--bin", "casetrace"], "casetrace")
+}
+
+/// Builds with these arguments and tells where the program with this name is.
+pub(crate) fn build_programs(arguments: &[&str], name: &str) -> Result<PathBuf, String> {
     let output = cargo()
-        .args([
-            "build",
-            "-q",
-            // As the README's first command builds it: with another selection, polars would be compiled once more.
-            "-p",
-            "casetrace",
-            "--bin",
-            "casetrace",
-            "--message-format=json",
-        ])
+        .args(["build", "-q", "--message-format=json"])
+        .args(arguments)
         .stderr(Stdio::inherit())
         .output()
         .map_err(|error| format!("cargo did not start: {error}"))?;
     String::from_utf8_lossy(&output.stdout)
         .lines()
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-        .filter(|message| message["target"]["name"] == "casetrace")
+        .filter(|message| message["target"]["name"] == name)
         .find_map(|message| message["executable"].as_str().map(PathBuf::from))
-        .ok_or_else(|| "the command did not build".to_owned())
+        .ok_or_else(|| format!("{name} did not build"))
 }
 
 /// Every file below the input folders, right answers and notes left out.

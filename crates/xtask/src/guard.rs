@@ -1,7 +1,7 @@
 //! The guard against regressions: instructions executed per stage, counted by valgrind, so that no clock is involved.
 //!
-//! Each stage runs the command (the tests' build, one thread) over a generated case of two sizes. The count of the larger
-//! is held against `benches/guard.tsv`; the larger against the smaller shows that the stage grows no faster than its input.
+//! Each stage runs the command, or a stage of `benches/stages` alone, over generated input of two sizes (the tests' build, one
+//! thread). The count of the larger is held against `benches/guard.tsv`; the larger against the smaller shows that the stage grows no faster than its input.
 //! Counts depend on the compiler, so another compiler than the recorded one is said and compares growth alone.
 
 use std::fmt::Write as _;
@@ -13,6 +13,7 @@ use casetrace_synth::scenario::large;
 
 use crate::corpus;
 use crate::root::root;
+use crate::stages;
 
 /// Where the counts are kept, in the checkout.
 const RECORD: &str = "benches/guard.tsv";
@@ -74,39 +75,59 @@ const STAGES: &[Stage] = &[
     },
 ];
 
-/// Compares, or with `update` records.
-pub(crate) fn run(update: bool) -> Result<(), String> {
+/// Stages of `benches/stages`: what the ones above do not do, or do beside much else. Columns are in all of them, the report is in
+/// `analyze`.
+const ALONE: &[&str] = &[
+    "unpack-zip",
+    "unpack-zip-aes",
+    "unpack-cab-mszip",
+    "unpack-cab-lzx",
+    "saz-rows",
+    "rules",
+];
+
+/// What one stage executes.
+struct Counts {
+    name: &'static str,
+    small: u64,
+    large: u64,
+    /// Of the same program when it does next to nothing.
+    start: u64,
+}
+
+impl Counts {
+    fn growth(&self) -> f64 {
+        let beyond_start = |count: u64| count.saturating_sub(self.start).max(1) as f64;
+        beyond_start(self.large) / beyond_start(self.small)
+    }
+}
+
+/// Compares, or with `update` records. Only the stages with these names, if there are any.
+pub(crate) fn run(update: bool, only: &[&str]) -> Result<(), String> {
     if Command::new("valgrind").arg("--version").output().is_err() {
         println!("skipped: valgrind is not installed (Debian package valgrind)");
         return Ok(());
     }
-    let binary = corpus::build()?;
     let work = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let start = count(&binary, &["schema"], work.path())?;
+    let mut counts = of_command(work.path(), only)?;
+    counts.extend(of_stages(work.path(), only)?);
+    let known = if update { Vec::new() } else { recorded()? };
+    let mut failures = Vec::new();
     let mut lines = format!(
         "# {}\n# stage\tinstructions for {} bytes\n",
         compiler()?,
         SIZES[1]
     );
-    let _ = writeln!(lines, "start\t{start}");
-    let mut failures = Vec::new();
-    let known = if update { Vec::new() } else { recorded()? };
-    judge("start", start, &known, &mut failures);
-    for stage in STAGES {
-        let [small, large] = both(stage, &binary, work.path())?;
-        let growth = large.saturating_sub(start) as f64 / small.saturating_sub(start).max(1) as f64;
-        println!(
-            "{:<10} {small:>14} {large:>14} instructions, growth {growth:.2}",
-            stage.name
-        );
-        if growth > GROWTH {
+    for stage in &counts {
+        if stage.growth() > GROWTH {
             failures.push(format!(
-                "{} grows faster than its input: {growth:.2} > {GROWTH:.2}",
-                stage.name
+                "{} grows faster than its input: {:.2} > {GROWTH:.2}",
+                stage.name,
+                stage.growth()
             ));
         }
-        judge(stage.name, large, &known, &mut failures);
-        let _ = writeln!(lines, "{}\t{large}", stage.name);
+        judge(stage.name, stage.large, &known, &mut failures);
+        let _ = writeln!(lines, "{}\t{}", stage.name, stage.large);
     }
     if update {
         fs::write(root().join(RECORD), lines).map_err(|error| format!("{RECORD}: {error}"))?;
@@ -116,6 +137,87 @@ pub(crate) fn run(update: bool) -> Result<(), String> {
     } else {
         Err(failures.join("\n"))
     }
+}
+
+/// Start and stages of the command.
+fn of_command(work: &Path, only: &[&str]) -> Result<Vec<Counts>, String> {
+    let binary = corpus::build()?;
+    let start = count(&binary, &["schema"], work)?;
+    let mut out = vec![Counts {
+        name: "start",
+        small: start,
+        large: start,
+        start: 0,
+    }];
+    for stage in STAGES.iter().filter(|stage| wanted(stage.name, only)) {
+        let [small, large] = both(stage, &binary, work)?;
+        out.push(said(Counts {
+            name: stage.name,
+            small,
+            large,
+            start,
+        }));
+    }
+    Ok(out)
+}
+
+/// Stages on their own.
+fn of_stages(work: &Path, only: &[&str]) -> Result<Vec<Counts>, String> {
+    let binary = stages::build(&[])?;
+    let start = count(&binary, &["list"], work)?;
+    let mut out = Vec::new();
+    for name in ALONE.iter().filter(|name| wanted(name, only)) {
+        let [small, large] = alone(name, &binary, work)?;
+        out.push(said(Counts {
+            name,
+            small,
+            large,
+            start,
+        }));
+    }
+    Ok(out)
+}
+
+fn wanted(name: &str, only: &[&str]) -> bool {
+    only.is_empty() || only.contains(&name)
+}
+
+fn said(counts: Counts) -> Counts {
+    println!(
+        "{:<16} {:>14} {:>14} instructions, growth {:.2}",
+        counts.name,
+        counts.small,
+        counts.large,
+        counts.growth()
+    );
+    counts
+}
+
+fn alone(name: &str, binary: &Path, work: &Path) -> Result<[u64; 2], String> {
+    let folder = work.join(name);
+    let sizes = SIZES.map(|size| (size as f64 / 1e6).to_string());
+    let place = folder.display().to_string();
+    let made = Command::new(binary)
+        .args([
+            "--inputs-only",
+            "--only",
+            name,
+            "--sizes",
+            &sizes.join(","),
+            "--folder",
+            &place,
+        ])
+        .stdout(Stdio::null())
+        .status()
+        .map_err(|error| format!("{}: {error}", binary.display()))?;
+    if !made.success() {
+        return Err(format!("the inputs of {name}: {made}"));
+    }
+    let mut counts = [0; 2];
+    for (instructions, mb) in counts.iter_mut().zip(&sizes) {
+        *instructions = count(binary, &["one", name, mb, &place], &folder)?;
+    }
+    Ok(counts)
 }
 
 fn both(stage: &Stage, binary: &Path, work: &Path) -> Result<[u64; 2], String> {
@@ -148,12 +250,14 @@ fn count(binary: &Path, arguments: &[&str], folder: &Path) -> Result<u64, String
         .args(arguments)
         .current_dir(folder)
         .env("POLARS_MAX_THREADS", "1")
+        .env("RAYON_NUM_THREADS", "1")
         .stdout(Stdio::null())
         .output()
         .map_err(|error| format!("valgrind: {error}"))?;
     if !output.status.success() {
         return Err(format!(
-            "casetrace {} under valgrind: {}\n{}",
+            "{} {} under valgrind: {}\n{}",
+            binary.display(),
             arguments.join(" "),
             output.status,
             String::from_utf8_lossy(&output.stderr)

@@ -3,7 +3,8 @@
 //! - `dependencies` checks the direction of edges between our crates (also a normal test);
 //! - `sbom` prints the bill of materials of the command (CycloneDX);
 //! - `corpus DIR` compares every decoder with recorded right answers and takes every file through the command;
-//! - `guard [--update]` counts the instructions of each stage and compares them with `benches/guard.tsv`.
+//! - `guard [--update | STAGE…]` counts the instructions of each stage and compares them with `benches/guard.tsv`;
+//! - `stages [OPTION…]` builds and runs `benches/stages`: speed, memory, allocations and growth of each stage.
 
 #![expect(
     clippy::print_stdout,
@@ -16,6 +17,7 @@ mod guard;
 mod layers;
 mod root;
 mod sbom;
+mod stages;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -27,11 +29,12 @@ fn main() -> ExitCode {
         ["dependencies"] => layers::check(),
         ["sbom"] => sbom::run(),
         ["corpus", folder] => corpus::run(Path::new(folder)),
-        ["guard"] => guard::run(false),
-        ["guard", "--update"] => guard::run(true),
+        ["guard", "--update"] => guard::run(true, &[]),
+        ["guard", names @ ..] => guard::run(false, names),
+        ["stages", options @ ..] => stages::run(options),
         _ => {
             eprintln!(
-                "usage: cargo run -p casetrace-xtask -- dependencies | sbom | corpus DIR | guard [--update]"
+                "usage: cargo run -p casetrace-xtask -- dependencies | sbom | corpus DIR | guard [--update | STAGE…] | stages [OPTION…]"
             );
             return ExitCode::from(2);
         }

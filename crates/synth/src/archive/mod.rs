@@ -1,7 +1,8 @@
-//! Containers: zip (stored, deflated, encrypted), cabinet (stored, MSZIP), Fiddler archives.
+//! Containers: zip (stored, deflated, encrypted), cabinet (stored, MSZIP, LZX), Fiddler archives.
 
 mod cab;
 mod crypt;
+mod lzx;
 mod saz;
 mod zip;
 
@@ -25,5 +26,13 @@ impl Member {
             name: name.to_owned(),
             data: data.into(),
         }
+    }
+}
+
+/// The name a member has in a copy; its own if there is one copy only.
+fn copy_name(name: &str, copy: usize, copies: usize) -> String {
+    match copies {
+        1 => name.to_owned(),
+        _ => format!("copy{copy:04}/{name}"),
     }
 }

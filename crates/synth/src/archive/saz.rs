@@ -2,6 +2,8 @@
 //!
 //! Source: Fiddler's published archive format: `raw/<id>_c.txt` request, `_s.txt` response, `_m.xml` metadata.
 
+use std::io::{self, Write};
+
 use super::zip::{Encryption, Zip};
 use crate::moment::Moment;
 
@@ -27,6 +29,7 @@ pub struct Saz {
     encryption: Option<(Encryption, String)>,
     offset_min: i32,
     without_metadata: bool,
+    copies: usize,
 }
 
 impl Saz {
@@ -70,6 +73,13 @@ impl Saz {
         self
     }
 
+    /// Writes the exchanges so many times over, under numbers of their own each time.
+    #[must_use]
+    pub fn copies(mut self, count: usize) -> Self {
+        self.copies = count;
+        self
+    }
+
     fn metadata(&self, number: usize, session: &Session) -> String {
         let time = |ms: i64| {
             session
@@ -106,6 +116,15 @@ impl Saz {
 
     /// The file.
     pub fn write(&self) -> Vec<u8> {
+        self.zip().write()
+    }
+
+    /// Writes the file; one copy of the exchanges is in memory.
+    pub fn write_to(&self, out: &mut dyn Write) -> io::Result<()> {
+        self.zip().write_to(out)
+    }
+
+    fn zip(&self) -> Zip {
         let width = self.sessions.len().to_string().len();
         let mut zip = Zip::new()
             .comment("Fiddler (v5.0.20211.51073) Session Archive. See https://fiddler2.com")
@@ -132,6 +151,17 @@ impl Saz {
             }
             zip = zip.file(&format!("raw/{id}_s.txt"), session.response.clone());
         }
-        zip.write()
+        match self.copies {
+            0 | 1 => zip,
+            copies => zip.copies(copies).naming(numbered),
+        }
+    }
+}
+
+/// `raw/07_c.txt` of copy 3 is `raw/000307_c.txt`.
+fn numbered(name: &str, copy: usize, _: usize) -> String {
+    match name.strip_prefix("raw/") {
+        Some(name) => format!("raw/{copy:04}{name}"),
+        None => format!("{copy:04}{name}"),
     }
 }

@@ -2,8 +2,10 @@
 //!
 //! Source: APPNOTE.TXT. Times are fixed, names may be in CP932, members may be encrypted, entries may lie.
 
-use super::Member;
+use std::io::{self, Write};
+
 use super::crypt::{winzip_aes, zip_crypto};
+use super::{Member, copy_name};
 use crate::bytes::Bytes;
 use crate::moment::Moment;
 
@@ -39,6 +41,8 @@ pub struct Zip {
     declared_size: Option<u32>,
     truncate: Option<usize>,
     members: Vec<Member>,
+    copies: usize,
+    naming: fn(&str, usize, usize) -> String,
 }
 
 impl Default for Zip {
@@ -53,6 +57,8 @@ impl Default for Zip {
             declared_size: None,
             truncate: None,
             members: vec![],
+            copies: 1,
+            naming: copy_name,
         }
     }
 }
@@ -74,6 +80,20 @@ impl Zip {
     #[must_use]
     pub fn files(mut self, members: impl IntoIterator<Item = Member>) -> Self {
         self.members.extend(members);
+        self
+    }
+
+    /// Writes the members so many times, in a folder of their own each time.
+    #[must_use]
+    pub fn copies(mut self, count: usize) -> Self {
+        self.copies = count;
+        self
+    }
+
+    /// What a member is called in a copy, by its name, the copy's number and how many there are.
+    #[must_use]
+    pub(super) fn naming(mut self, naming: fn(&str, usize, usize) -> String) -> Self {
+        self.naming = naming;
         self
     }
 
@@ -183,54 +203,71 @@ impl Zip {
         (b.take(), extra)
     }
 
-    fn name(&self, member: &Member) -> Vec<u8> {
+    fn name(&self, member: &Member, copy: usize) -> Vec<u8> {
+        let name = (self.naming)(&member.name, copy, self.copies);
         if self.cp932_names {
-            encoding_rs::SHIFT_JIS.encode(&member.name).0.into_owned()
+            encoding_rs::SHIFT_JIS.encode(&name).0.into_owned()
         } else {
-            member.name.clone().into_bytes()
+            name.into_bytes()
         }
     }
 
     /// The file.
     pub fn write(&self) -> Vec<u8> {
-        let (mut out, mut directory) = (Bytes::new(), Bytes::new());
-        for member in &self.members {
-            let crc = crc32fast::hash(&member.data);
-            let body = self.body(member, crc);
-            let name = self.name(member);
-            let at = out.len() as u32;
-            let (common, extra) = self.common(member, crc, body.len(), &name);
-            out.u32(0x0403_4b50)
-                .raw(&common)
-                .raw(&name)
-                .raw(&extra)
-                .raw(&body);
-            directory
-                .u32(0x0201_4b50)
-                .u16(20)
-                .raw(&common)
-                .u16(0)
-                .u16(0)
-                .u16(0)
-                .u32(0)
-                .u32(at);
-            directory.raw(&name).raw(&extra);
-        }
-        let (start, count) = (out.len() as u32, self.members.len() as u16);
-        out.raw(&directory.0)
-            .u32(0x0605_4b50)
-            .u16(0)
-            .u16(0)
-            .u16(count)
-            .u16(count);
-        out.u32(directory.len() as u32)
-            .u32(start)
-            .u16(self.comment.len() as u16)
-            .raw(self.comment.as_bytes());
-        let mut bytes = out.take();
+        let mut bytes = Vec::new();
+        // Memory takes everything.
+        let _ = self.write_to(&mut bytes);
         bytes.truncate(self.truncate.unwrap_or(usize::MAX));
         bytes
     }
+
+    /// Writes the file whole; one copy of the packed members is in memory.
+    pub fn write_to(&self, out: &mut dyn Write) -> io::Result<()> {
+        let packed: Vec<(&Member, u32, Vec<u8>)> = self
+            .members
+            .iter()
+            .map(|member| {
+                let crc = crc32fast::hash(&member.data);
+                (member, crc, self.body(member, crc))
+            })
+            .collect();
+        let (mut directory, mut start, mut count) = (Bytes::new(), 0_usize, 0_u16);
+        for copy in 0..self.copies {
+            for (member, crc, body) in &packed {
+                let name = self.name(member, copy);
+                let (common, extra) = self.common(member, *crc, body.len(), &name);
+                let mut head = Bytes::new();
+                head.u32(0x0403_4b50).raw(&common).raw(&name).raw(&extra);
+                out.write_all(&head.0)?;
+                out.write_all(body)?;
+                central(&mut directory, &common, start as u32);
+                directory.raw(&name).raw(&extra);
+                start += head.len() + body.len();
+                count = count.wrapping_add(1);
+            }
+        }
+        out.write_all(&directory.0)?;
+        let mut end = Bytes::new();
+        end.u32(0x0605_4b50).u16(0).u16(0).u16(count).u16(count);
+        end.u32(directory.len() as u32)
+            .u32(start as u32)
+            .u16(self.comment.len() as u16)
+            .raw(self.comment.as_bytes());
+        out.write_all(&end.0)
+    }
+}
+
+/// The directory's entry, up to the name, of a member that begins at `at`.
+fn central(directory: &mut Bytes, common: &[u8], at: u32) {
+    directory
+        .u32(0x0201_4b50)
+        .u16(20)
+        .raw(common)
+        .u16(0)
+        .u16(0)
+        .u16(0)
+        .u32(0)
+        .u32(at);
 }
 
 /// Raw deflate. Not through flate2: which engine that uses depends on what else is built, and with it the bytes.

@@ -286,18 +286,15 @@ impl Etl {
 
     /// The file.
     pub fn write(&self) -> Vec<u8> {
-        let mut buffers: Vec<(u16, u64, Vec<u8>)> = (0..self.cpus).flat_map(|cpu| self.fill(cpu)).collect();
-        let mut order: Vec<usize> = (0..buffers.len()).collect();
-        order.sort_by_key(|i| buffers[*i].1);
-        let mut sequence = vec![0u64; buffers.len()];
-        for (rank, index) in order.iter().enumerate() {
-            sequence[*index] = rank as u64 + 1;
-        }
-        if !self.merged {
-            let mut both: Vec<_> = buffers.into_iter().zip(sequence).collect();
-            both.sort_by_key(|(_, s)| *s);
-            (buffers, sequence) = both.into_iter().unzip();
-        }
+        let (body, buffers) = self.body(0, true);
+        let mut out = self.head(buffers);
+        out.extend(body);
+        out.truncate(self.truncate.unwrap_or(usize::MAX));
+        out
+    }
+
+    /// The header's buffer of a file with so many others. Its size does not depend on their number.
+    pub fn head(&self, buffers: usize) -> Vec<u8> {
         let last = self
             .records
             .iter()
@@ -310,15 +307,32 @@ impl Etl {
             Some(end) => end.filetime(),
             None => self.utc(last),
         };
-        let count = if closed { buffers.len() as u32 + 1 } else { 1 };
-        let mut out = self.buffer(0, 0, 0, &self.log_file_header(count, end), 4);
+        let count = if closed { buffers as u32 + 1 } else { 1 };
+        self.buffer(0, 0, 0, &self.log_file_header(count, end), 4)
+    }
+
+    /// The buffers with the records, `before` of which precede them in the file, and their number. `ends` marks the last
+    /// one as the file's last.
+    pub fn body(&self, before: usize, ends: bool) -> (Vec<u8>, usize) {
+        let mut buffers: Vec<(u16, u64, Vec<u8>)> = (0..self.cpus).flat_map(|cpu| self.fill(cpu)).collect();
+        let mut order: Vec<usize> = (0..buffers.len()).collect();
+        order.sort_by_key(|i| buffers[*i].1);
+        let mut sequence = vec![0u64; buffers.len()];
+        for (rank, index) in order.iter().enumerate() {
+            sequence[*index] = (before + rank) as u64 + 1;
+        }
+        if !self.merged {
+            let mut both: Vec<_> = buffers.into_iter().zip(sequence).collect();
+            both.sort_by_key(|(_, s)| *s);
+            (buffers, sequence) = both.into_iter().unzip();
+        }
+        let mut out = Vec::new();
         let last_index = buffers.len().saturating_sub(1);
         for (index, ((cpu, ts, payload), sequence)) in buffers.iter().zip(sequence).enumerate() {
-            let kind = if index == last_index { 0x8000 } else { 0 };
+            let kind = if ends && index == last_index { 0x8000 } else { 0 };
             out.extend(self.buffer(*cpu, *ts, sequence, payload, kind));
         }
-        out.truncate(self.truncate.unwrap_or(usize::MAX));
-        out
+        (out, buffers.len())
     }
 
     fn utc(&self, raw: u64) -> u64 {

@@ -107,26 +107,10 @@ impl Evtx {
         if let Some(chunk) = self.bad_checksum.and_then(|i| chunks.get_mut(i)) {
             chunk[52] ^= 0xff;
         }
-        let known = if self.dirty { 1 } else { chunks.len() as u64 };
-        let next = if self.dirty {
-            self.first_record
-        } else {
-            self.first_record + self.events.len() as u64
+        let mut out = match self.dirty {
+            true => head(1, self.first_record, true),
+            false => head(chunks.len(), self.first_record + self.events.len() as u64, false),
         };
-        let mut head = Bytes::new();
-        head.raw(b"ElfFile\0")
-            .u64(0)
-            .u64(known.saturating_sub(1))
-            .u64(next);
-        head.u32(128)
-            .u16(1)
-            .u16(3)
-            .u16(4096)
-            .u16(known as u16)
-            .fill(0, 76);
-        let crc = crc32fast::hash(&head.0);
-        head.u32(u32::from(self.dirty)).u32(crc).fill(0, 4096 - 128);
-        let mut out = head.take();
         for chunk in chunks {
             debug_assert_eq!(chunk.len(), CHUNK);
             out.extend_from_slice(&chunk);
@@ -134,4 +118,22 @@ impl Evtx {
         out.truncate(self.truncate.unwrap_or(usize::MAX));
         out
     }
+}
+
+/// The file header: how many chunks follow, and which number the next record would have.
+pub fn head(chunks: usize, next_record: u64, dirty: bool) -> Vec<u8> {
+    let mut head = Bytes::new();
+    head.raw(b"ElfFile\0")
+        .u64(0)
+        .u64((chunks as u64).saturating_sub(1))
+        .u64(next_record);
+    head.u32(128)
+        .u16(1)
+        .u16(3)
+        .u16(4096)
+        .u16(chunks as u16)
+        .fill(0, 76);
+    let crc = crc32fast::hash(&head.0);
+    head.u32(u32::from(dirty)).u32(crc).fill(0, 4096 - 128);
+    head.take()
 }

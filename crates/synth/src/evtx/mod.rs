@@ -7,4 +7,4 @@ mod chunk;
 mod log;
 mod tree;
 
-pub use log::Evtx;
+pub use log::{Evtx, head};

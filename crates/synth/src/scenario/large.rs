@@ -142,11 +142,16 @@ fn fill(case: &mut Case, part: u32, packets: usize, events: usize) {
     }
 }
 
-/// A `NetTrace.etl` of about this size.
-pub fn trace(part: u32, bytes: usize) -> Vec<u8> {
+/// An hour whose trace has about this size.
+pub(super) fn traced(part: u32, bytes: usize) -> Case {
     let mut case = day(part);
     fill(&mut case, part, bytes / 2, bytes / 2);
-    case.nettrace()
+    case
+}
+
+/// A `NetTrace.etl` of about this size.
+pub fn trace(part: u32, bytes: usize) -> Vec<u8> {
+    traced(part, bytes).nettrace()
 }
 
 /// A capture of about this size from another place on the network.
@@ -158,6 +163,14 @@ pub fn capture(part: u32, bytes: usize) -> Vec<u8> {
 
 /// An event log of about this size, as large logs are: audits, token requests, the rest.
 pub fn log(part: u32, bytes: usize) -> Vec<u8> {
+    Evtx::new(&Identity::default().fqdn())
+        .first_record(1 + u64::from(part) * 10_000_000)
+        .events(logged(part, bytes))
+        .write()
+}
+
+/// The events of a log of about this size.
+pub(super) fn logged(part: u32, bytes: usize) -> Vec<Event> {
     const RECORD_BYTES: usize = 424;
     let start = day(part).start;
     let count = bytes / RECORD_BYTES;
@@ -179,10 +192,7 @@ pub fn log(part: u32, bytes: usize) -> Vec<u8> {
         }
         n += 1;
     }
-    Evtx::new(&Identity::default().fqdn())
-        .first_record(1 + u64::from(part) * 10_000_000)
-        .events(events)
-        .write()
+    events
 }
 
 /// The debug output of a script that signs in all day.

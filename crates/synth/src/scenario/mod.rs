@@ -9,6 +9,7 @@ pub mod canary;
 mod case;
 mod certificates;
 pub mod demo;
+pub mod endless;
 pub mod events;
 mod expected;
 mod handshake;

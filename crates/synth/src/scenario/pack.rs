@@ -57,8 +57,13 @@ impl Case {
 
     /// The same, before writing, for cases that want it damaged or lossy.
     pub fn trace_file(&self) -> Etl {
+        self.trace_since(self.start)
+    }
+
+    /// The same as a piece of a trace that began earlier.
+    pub(super) fn trace_since(&self, start: Moment) -> Etl {
         let path = r"C:\Users\user1\AppData\Local\Temp\NetTraces\NetTrace.etl";
-        let mut etl = Etl::new(self.start)
+        let mut etl = Etl::new(start)
             .cpus(4)
             .zone(self.id.zone_min)
             .merged(path)

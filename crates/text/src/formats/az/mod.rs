@@ -267,11 +267,10 @@ impl Az {
         }
         if let Some(rest) = text.strip_prefix("Command ran in ") {
             self.run
-                .details
-                .push(("seconds", rest.split(' ').next().unwrap_or_default().to_owned()));
+                .detail("seconds", rest.split(' ').next().unwrap_or_default());
         }
         if let Some(value) = text.strip_prefix("Broker enabled? ") {
-            self.run.details.push(("broker", value.trim().to_owned()));
+            self.run.detail("broker", value.trim());
         }
         for at in SIGN_IN.find_iter(text.as_bytes()).take(8) {
             let url = text.get(at..).unwrap_or_default();

@@ -120,6 +120,14 @@ impl Run {
         }
     }
 
+    /// Notes a fact for the `cli.run` row. A file of many runs says it again and again; the last time counts.
+    pub(crate) fn detail(&mut self, name: &'static str, value: &str) {
+        match self.details.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, known)) => value.clone_into(known),
+            None => self.details.push((name, value.to_owned())),
+        }
+    }
+
     /// Looks an entry up in the phase table and writes a `cli.phase` row for each new step.
     pub(crate) fn phase(&mut self, line: u64, text: &str, out: &mut Output<'_>) {
         let (table, phrases) = &*PHASES;
@@ -131,7 +139,9 @@ impl Run {
             return;
         }
         self.flush(out);
-        self.seen_phases.push((phase, outcome));
+        if !self.seen_phases.contains(&(phase, outcome)) {
+            self.seen_phases.push((phase, outcome));
+        }
         let mut row = Row::new(Source::Text, "cli.phase", line);
         row.outcome = Outcome::parse(outcome);
         row.message = format!("{}: {phase}: {phrase}", self.tool);
