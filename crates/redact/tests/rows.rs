@@ -426,7 +426,7 @@ proptest! {
         pieces in prop::collection::vec(prop_oneof![piece(), "[ -~]{0,6}"], 1..12),
         mode in prop_oneof![Just(Mode::Secrets), Just(Mode::Identity)],
     ) {
-        let redactor = Redactor::new(Mode::Identity, b"case");
+        let redactor = Redactor::new(mode, b"k");
         let text = pieces.concat();
         let once = redactor.redact_text(&text).into_owned();
         prop_assert_eq!(redactor.redact_text(&once).into_owned(), once, "{}", text);
