@@ -85,6 +85,7 @@ pub(crate) fn conclude(
 
 /// Writes a finished case folder.
 pub fn write(result: &CaseResult, folder: &Path) -> Result<(), RunError> {
+    result.rows.whole()?;
     let folder = CaseFolder::create(folder)?;
     let texts = || put_texts(&folder, result);
     if result.rows.timeline.len() < LARGE_ROWS {

@@ -16,8 +16,8 @@ use crate::memory;
 use crate::progress::Progress;
 use crate::stream::Relief;
 
-/// Packed texts of rows that stay in memory, and as much of other columns, of members and of the case: enough for three to four million rows
-/// or so, and the rest of a case with more of them is in files.
+/// Packed texts of rows that stay in memory, and as much of other columns, of members and of the case: enough for three to four million rows,
+/// and the rest of a case with more of them is in files.
 const IN_MEMORY: u64 = 64 << 20;
 
 /// Where columns go that would not fit into memory.

@@ -84,7 +84,7 @@ pub enum TimelineError {
     },
     /// A temporary file could not be read back; what was made from it may be wrong.
     #[error(
-        "The temporary file with columns of the timeline was lost {reason}. Nothing is published. Look at the work folder's disk and run again."
+        "The temporary file with columns of the timeline was lost {reason}. The result has no inventory and must not be used. Look at the work folder's disk and run again."
     )]
     Lost {
         /// Where and why.
