@@ -266,7 +266,7 @@ fn wildcards(value: &str) -> String {
                 out.push('\\');
                 out.extend(chars.next());
             }
-            c if c.is_alphanumeric() || c == '_' => out.push(c),
+            c if c.is_alphanumeric() || matches!(c, '_' | '\'') => out.push(c),
             c => {
                 out.push('\\');
                 out.push(c);

@@ -188,6 +188,18 @@ rows = [
 }
 
 #[test]
+fn quotes_in_sigma_values_stay_in_their_text() {
+    for value in ["it's", "it's*", r"*\'s", "''", "?''"] {
+        let quoted = value.replace('\'', "''");
+        let sigma = format!(
+            "title: t\nlogsource: {{service: aad}}\ndetection: {{a: {{Name: '{quoted}'}}, condition: a}}"
+        );
+        let imported = import_sigma(&sigma).unwrap();
+        assert_eq!(check(&imported.toml), "", "{value}: {}", imported.toml);
+    }
+}
+
+#[test]
 fn sigma_that_has_no_counterpart_is_refused_by_name() {
     for (from, to, part) in [
         (

@@ -5,6 +5,7 @@
 //! polars. Data from the case never becomes SQL text.
 
 mod needle;
+mod printed;
 mod rewrite;
 mod shape;
 
@@ -23,8 +24,9 @@ use crate::error::SqlError;
 use crate::members::Member;
 
 pub use crate::decide::Known;
-pub(crate) use needle::escape as escape_needles;
+pub(crate) use printed::for_polars;
 pub(crate) use rewrite::{rewrite, rewrite_query};
+pub(crate) use shape::check_copies;
 use shape::{balance, check_depth, join, names, split};
 
 /// Deepest nesting of an expression; the parser gives up beyond it.
@@ -111,6 +113,7 @@ impl Condition {
         rewrite(&mut tree, columns)?;
         tree = balance(tree);
         check_depth(&tree, MAX_LEVELS)?;
+        check_copies(&tree)?;
         let mut conjuncts = Vec::new();
         split(&tree, &mut conjuncts);
         let (costly, cheap): (Vec<Expr>, Vec<Expr>) = conjuncts
@@ -197,11 +200,8 @@ impl Part {
     /// What polars is to evaluate; `None` if there is nothing to ask.
     pub(crate) fn expr(&self) -> Option<Result<&PolarsExpr, SqlError>> {
         let tree = self.tree.as_ref()?;
-        let made = || {
-            let mut tree = tree.clone();
-            escape_needles(&mut tree);
-            polars::sql::sql_expr(tree.to_string()).map_err(|e| SqlError::new(format!("{e}.")))
-        };
+        let made =
+            || polars::sql::sql_expr(for_polars(tree.clone())).map_err(|e| SqlError::new(format!("{e}.")));
         Some(self.expr.get_or_init(made).as_ref().map_err(SqlError::clone))
     }
 }
@@ -269,6 +269,16 @@ mod tests {
         assert!(Condition::parse(&deep).is_err());
         let long = vec!["pid = 1"; 2_000].join(" OR ");
         assert!(Condition::parse(&long).is_err());
+        let copied = format!("message{}", " BETWEEN 'a' AND 'b'".repeat(24));
+        assert!(Condition::parse(&copied).is_err());
+        let cut = format!("{}message{} = 'x'", "LEFT(".repeat(24), ", 3)".repeat(24));
+        assert!(Condition::parse(&cut).is_err());
+        let fine = format!(
+            "{}message{} = 'x'",
+            "REPLACE(".repeat(20),
+            ", 'a', 'b')".repeat(20)
+        );
+        assert!(Condition::parse(&fine).is_ok());
         let fine = vec!["pid = 1"; 100].join(" OR ");
         assert!(Condition::parse(&fine).is_ok());
         let fine = vec!["n('x') = 1 AND pid = 1"; 50].join(" AND ");

@@ -20,7 +20,7 @@ use sqlparser::ast::{
 use sqlparser::dialect::GenericDialect;
 use sqlparser::parser::Parser;
 
-use crate::condition::{escape_needles, rewrite_query};
+use crate::condition::{check_copies, for_polars, rewrite_query};
 use crate::error::{SqlError, TimelineError, nearest};
 use crate::frame::Rows;
 use crate::members::{Member, MemberType, read_members};
@@ -201,13 +201,13 @@ impl Checked {
             return Err(*error);
         }
         rewrite_query(&mut query)?;
-        escape_needles(&mut query);
+        check_copies(&query)?;
         let mut names = Names(BTreeSet::new());
         let _ = query.visit(&mut names);
         let members = names.0.iter().filter_map(|n| Member::from_column(n)).collect();
         guard.names.extend(names.0);
         Ok(Self {
-            sql: query.to_string(),
+            sql: for_polars(query),
             names: guard.names,
             members,
             everything: guard.everything,

@@ -263,6 +263,35 @@ fn an_unknown_column_of_a_query_is_told_in_one_sentence() {
 }
 
 #[test]
+fn quotes_and_backslashes_of_a_text_are_its_own() {
+    for text in [r"C:\'s", "two '' quotes", r"\''\' $t$"] {
+        let mut b = TimelineBuilder::new();
+        b.push("a.txt", None, row("config", 1, None).message(text));
+        b.push("a.txt", None, row("config", 2, None).message("C:s two ' quotes"));
+        let t = b.finish();
+        let quoted = text.replace('\'', "''");
+        let pattern = regex::escape(text).replace('\'', "''");
+        for condition in [
+            format!("message = '{quoted}'"),
+            format!("message IN ('x', '{quoted}')"),
+            format!("message LIKE '%{quoted}%'"),
+            format!("STRPOS(message, '{quoted}') > 0"),
+            format!("REGEXP_LIKE(message, '^{pattern}$')"),
+        ] {
+            assert_eq!(count(&t, &condition), 1, "{condition}");
+            let sql = format!("SELECT '{quoted}' AS said FROM timeline WHERE {condition}");
+            let found = query_timeline(&t, Vec::new(), &sql).unwrap();
+            let said = found.column("said").unwrap();
+            assert_eq!(
+                said.str().unwrap().iter().collect::<Vec<_>>(),
+                [Some(text)],
+                "{sql}"
+            );
+        }
+    }
+}
+
+#[test]
 fn queries_see_three_tables_and_no_file() {
     let t = sample();
     let run = |sql: &str| query_timeline(&t, Vec::new(), sql);
@@ -290,6 +319,12 @@ fn queries_see_three_tables_and_no_file() {
             .height(),
         2
     );
+    let copied = format!(
+        "SELECT kind FROM timeline WHERE kind{}",
+        " BETWEEN 'a' AND 'b'".repeat(24)
+    );
+    let told = run(&copied).unwrap_err().to_string();
+    assert!(told.starts_with("BETWEEN, CASE or functions"), "{told}");
     for zero in [
         "SELECT kind FROM timeline ORDER BY 0",
         "SELECT kind FROM timeline GROUP BY 0",

@@ -16,7 +16,8 @@ use crate::case::{DEMO, RULES};
 /// Remarks on one file, at most: one mistake must not become thousands of lines.
 const MOST_ERRORS: usize = 2_000;
 
-/// A rule file is checked without a panic, each remark points into it, and what is accepted can be evaluated.
+/// A rule file is checked without a panic, each remark on it points into it, and what is accepted can be evaluated. Built-in
+/// files may get remarks, too: a predicate of the same name replaces theirs.
 pub(crate) fn rules_file(data: &[u8]) {
     let text = String::from_utf8_lossy(data).into_owned();
     let lines = text.lines().count() + 1;
@@ -28,7 +29,10 @@ pub(crate) fn rules_file(data: &[u8]) {
     );
     for error in &loaded.errors {
         assert!(!error.message.is_empty());
-        assert!(error.line <= lines, "a remark behind the end");
+        assert!(
+            error.file != "own.toml" || error.line <= lines,
+            "a remark behind the end"
+        );
     }
     let empty = TimelineBuilder::new().finish();
     let timeline = DEMO.as_ref().map_or(&empty, |demo| &demo.rows.timeline);

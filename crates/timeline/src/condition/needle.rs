@@ -9,7 +9,7 @@ use sqlparser::ast::{
 };
 
 /// Escapes every needle that is written in the tree, for polars.
-pub(crate) fn escape<T: VisitMut>(tree: &mut T) {
+pub(super) fn escape<T: VisitMut>(tree: &mut T) {
     let _: ControlFlow<()> = tree.visit(&mut Escaper);
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{BinaryOperator, Expr, Value, Visit, Visitor};
+use sqlparser::ast::{BinaryOperator, Expr, ObjectNamePart, Value, Visit, Visitor};
 
 use crate::error::SqlError;
 
@@ -35,6 +35,69 @@ pub(super) fn check_depth(tree: &Expr, limit: usize) -> Result<(), SqlError> {
                 SqlError::new("The condition is nested too deeply, or a chain of operators is too long.");
             Err(error.hint("use IN (…), or a list with host_in() or contains_any()"))
         }
+    }
+}
+
+/// Terms that polars may add to those that a condition or query has.
+const MAX_COPIED: usize = 1 << 16;
+
+/// polars copies what stands in `BETWEEN`, behind `CASE` and in some functions, with all copies in it: two dozen of them in each
+/// other would be more terms than there is memory.
+pub(crate) fn check_copies<T: Visit>(tree: &T) -> Result<(), SqlError> {
+    struct Copies {
+        /// Terms of each expression that is open, so far: as written, and with copies.
+        open: Vec<(usize, usize)>,
+    }
+    impl Visitor for Copies {
+        type Break = ();
+        fn pre_visit_expr(&mut self, _: &Expr) -> ControlFlow<()> {
+            self.open.push((1, 1));
+            ControlFlow::Continue(())
+        }
+        fn post_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+            let (written, copied) = self.open.pop().unwrap_or((1, 1));
+            let copied = copied.saturating_mul(copies(expr));
+            if let Some(around) = self.open.last_mut() {
+                *around = (around.0 + written, around.1.saturating_add(copied));
+            }
+            // A long list may be copied as a whole.
+            match copied > MAX_COPIED + 8 * written {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        }
+    }
+    match tree.visit(&mut Copies { open: Vec::new() }) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(()) => {
+            let error = SqlError::new("BETWEEN, CASE or functions stand in each other too often.");
+            Err(error.hint("compare with AND and OR, or name parts of a query with WITH"))
+        }
+    }
+}
+
+/// How often polars writes down the parts of an expression, at most.
+fn copies(expr: &Expr) -> usize {
+    match expr {
+        Expr::Between { .. } | Expr::Extract { .. } => 2,
+        Expr::Substring { .. } => 5,
+        Expr::Case {
+            operand: Some(_),
+            conditions,
+            ..
+        } => conditions.len().max(1),
+        Expr::Function(function) => match function.name.0.as_slice() {
+            [ObjectNamePart::Identifier(name)] => {
+                let is = |names: &[&str]| names.iter().any(|known| name.value.eq_ignore_ascii_case(known));
+                match () {
+                    () if is(&["substr", "substring"]) => 5,
+                    () if is(&["left", "right", "strpos", "nullif", "date_part"]) => 3,
+                    () => 1,
+                }
+            }
+            _ => 1,
+        },
+        _ => 1,
     }
 }
 
