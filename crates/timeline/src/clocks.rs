@@ -5,26 +5,19 @@
 //! deviation says how good it is. Servers that print their time (`Date`, Kerberos) say which of two clocks is
 //! wrong. Nothing is corrected: times in the timeline are those of the sources.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::hash::{DefaultHasher, Hash, Hasher};
+mod estimate;
+mod facts;
 
-use crate::members::read_members;
-use crate::timeline::{Cells, ColumnId, Timeline};
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::timeline::{ColumnId, Timeline};
+use estimate::{Estimate, estimate};
+use facts::{Columns, Fact, Finder, Seen};
 
 /// In a timeline of fewer rows everything is found before another thread would have begun.
 const LARGE_ROWS: usize = 200_000;
-/// Fewer shared facts prove nothing.
-const MIN_PAIRS: usize = 3;
-/// Differences that scatter more than this are no clock offset.
-const MAX_SPREAD_NS: i64 = 5_000_000_000;
 /// Facts of one sort that are compared between two artifacts.
 const MAX_PAIRS: usize = 10_000;
-/// Facts of one sort that are kept. Of more, every second, fourth, … key is looked at, the same in all artifacts.
-const MAX_FACTS: usize = 2 << 20;
-/// Artifacts that are compared; captures and logs with shared facts, not every text.
-const MAX_ARTIFACTS: usize = 200;
-/// Rows whose server times are read.
-const MAX_DATES: usize = 20_000;
 /// A clock this near to the servers' is right; `Date` has full seconds, and answers take time.
 const GOOD_NS: i64 = 3_000_000_000;
 
@@ -68,52 +61,6 @@ pub struct ClockOffset {
     pub pairs: usize,
     /// What they have in common.
     pub basis: ClockBasis,
-}
-
-/// An estimate from single differences.
-#[derive(Debug, Clone, Copy)]
-struct Estimate {
-    offset: i64,
-    spread: i64,
-    pairs: usize,
-    basis: ClockBasis,
-}
-
-fn median(values: &mut [i64]) -> Option<i64> {
-    let middle = values.len() / 2;
-    (!values.is_empty()).then(|| *values.select_nth_unstable(middle).1)
-}
-
-fn estimate(mut values: Vec<i64>, basis: ClockBasis) -> Option<Estimate> {
-    let pairs = values.len();
-    let offset = median(&mut values).filter(|_| pairs >= MIN_PAIRS)?;
-    let mut deviations: Vec<i64> = values
-        .iter()
-        .map(|v| v.saturating_sub(offset).saturating_abs())
-        .collect();
-    let spread = median(&mut deviations)?;
-    (spread <= MAX_SPREAD_NS).then_some(Estimate {
-        offset,
-        spread,
-        pairs,
-        basis,
-    })
-}
-
-/// A row that tells of something another artifact may tell of, too.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Fact {
-    key: u64,
-    artifact: u32,
-    row: u32,
-}
-
-/// What artifacts recorded.
-struct Seen {
-    /// Those of one key together, rows of an artifact in their order.
-    facts: Vec<Fact>,
-    /// An artifact that has a key twice may mean something else each time.
-    twice_is_another: bool,
 }
 
 /// The clocks that can be compared, by artifact. At most one entry an artifact.
@@ -261,191 +208,6 @@ fn entry(artifact: String, reference: Option<String>, offset_ns: i64, edge: &Est
         pairs: edge.pairs,
         basis: edge.basis,
     }
-}
-
-struct Columns {
-    artifact: ColumnId,
-    kind: ColumnId,
-    provider: ColumnId,
-    event_id: ColumnId,
-    message: ColumnId,
-    fields: ColumnId,
-    ids: ColumnId,
-    pid: ColumnId,
-    tid: ColumnId,
-    src_ip: ColumnId,
-    src_port: ColumnId,
-    dst_ip: ColumnId,
-    dst_port: ColumnId,
-}
-
-impl Columns {
-    fn new() -> Option<Self> {
-        Some(Self {
-            artifact: ColumnId::of("artifact")?,
-            kind: ColumnId::of("kind")?,
-            provider: ColumnId::of("provider")?,
-            event_id: ColumnId::of("event_id")?,
-            message: ColumnId::of("message")?,
-            fields: ColumnId::of("fields")?,
-            ids: ColumnId::of("correlation_id")?,
-            pid: ColumnId::of("pid")?,
-            tid: ColumnId::of("tid")?,
-            src_ip: ColumnId::of("src_ip")?,
-            src_port: ColumnId::of("src_port")?,
-            dst_ip: ColumnId::of("dst_ip")?,
-            dst_port: ColumnId::of("dst_port")?,
-        })
-    }
-}
-
-impl Seen {
-    fn none() -> Self {
-        Self {
-            facts: Vec::new(),
-            twice_is_another: false,
-        }
-    }
-}
-
-struct Finder<'a> {
-    timeline: &'a Timeline,
-    columns: Columns,
-}
-
-impl Finder<'_> {
-    fn code(&self, column: ColumnId, row: u32) -> u32 {
-        self.timeline.code(column, row).unwrap_or(0)
-    }
-
-    fn code_of(&self, column: ColumnId, text: &str) -> Option<u32> {
-        let at = self.timeline.distinct(column).iter().position(|t| t == text)?;
-        u32::try_from(at + 1).ok()
-    }
-
-    /// Facts of timed rows for which `is_one` holds, if at least two artifacts have some. `twice_is_another` says what it
-    /// means if an artifact has a fact twice: nothing new, or that it can't be told apart.
-    fn seen(
-        &self,
-        is_one: impl Fn(u32) -> bool,
-        mut key: impl FnMut(u32) -> Option<u64>,
-        twice_is_another: bool,
-    ) -> Seen {
-        let timed = || (0..self.timeline.len() as u32).take_while(|row| self.timeline.ts_ns(*row).is_some());
-        let artifact = |row| self.code(self.columns.artifact, row);
-        let (mut artifacts, mut count) = (BTreeSet::new(), 0_usize);
-        for row in timed().filter(|row| is_one(*row)) {
-            artifacts.insert(artifact(row));
-            count += 1;
-        }
-        let mut facts = Vec::new();
-        if (2..=MAX_ARTIFACTS).contains(&artifacts.len()) {
-            let others = (count.div_ceil(MAX_FACTS).next_power_of_two() - 1) as u64;
-            let fact = |row| {
-                let key = key(row).filter(|key| key & others == 0)?;
-                let artifact = artifact(row);
-                Some(Fact { key, artifact, row })
-            };
-            facts.extend(timed().filter(|row| is_one(*row)).filter_map(fact));
-            facts.sort_unstable();
-        }
-        Seen {
-            facts,
-            twice_is_another,
-        }
-    }
-
-    fn connections(&self) -> Seen {
-        let c = &self.columns;
-        let Some(kind) = self.code_of(c.kind, "tcp.connect") else {
-            return Seen::none();
-        };
-        let key = |row: u32| {
-            let text = |column| self.timeline.text(column, row);
-            let port = |column| self.timeline.number(column, row);
-            let ends = (
-                text(c.src_ip)?,
-                port(c.src_port)?,
-                text(c.dst_ip)?,
-                port(c.dst_port)?,
-            );
-            Some(hash(ends))
-        };
-        self.seen(|row| self.code(c.kind, row) == kind, key, true)
-    }
-
-    fn events(&self) -> Seen {
-        let c = &self.columns;
-        let Some(kind) = self.code_of(c.kind, "event") else {
-            return Seen::none();
-        };
-        // Only providers that two artifacts have; whole traces share nothing else.
-        let mut owners: HashMap<u32, BTreeSet<u32>> = HashMap::new();
-        for row in 0..self.timeline.len() as u32 {
-            let provider = self.code(c.provider, row);
-            if provider != 0 {
-                let owners = owners.entry(provider).or_default();
-                if owners.len() < 2 {
-                    owners.insert(self.code(c.artifact, row));
-                }
-            }
-        }
-        owners.retain(|_, artifacts| artifacts.len() > 1);
-        let is_one = |row| self.code(c.kind, row) == kind && owners.contains_key(&self.code(c.provider, row));
-        let mut messages = self.timeline.long_reader(c.message);
-        let key = |row: u32| {
-            let number = |column| self.timeline.number(column, row);
-            let who = (number(c.event_id)?, number(c.pid)?, number(c.tid)?);
-            let message = messages.as_mut().map(|cells| cells.text(row));
-            Some(hash((who, self.code(c.provider, row), message)))
-        };
-        self.seen(is_one, key, true)
-    }
-
-    fn ids(&self) -> Seen {
-        let c = &self.columns;
-        let id = |row| self.code(c.ids, row);
-        self.seen(|row| id(row) != 0, |row| Some(u64::from(id(row))), false)
-    }
-
-    /// By artifact, how far its clock is ahead of the servers'.
-    fn servers(&self) -> BTreeMap<u32, Estimate> {
-        let c = &self.columns;
-        let kinds: BTreeSet<u32> = ["http.response", "kerberos.error", "kerberos.reply"]
-            .iter()
-            .filter_map(|kind| self.code_of(c.kind, kind))
-            .collect();
-        let mut values: BTreeMap<u32, Vec<i64>> = BTreeMap::new();
-        let rows = (0..self.timeline.len() as u32).filter(|row| kinds.contains(&self.code(c.kind, *row)));
-        let mut fields = Cells::new(self.timeline);
-        for row in rows.take(MAX_DATES) {
-            let Some(fields) = fields.text(c.fields, row) else {
-                continue;
-            };
-            let told = read_members(fields, &["server_date_offset_ms", "skew_ms"]);
-            let ms = told
-                .into_iter()
-                .flatten()
-                .next()
-                .and_then(|text| text.parse::<i64>().ok());
-            if let Some(ms) = ms {
-                values
-                    .entry(self.code(c.artifact, row))
-                    .or_default()
-                    .push(ms.saturating_mul(-1_000_000));
-            }
-        }
-        values
-            .into_iter()
-            .filter_map(|(artifact, values)| Some((artifact, estimate(values, ClockBasis::Servers)?)))
-            .collect()
-    }
-}
-
-fn hash(value: impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    value.hash(&mut hasher);
-    hasher.finish()
 }
 
 #[cfg(test)]
