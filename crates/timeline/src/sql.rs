@@ -4,6 +4,8 @@
 //! `read_parquet('…')`, file names as tables, `INTO`, and every other statement are refused before polars sees the
 //! text, so that a pasted query can't read or write files.
 
+mod sources;
+
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
@@ -26,6 +28,7 @@ use crate::frame::Rows;
 use crate::members::{Member, MemberType, read_members};
 use crate::scan::member_column;
 use crate::timeline::{ColumnId, Timeline};
+use sources::{MAX_SOURCES, sources};
 
 /// The tables a query can name.
 pub const TABLES: &[&str] = &[
@@ -199,6 +202,10 @@ impl Checked {
         };
         if let ControlFlow::Break(error) = query.visit(&mut guard) {
             return Err(*error);
+        }
+        if sources(&query) > MAX_SOURCES {
+            let error = SqlError::new(format!("The query reads more than {MAX_SOURCES} tables."));
+            return Err(error.hint("parts named by WITH count as often as they are used"));
         }
         rewrite_query(&mut query)?;
         check_copies(&query)?;
