@@ -133,12 +133,14 @@ impl JsonObject {
         Self { out: text }
     }
 
-    /// The same object with room for `bytes` more of text: what a clone lacks, which is moved by the next member.
-    #[must_use]
-    pub fn copy_with_room(&self, bytes: usize) -> Self {
-        let mut out = String::with_capacity(self.out.len() + bytes);
-        out.push_str(&self.out);
-        Self { out }
+    /// Adds all members of another object.
+    pub fn append(&mut self, other: &Self) {
+        // Without its opening brace.
+        let members = other.out.get(1..).unwrap_or_default();
+        if !members.is_empty() {
+            self.out.push_str(if self.is_empty() { "" } else { "," });
+            self.out.push_str(members);
+        }
     }
 
     /// Goes on with a finished object; anything else is thrown away.
@@ -458,8 +460,11 @@ mod tests {
             (&serde_json::json!({}), &1.into())
         );
         assert_eq!(JsonObject::new().finish(), "{}");
-        let copy = JsonObject::new().num("n", 1).copy_with_room(8).num("m", 2);
-        assert_eq!(copy.finish(), r#"{"n":1,"m":2}"#);
+        let mut joined = JsonObject::new();
+        for part in [JsonObject::new(), JsonObject::new().num("n", 1), JsonObject::new().num("m", 2)] {
+            joined.append(&part);
+        }
+        assert_eq!(joined.finish(), r#"{"n":1,"m":2}"#);
     }
 
     #[test]

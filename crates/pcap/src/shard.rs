@@ -271,6 +271,7 @@ impl Shard {
         }
     }
 
+    #[inline(never)]
     fn unreachable(&mut self, out: &mut Emit, unit: &Unit, complaint: &Unreachable, reporter: Addr) {
         let number = u32::from(complaint.version) * 256 + u32::from(complaint.code);
         let name = match (complaint.version, complaint.kind) {

@@ -6,10 +6,11 @@
 mod crypto;
 mod packet;
 
-use casetrace_model::{JsonObject, Outcome, Row, Text, member};
+use casetrace_model::{JsonObject, Outcome, Text, member};
 
 use crate::emit::{Cx, Seen, clean_text, host_name};
 use crate::tls::hello::{self, ClientHello};
+use crate::tls::waiting::Waiting;
 use crate::tls::{ja::hex, rows};
 use crypto::Keys;
 use packet::{Frame, Frames, Kind, LongHeader};
@@ -26,7 +27,8 @@ pub(crate) struct Quic {
     keys: Option<(Keys, Keys)>,
     client: Pieces,
     server: Pieces,
-    pending: Option<(Row, JsonObject, Seen)>,
+    /// A hello whose outcome is open, and its version of QUIC.
+    pending: Option<(Waiting, Text)>,
     server_name: Option<Text>,
     hello_done: bool,
     server_done: bool,
@@ -184,15 +186,12 @@ impl Quic {
             },
         );
         self.server_name = found.server_name.as_deref().map(host_name);
-        let offer = rows::offer(cx, found, 'q');
-        let (mut row, mut fields) = (cx.row("quic.initial", seen, true), offer.fields);
-        rows::client_hello(&mut row, found, offer.columns);
-        let version = version_name(head.version);
-        row.message = format!("QUIC {version} {}", row.message);
+        let mut waiting = Waiting::new(cx, found, self.server_name.clone(), 'q', seen, true);
+        let (version, fields) = (version_name(head.version), waiting.fields());
         fields.push_str(member!("version"), &version);
         fields.push_str(member!("dcid"), &hex(&self.dcid));
         fields.push_str(member!("scid"), &hex(head.scid));
-        self.pending = Some((row, fields, seen));
+        self.pending = Some((waiting, version));
     }
 
     fn server_hello(&mut self, cx: &mut Cx<'_>, body: &[u8], seen: Seen) {
@@ -212,14 +211,14 @@ impl Quic {
     }
 
     fn retry(&mut self) {
-        if let Some((_, fields, _)) = &mut self.pending {
-            fields.push_raw(member!("retry"), "true");
+        if let Some((waiting, _)) = &mut self.pending {
+            waiting.fields().push_raw(member!("retry"), "true");
         }
         self.retried = true;
     }
 
     fn negotiation(&mut self, cx: &mut Cx<'_>, packet: &[u8], at: usize) {
-        let Some((_, fields, _)) = &mut self.pending else {
+        let Some((waiting, _)) = &mut self.pending else {
             return;
         };
         let list = packet.get(at..).unwrap_or_default().as_chunks::<4>().0;
@@ -228,7 +227,8 @@ impl Quic {
             .take(16)
             .map(|v| version_name(u32::from_be_bytes(*v)))
             .collect();
-        fields.push_list(member!("server_versions"), versions.iter().map(Text::as_str));
+        let versions = versions.iter().map(Text::as_str);
+        waiting.fields().push_list(member!("server_versions"), versions);
         self.settle(cx, Outcome::Failure);
     }
 
@@ -255,8 +255,8 @@ impl Quic {
             return self.settle(cx, Outcome::Failure);
         };
         let name = crate::names::TLS_ALERTS.or_number(u32::from(alert));
-        if let Some((_, fields, _)) = &mut self.pending {
-            fields.push_str(member!("close_reason"), reason);
+        if let Some((waiting, _)) = &mut self.pending {
+            waiting.fields().push_str(member!("close_reason"), reason);
         }
         self.settle(cx, Outcome::Failure);
         let row = rows::alert(cx, &name, 2, alert, seen, self.server_name.as_ref(), from_client);
@@ -264,10 +264,8 @@ impl Quic {
     }
 
     fn settle(&mut self, cx: &mut Cx<'_>, outcome: Outcome) {
-        if let Some((mut row, fields, _)) = self.pending.take() {
-            row.outcome = Some(outcome);
-            row.fields = fields.finish();
-            cx.push(row);
+        if let Some((waiting, version)) = self.pending.take() {
+            waiting.write(cx, "quic.initial", outcome, ["QUIC ", &version, " "], "");
         }
     }
 
@@ -290,7 +288,7 @@ impl Quic {
         let waited = self
             .pending
             .as_ref()
-            .is_some_and(|(_, _, seen)| now_ns - seen.ts_ns >= crate::tls::SILENCE_NS);
+            .is_some_and(|(waiting, _)| now_ns - waiting.seen.ts_ns >= crate::tls::SILENCE_NS);
         self.settle(
             cx,
             if waited && !self.server_seen {

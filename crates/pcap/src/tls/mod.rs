@@ -9,12 +9,14 @@ pub(crate) mod ja;
 pub(crate) mod offer;
 pub(crate) mod record;
 pub(crate) mod rows;
+pub(crate) mod waiting;
 
-use casetrace_model::{JsonObject, Outcome, Row, Text, member};
+use casetrace_model::{Outcome, Text, member};
 
 use crate::emit::{Cx, Seen};
 use crate::flow::End;
 use record::{Found, Records};
+use waiting::Waiting;
 
 /// Silence of this length after a ClientHello counts as a timeout.
 pub(crate) const SILENCE_NS: i64 = 5_000_000_000;
@@ -32,7 +34,7 @@ pub(crate) struct Tls {
 
 #[derive(Default)]
 struct State {
-    pending: Option<Box<Pending>>,
+    pending: Option<Box<Waiting>>,
     server_name: Option<Text>,
     session_id: Vec<u8>,
     ticket: bool,
@@ -43,13 +45,6 @@ struct State {
     server_data: bool,
     client_protected_records: u32,
     certificate_requested: bool,
-}
-
-/// A ClientHello whose outcome is open.
-struct Pending {
-    row: Row,
-    fields: JsonObject,
-    seen: Seen,
 }
 
 impl Tls {
@@ -170,7 +165,7 @@ impl State {
     fn client_hello(&mut self, cx: &mut Cx<'_>, found: &hello::ClientHello, seen: Seen, from_client: bool) {
         cx.info.after = "client_hello";
         if let Some(old) = self.pending.take() {
-            old.finish(cx, Outcome::Unknown, None);
+            finish(*old, cx, Outcome::Unknown, None);
         }
         self.server_name = found.server_name.as_deref().map(crate::emit::host_name);
         if self.server_name.is_some() {
@@ -178,15 +173,8 @@ impl State {
         }
         self.session_id.clone_from(&found.session_id);
         self.ticket = found.ticket;
-        let offer = rows::offer(cx, found, 't');
-        // Made where it waits: a row is large.
-        let mut pending = Box::new(Pending {
-            row: cx.row("tls.client_hello", seen, from_client),
-            fields: offer.fields,
-            seen,
-        });
-        rows::client_hello(&mut pending.row, found, offer.columns);
-        self.pending = Some(pending);
+        let waiting = Waiting::new(cx, found, self.server_name.clone(), 't', seen, from_client);
+        self.pending = Some(Box::new(waiting));
     }
 
     fn server_hello(&mut self, cx: &mut Cx<'_>, found: &hello::ServerHello, seen: Seen, from_client: bool) {
@@ -198,12 +186,14 @@ impl State {
                 && self.session_id == found.session_id
                 && found.chosen_version < 0x0304);
         if let Some(mut pending) = self.pending.take() {
-            pending.fields = pending.fields.bool(member!("session_resumed"), resumed);
-            pending.fields.push_num(
-                member!("answer_ms"),
-                (seen.ts_ns - pending.seen.ts_ns) / 1_000_000,
+            let answer_ms = (seen.ts_ns - pending.seen.ts_ns) / 1_000_000;
+            let fields = pending.fields();
+            fields.push_raw(
+                member!("session_resumed"),
+                if resumed { "true" } else { "false" },
             );
-            pending.finish(cx, Outcome::Success, None);
+            fields.push_num(member!("answer_ms"), answer_ms);
+            finish(*pending, cx, Outcome::Success, None);
         }
         rows::server_hello(cx, found, seen, self.server_name.as_ref(), from_client);
     }
@@ -298,7 +288,7 @@ impl State {
 
     fn settle(&mut self, cx: &mut Cx<'_>, outcome: Outcome, detail: Option<&str>) {
         if let Some(pending) = self.pending.take() {
-            pending.finish(cx, outcome, detail);
+            finish(*pending, cx, outcome, detail);
         }
     }
 
@@ -329,30 +319,24 @@ impl State {
             }
             End::Idle { .. } => None,
         };
-        pending.finish(cx, outcome, detail);
+        finish(*pending, cx, outcome, detail);
     }
 }
 
-impl Pending {
-    fn finish(mut self: Box<Self>, cx: &mut Cx<'_>, outcome: Outcome, detail: Option<&str>) {
-        self.row.outcome = Some(outcome);
-        let key = match detail {
-            Some("client" | "server") => "ended_by",
-            _ => "answer",
-        };
-        if let Some(detail) = detail {
-            self.fields.push_str(key, detail);
-        }
-        if outcome != Outcome::Success {
-            self.row.message.push_str(match outcome {
-                Outcome::Reset => ": reset without an answer",
-                Outcome::Timeout => ": no answer",
-                Outcome::Refused => ": closed without an answer",
-                Outcome::Failure => ": refused",
-                _ => "",
-            });
-        }
-        self.row.fields = self.fields.finish();
-        cx.push(self.row);
+fn finish(mut pending: Waiting, cx: &mut Cx<'_>, outcome: Outcome, detail: Option<&str>) {
+    let key = match detail {
+        Some("client" | "server") => "ended_by",
+        _ => "answer",
+    };
+    if let Some(detail) = detail {
+        pending.fields().push_str(key, detail);
     }
+    let after = match outcome {
+        Outcome::Reset => ": reset without an answer",
+        Outcome::Timeout => ": no answer",
+        Outcome::Refused => ": closed without an answer",
+        Outcome::Failure => ": refused",
+        Outcome::Success | Outcome::Unknown => "",
+    };
+    pending.write(cx, "tls.client_hello", outcome, [""; 3], after);
 }

@@ -5,12 +5,13 @@
 //! again then. Limits: 256 offers, those of ordinary size only.
 
 use std::cell::LazyCell;
+use std::sync::Arc;
 
-use casetrace_model::{JsonObject, Text, member};
+use casetrace_model::{JsonObject, Row, Text, member};
 
 use super::hello::{ClientHello, is_grease};
 use super::ja;
-use crate::emit::clean_text;
+use crate::emit::{clean_text, fields_of};
 use crate::names;
 
 /// Places in the cache a hello can be in.
@@ -23,21 +24,26 @@ const ROOM: usize = 192;
 /// Longest text of an offer that is kept.
 const MAX_KEPT: usize = 8 << 10;
 
-/// The part of a hello's row that is the same for all hellos of a client program.
+/// What a hello offers. Most of it is the same for all hellos of a client program and shared by them: a kilobyte that would
+/// else wait with each.
 #[derive(Debug, Clone)]
 pub(crate) struct Offer {
-    pub(crate) columns: OfferColumns,
-    /// Lists of versions, groups, ciphers and extensions.
-    pub(crate) fields: JsonObject,
+    known: Arc<Known>,
+    /// If it is not that of the known hello.
+    ja3: Option<Text>,
+    /// What this hello has for itself, behind the shared members.
+    pub(crate) own: JsonObject,
 }
 
-/// Columns of a hello's row.
-#[derive(Debug, Clone)]
-pub(crate) struct OfferColumns {
-    pub(crate) version: Text,
-    pub(crate) alpn: Option<Text>,
-    pub(crate) ja3: Text,
-    pub(crate) ja4: Text,
+/// What all hellos of a program show.
+#[derive(Debug)]
+struct Shown {
+    version: Text,
+    alpn: Option<Text>,
+    ja3: Text,
+    ja4: Text,
+    /// Lists of versions, groups and ciphers.
+    fields: JsonObject,
 }
 
 /// Offers seen before, each in the group its hello leads to; in a group the one asked for last stands first, and a new
@@ -47,7 +53,7 @@ pub(crate) struct OfferCache {
     sets: Vec<[Place; WAYS]>,
 }
 
-type Place = Option<Box<Known>>;
+type Place = Option<Arc<Known>>;
 
 /// An offer and what it was made of.
 #[derive(Debug)]
@@ -57,8 +63,7 @@ struct Known {
     hello: ClientHello,
     /// Its extensions in ascending order, GREASE left out.
     extensions: Vec<u16>,
-    /// With the lists up to the ciphers only.
-    offer: Offer,
+    shown: Shown,
 }
 
 impl OfferCache {
@@ -76,12 +81,12 @@ impl OfferCache {
             if let Some(place) = set.iter().position(|place| place.as_deref().is_some_and(wanted))
                 && let Some(known) = &set[place]
             {
-                let offer = known.offer_of(hello);
+                let offer = Offer::new(known, hello);
                 set[..=place].rotate_right(1);
                 return offer;
             }
         }
-        let known = Known {
+        let known = Arc::new(Known {
             transport,
             hello: ClientHello {
                 server_name: None,
@@ -89,33 +94,49 @@ impl OfferCache {
                 ..hello.clone()
             },
             extensions: extensions.clone(),
-            offer: Offer::of(hello, transport),
-        };
-        let offer = known.offer_of(hello);
-        if offer.fields.len() <= MAX_KEPT {
+            shown: Shown::of(hello, transport),
+        });
+        let offer = Offer::new(&known, hello);
+        if known.shown.fields.len() + offer.own.len() <= MAX_KEPT {
             self.sets.resize_with(SETS, Default::default);
             if let Some(set) = self.sets.get_mut(at) {
                 set.rotate_right(1);
-                set[0] = Some(Box::new(known));
+                set[0] = Some(known);
             }
         }
         offer
     }
 }
 
-impl Known {
+impl Offer {
     /// The offer of a hello of the same program, with what may differ.
-    fn offer_of(&self, hello: &ClientHello) -> Offer {
-        let mut fields = self
-            .offer
-            .fields
-            .copy_with_room(ROOM + 6 * hello.extensions.len());
-        own_fields(&mut fields, hello);
-        let mut columns = self.offer.columns.clone();
-        if !same_words(&self.hello.extensions, &hello.extensions) {
-            columns.ja3 = Text::from(ja::ja3(hello));
+    fn new(known: &Arc<Known>, hello: &ClientHello) -> Self {
+        let mut own = JsonObject::with_capacity(ROOM + 6 * hello.extensions.len());
+        own_fields(&mut own, hello);
+        let same = same_words(&known.hello.extensions, &hello.extensions);
+        Self {
+            known: Arc::clone(known),
+            ja3: (!same).then(|| Text::from(ja::ja3(hello))),
+            own,
         }
-        Offer { columns, fields }
+    }
+
+    /// The highest version.
+    pub(crate) fn version(&self) -> &Text {
+        &self.known.shown.version
+    }
+
+    /// Fills in its columns and fields.
+    pub(crate) fn fill(self, row: &mut Row) {
+        let shown = &self.known.shown;
+        row.alpn.clone_from(&shown.alpn);
+        row.tls_version = Some(shown.version.clone());
+        row.ja4 = Some(shown.ja4.clone());
+        row.ja3 = Some(self.ja3.unwrap_or_else(|| shown.ja3.clone()));
+        let mut fields = fields_of(row, shown.fields.len() + self.own.len());
+        fields.append(&shown.fields);
+        fields.append(&self.own);
+        row.fields = fields.finish();
     }
 }
 
@@ -170,17 +191,13 @@ fn mix(sum: u64, word: u64) -> u64 {
     (sum.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
-impl Offer {
-    /// With the lists up to the ciphers only.
+impl Shown {
     fn of(hello: &ClientHello, transport: char) -> Self {
-        let columns = OfferColumns {
+        Self {
             version: names::tls_version(hello.highest_version()),
             alpn: protocols(hello.alpn.iter().map(Vec::as_slice)),
             ja3: Text::from(ja::ja3(hello)),
             ja4: Text::from(ja::ja4(hello, transport)),
-        };
-        Self {
-            columns,
             fields: program_fields(hello),
         }
     }
@@ -243,7 +260,16 @@ fn push_names(fields: &mut JsonObject, key: &str, values: &[u16], name: impl Fn(
 
 #[cfg(test)]
 mod tests {
+    use casetrace_model::Source;
+
     use super::*;
+
+    /// JA3, JA4 and fields as a row shows them.
+    fn shown(offer: Offer) -> (Option<Text>, Option<Text>, String) {
+        let mut row = Row::new(Source::Pcap, "tls.client_hello", 1);
+        offer.fill(&mut row);
+        (row.ja3, row.ja4, row.fields)
+    }
 
     fn fresh(hello: &ClientHello, transport: char) -> Offer {
         OfferCache::default().get(hello, transport)
@@ -269,10 +295,7 @@ mod tests {
                 for transport in ['t', 'q'] {
                     let hello = hello(&[cipher, 0x1301], &format!("host{round}.example"));
                     let (got, fresh) = (cache.get(&hello, transport), fresh(&hello, transport));
-                    assert_eq!(
-                        (got.columns.ja3, got.columns.ja4, got.fields.finish()),
-                        (fresh.columns.ja3, fresh.columns.ja4, fresh.fields.finish())
-                    );
+                    assert_eq!(shown(got), shown(fresh));
                 }
             }
         }
@@ -293,18 +316,14 @@ mod tests {
             extensions: vec![0x3a3a, 43, 0, 11, 0x4a4a],
             ..second.clone()
         };
-        let (one, other) = (cache.get(&first, 't'), cache.get(&second, 't'));
+        let (one, other) = (shown(cache.get(&first, 't')), shown(cache.get(&second, 't')));
         let kept = |cache: &OfferCache| cache.sets.iter().flatten().flatten().count();
         assert_eq!(kept(&cache), 1);
-        assert_eq!(one.columns.ja4, other.columns.ja4);
-        assert_ne!(one.columns.ja3, other.columns.ja3);
+        assert_eq!(one.1, other.1);
+        assert_ne!(one.0, other.0);
         for hello in [&second, &first, &third] {
             let (got, fresh) = (cache.get(hello, 't'), fresh(hello, 't'));
-            assert_eq!(
-                (got.columns.ja3, got.columns.ja4),
-                (fresh.columns.ja3, fresh.columns.ja4)
-            );
-            assert_eq!(got.fields.finish(), fresh.fields.finish());
+            assert_eq!(shown(got), shown(fresh));
         }
         assert_eq!(kept(&cache), 2);
     }
@@ -347,11 +366,7 @@ mod tests {
             let first = cache.get(&plain, 't');
             let got = cache.get(&variant, 't');
             let fresh = fresh(&variant, 't');
-            assert_eq!(
-                (got.columns.ja3, got.columns.ja4),
-                (fresh.columns.ja3, fresh.columns.ja4)
-            );
-            assert_eq!(got.fields.clone().finish(), fresh.fields.finish());
+            assert_eq!(shown(got), shown(fresh));
             drop(first);
         }
     }

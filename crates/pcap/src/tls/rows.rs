@@ -6,30 +6,17 @@ use casetrace_model::{JsonObject, Outcome, Row, Text, member};
 
 use super::cert::{Certificate, chain_json};
 use super::hello::{ClientHello, ServerHello};
-use super::offer::{Offer, OfferColumns, protocols};
-use crate::emit::{Cx, FlowInfo, Seen, fields_of, host_name, say};
+use super::offer::{Offer, protocols};
+use crate::emit::{Cx, FlowInfo, Seen, fields_of, say};
 use crate::names;
 
 /// What a hello offers, and whether it does so through a proxy; `transport` is JA4's letter for TCP or QUIC.
 pub(crate) fn offer(cx: &mut Cx<'_>, hello: &ClientHello, transport: char) -> Offer {
     let mut offer = cx.out.memo.offers.get(hello, transport);
     if cx.tunnelled() {
-        offer.fields.push_raw(member!("proxy_tunnel"), "true");
+        offer.own.push_raw(member!("proxy_tunnel"), "true");
     }
     offer
-}
-
-/// Columns that TCP and QUIC hellos share.
-pub(crate) fn client_hello(row: &mut Row, hello: &ClientHello, offer: OfferColumns) {
-    row.server_name = hello.server_name.as_deref().map(host_name);
-    row.alpn = offer.alpn;
-    row.message = match &row.server_name {
-        Some(name) => ["ClientHello for ", name, ", up to ", &offer.version].concat(),
-        None => ["ClientHello without server name, up to ", &offer.version].concat(),
-    };
-    row.tls_version = Some(offer.version);
-    row.ja4 = Some(offer.ja4);
-    row.ja3 = Some(offer.ja3);
 }
 
 /// Adds the row of a ServerHello.
