@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::emit::Emit;
 use crate::finisher::Finisher;
 use crate::router::Router;
-use crate::shard::{SHARDS, Shard};
+use crate::shard::{SHARDS, SMALL_SLICE, Shard};
 use crate::unit::{Unit, What};
 
 /// How packets are decoded.
@@ -129,13 +129,18 @@ impl Analyzer {
         work(&mut self.shards, &mut self.emit, unit, slot, payload);
     }
 
-    /// Time has passed: hands over what expired in one shard before it goes to the next, so that there is never a long
-    /// list of rows.
+    /// Time has passed: hands over what expired a few connections at a time, so that there is never a long list of rows. It
+    /// can be a thousand at once, and their rows two megabytes.
     pub(crate) fn tick(&mut self, unit: &Unit, sink: &mut dyn Sink) {
+        let now_ns = unit.seen.ts_ns;
         for at in 0..self.shards.len() {
             self.drain(sink);
-            if let Some(shard) = self.shards.get_mut(at) {
-                shard.unit(&mut self.emit, unit, None, &[]);
+            let shard = self.shards.get_mut(at);
+            let mut left = shard.and_then(|shard| shard.begin_tick(&mut self.emit, now_ns));
+            while let Some(from) = left {
+                self.drain(sink);
+                let shard = self.shards.get_mut(at);
+                left = shard.and_then(|shard| shard.go_on_with_tick(&mut self.emit, now_ns, from));
             }
         }
     }
@@ -161,8 +166,8 @@ impl Analyzer {
         let mut finisher = self.finisher.take().unwrap_or_else(|| Finisher::new(sink));
         finisher.processes.clone_from(&self.processes);
         for shard in &mut self.shards {
-            for _ in 0..shard.slices() {
-                shard.finish(&mut self.emit, now_ns);
+            for _ in 0..shard.slices(SMALL_SLICE) {
+                shard.finish(&mut self.emit, now_ns, SMALL_SLICE);
                 finisher.drain(&mut self.emit, sink);
             }
         }

@@ -2,6 +2,7 @@
 
 use casetrace_model::{JsonObject, Row, Source, Text, TsSource};
 
+use crate::flow::queue::Spare as SpareSegments;
 use crate::http::fields::FieldNames;
 use crate::http::inflate::Inflater;
 use crate::net::addr::{Addr, AddrTexts};
@@ -110,6 +111,31 @@ pub(crate) struct Memo {
     pub(crate) hello: ClientHello,
     /// No result, but a decompressor and its buffers.
     pub(crate) inflater: Inflater,
+    /// No results, but memory to be used again.
+    pub(crate) segments: SpareSegments,
+    pub(crate) texts: Texts,
+    pub(crate) samples: Vec<Vec<u8>>,
+}
+
+/// Memory of long texts that are no longer needed, for what waits until a row shows it.
+#[derive(Debug, Default)]
+pub(crate) struct Texts(Vec<String>);
+
+impl Texts {
+    const MAX: usize = 32;
+    const MAX_BYTES: usize = 8 << 10;
+
+    /// An empty text, with room if there was one to be used again.
+    pub(crate) fn take(&mut self) -> String {
+        self.0.pop().unwrap_or_default()
+    }
+
+    pub(crate) fn give_back(&mut self, mut text: String) {
+        if (1..=Self::MAX_BYTES).contains(&text.capacity()) && self.0.len() < Self::MAX {
+            text.clear();
+            self.0.push(text);
+        }
+    }
 }
 
 impl Emit {

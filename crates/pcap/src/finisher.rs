@@ -121,8 +121,9 @@ impl Finisher {
         }
         if row.fields.ends_with('}') {
             row.fields.pop();
-            row.fields
-                .push_str(&format!(",\"issuer_domains\":{}}}", domains.len()));
+            row.fields.push_str(",\"issuer_domains\":");
+            row.fields.push_str(itoa::Buffer::new().format(domains.len()));
+            row.fields.push('}');
         }
     }
 

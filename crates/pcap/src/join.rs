@@ -2,6 +2,9 @@
 
 use crate::emit::Seen;
 
+/// Room that is taken at once for a message that says how long it is.
+const MAX_RESERVED: usize = 4 << 10;
+
 /// What a message reader makes of the bytes so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
@@ -9,6 +12,8 @@ pub(crate) enum Step {
     Used(usize),
     /// The message is not complete.
     More,
+    /// It is not complete until there are so many bytes of it.
+    Need(usize),
     /// These bytes are not of this protocol; stop.
     Stop,
 }
@@ -32,10 +37,10 @@ impl Joiner {
         mut step: impl FnMut(&[u8], Seen) -> Step,
     ) -> bool {
         if self.buf.is_empty() {
-            let Some(used) = run(data, seen, &mut step) else {
+            let Some((used, need)) = run(data, seen, &mut step) else {
                 return false;
             };
-            self.keep(data, used, seen, limit)
+            self.keep(data, used, need, seen, limit)
         } else {
             // All but the first message in the joined bytes begin in the new segment, or close to it.
             let old = self.seen;
@@ -46,7 +51,7 @@ impl Joiner {
                 let at = if used == 0 { old } else { seen };
                 match step(buf.get(used..).unwrap_or_default(), at) {
                     Step::Used(n) if n > 0 => used = (used + n).min(buf.len()),
-                    Step::Used(_) | Step::More => break,
+                    Step::Used(_) | Step::More | Step::Need(_) => break,
                     Step::Stop => return false,
                 }
                 if used == buf.len() {
@@ -63,11 +68,13 @@ impl Joiner {
         }
     }
 
-    fn keep(&mut self, data: &[u8], used: usize, seen: Seen, limit: usize) -> bool {
+    fn keep(&mut self, data: &[u8], used: usize, need: usize, seen: Seen, limit: usize) -> bool {
         let rest = data.get(used..).unwrap_or_default();
         if rest.len() > limit {
             return false;
         }
+        // Once for most messages; a longer one may never come.
+        self.buf.reserve_exact(need.min(MAX_RESERVED).max(rest.len()));
         self.buf.extend_from_slice(rest);
         self.seen = seen;
         true
@@ -87,16 +94,21 @@ impl Joiner {
     }
 }
 
-fn run(data: &[u8], seen: Seen, step: &mut impl FnMut(&[u8], Seen) -> Step) -> Option<usize> {
-    let mut used = 0;
+/// Bytes used, and how many the message behind them needs, if that is known.
+fn run(data: &[u8], seen: Seen, step: &mut impl FnMut(&[u8], Seen) -> Step) -> Option<(usize, usize)> {
+    let (mut used, mut need) = (0, 0);
     while used < data.len() {
         match step(data.get(used..).unwrap_or_default(), seen) {
             Step::Used(n) if n > 0 => used = (used + n).min(data.len()),
+            Step::Need(bytes) => {
+                need = bytes;
+                break;
+            }
             Step::Used(_) | Step::More => break,
             Step::Stop => return None,
         }
     }
-    Some(used)
+    Some((used, need))
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::batch::{Batch, LANES, Output, Span, lanes_for};
 use crate::board::{Board, Task};
 use crate::emit::{Emit, Place, Rows};
 use crate::finisher::Finisher;
-use crate::shard::{LOOK_AHEAD, SHARDS, Shard};
+use crate::shard::{LOOK_AHEAD, SHARDS, SLICE, Shard};
 use crate::unit::{Unit, What};
 
 /// Batches read ahead for each further thread; few, so that they and their rows are still in the processor's cache when
@@ -87,7 +87,7 @@ impl Crew {
     /// How many batches it takes to write out what is open in a shard.
     fn slices(&self, shard: usize) -> usize {
         let lane = self.lane(shard % self.lanes());
-        lane.and_then(|lane| Some(lane.shards.get(shard / self.lanes())?.slices()))
+        lane.and_then(|lane| Some(lane.shards.get(shard / self.lanes())?.slices(SLICE)))
             .unwrap_or(0)
     }
 

@@ -27,11 +27,16 @@ const HALF_OPEN_NS: i64 = 150_000_000_000;
 const OPEN_NS: i64 = 3_600_000_000_000;
 /// Slots looked at to find one that was silent for long.
 const SAMPLE: usize = 32;
-/// Conversations written out together at the end: the rows of all at once would be most of the memory used.
-const SLICE: usize = 128;
+/// Conversations written out together at the end: the rows of all at once would be most of the memory used. On several
+/// threads a slice costs a message to another thread; on one it does not, and few rows stay in the cache.
+pub(crate) const SLICE: usize = 128;
+pub(crate) const SMALL_SLICE: usize = 32;
 /// Packets whose connections are looked up and fetched from memory together. So many also because the code that opens
 /// frames and the code that reads messages push each other out of the processor's smallest cache.
 pub(crate) const LOOK_AHEAD: usize = 128;
+
+/// Connections that ended whose memory is kept for the next ones: in the cache it still is.
+const MAX_SPARE: usize = 8;
 
 /// Conversations by their ends.
 pub(crate) type FlowMap<V> = HashMap<FlowKey, V, Keyed>;
@@ -46,6 +51,8 @@ pub(crate) struct Shard {
     /// looks at all of them, and would fetch each from memory.
     deadlines: Vec<i64>,
     free: Vec<u32>,
+    /// Memory of the connections that ended last.
+    spare: Vec<Box<Flow>>,
     hand: usize,
     waiting_bytes: usize,
     max_waiting_bytes: usize,
@@ -69,6 +76,7 @@ impl Shard {
             slots: Vec::new(),
             deadlines: Vec::new(),
             free: Vec::new(),
+            spare: Vec::new(),
             hand: 0,
             waiting_bytes: 0,
             max_waiting_bytes: limits.max_stream_bytes / SHARDS,
@@ -101,8 +109,7 @@ impl Shard {
     // What is seldom, here and in flows, is marked `inline(never)`: with all of it the way of every segment was a function
     // of 4,000 instructions and a stack frame of 3.6 KB.
     pub(crate) fn unit(&mut self, out: &mut Emit, unit: &Unit, hint: Option<u32>, payload: &[u8]) {
-        self.now_ns = self.now_ns.max(unit.seen.ts_ns);
-        self.work += 1;
+        self.count(unit.seen.ts_ns);
         match unit.what {
             What::Tcp {
                 seq,
@@ -125,8 +132,13 @@ impl Shard {
             }
             What::Udp => self.datagram(out, unit, payload),
             What::Unreachable { complaint, reporter } => self.unreachable(out, unit, &complaint, reporter),
-            What::Tick => self.tick(out, unit.seen.ts_ns),
-            What::End => self.finish(out, unit.seen.ts_ns),
+            What::Tick => {
+                let mut left = self.expire(out, unit.seen.ts_ns);
+                while let Some(from) = left {
+                    left = self.go_on_with_tick(out, unit.seen.ts_ns, from);
+                }
+            }
+            What::End => self.finish(out, unit.seen.ts_ns, SLICE),
         }
     }
 
@@ -205,7 +217,14 @@ impl Shard {
             (unit.dst(), unit.src())
         };
         let info = FlowInfo::new(unit.seen.record, client, server, "tcp", &mut out.memo);
-        let flow = Box::new(Flow::new(key, info, unit.seen));
+        let flow = Flow::new(key, info, unit.seen);
+        let flow = match self.spare.pop() {
+            Some(mut used) => {
+                *used = flow;
+                used
+            }
+            None => Box::new(flow),
+        };
         let at = match self.free.pop() {
             Some(at) => at,
             None => {
@@ -243,6 +262,9 @@ impl Shard {
             given_up: evicted,
         };
         flow.finish(&mut shared, now_ns);
+        if self.spare.len() < MAX_SPARE {
+            self.spare.push(flow);
+        }
     }
 
     /// Makes room: of a few slots behind the hand, the one silent for longest goes; closed ones first.
@@ -299,30 +321,54 @@ impl Shard {
         out.push(row);
     }
 
+    fn count(&mut self, now_ns: i64) {
+        self.now_ns = self.now_ns.max(now_ns);
+        self.work += 1;
+    }
+
+    /// A tick, to be gone on with until nothing is left: there may be more than should be written at a time.
+    pub(crate) fn begin_tick(&mut self, out: &mut Emit, now_ns: i64) -> Option<usize> {
+        self.count(now_ns);
+        self.expire(out, now_ns)
+    }
+
+    /// Writes what expired but for connections; returns where to go on with those, if it is time.
     #[inline(never)]
-    fn tick(&mut self, out: &mut Emit, now_ns: i64) {
+    fn expire(&mut self, out: &mut Emit, now_ns: i64) -> Option<usize> {
         self.queries.expire(out, now_ns);
         // A walk over all slots is paid for by as many packets since the last one.
         if self.work < self.slots.len() {
-            return;
+            return None;
         }
         self.work = 0;
         self.udp.expire(out, now_ns);
-        for at in 0..self.slots.len() {
+        Some(0)
+    }
+
+    /// Writes a few of the connections that expired, from a slot on; returns where to go on, if there are more.
+    #[inline(never)]
+    pub(crate) fn go_on_with_tick(&mut self, out: &mut Emit, now_ns: i64, from: usize) -> Option<usize> {
+        let mut left = SMALL_SLICE;
+        for at in from..self.slots.len() {
             if self.deadlines.get(at).is_some_and(|due| now_ns > *due) {
+                if left == 0 {
+                    return Some(at);
+                }
+                left -= 1;
                 self.finish_slot(out, at as u32, now_ns);
             }
         }
+        None
     }
 
     /// How often [`Self::finish`] must be called.
-    pub(crate) fn slices(&self) -> usize {
-        self.index.len() / SLICE + 1
+    pub(crate) fn slices(&self, slice: usize) -> usize {
+        self.index.len() / slice + 1
     }
 
     /// Writes what is open, a slice at a time; conversations in the order of their first packet.
     #[inline(never)]
-    pub(crate) fn finish(&mut self, out: &mut Emit, now_ns: i64) {
+    pub(crate) fn finish(&mut self, out: &mut Emit, now_ns: i64, slice: usize) {
         let mut left = match self.ending.take() {
             Some(left) => left,
             None => {
@@ -332,16 +378,13 @@ impl Shard {
                 self.in_order().into_iter()
             }
         };
-        for _ in 0..SLICE / LOOK_AHEAD {
-            let next = left.as_slice();
-            for at in next.iter().take(LOOK_AHEAD) {
-                if let Some(flow) = self.flow(*at) {
-                    flow.touch_all();
-                }
+        for at in left.as_slice().iter().take(slice) {
+            if let Some(flow) = self.flow(*at) {
+                flow.touch_all();
             }
-            for at in left.by_ref().take(LOOK_AHEAD) {
-                self.finish_slot(out, at, now_ns);
-            }
+        }
+        for at in left.by_ref().take(slice) {
+            self.finish_slot(out, at, now_ns);
         }
         self.ending = Some(left);
     }

@@ -45,6 +45,11 @@ impl App {
         matches!(self, Self::Done)
     }
 
+    /// True if nobody will look at the next `bytes` of a direction, whatever comes or is missing among them.
+    pub(crate) fn skips(&self, from_client: bool, bytes: u64) -> bool {
+        matches!(self, Self::Http(http) if http.skips(from_client, bytes))
+    }
+
     /// Bytes kept for this connection, about; small fixed parts of others are not worth counting.
     pub(crate) fn held(&self) -> usize {
         match self {

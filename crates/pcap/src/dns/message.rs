@@ -224,12 +224,19 @@ fn netbios_name(bytes: &[u8]) -> Option<Text> {
     for byte in out.get(..15)? {
         match byte {
             0x20..=0x7e => name.push(char::from(byte.to_ascii_lowercase())),
-            other => name.push_str(&format!("<{other:02x}>")),
+            other => push_code(&mut name, *other),
         }
     }
-    let name = name.trim_end();
-    let scope = crate::emit::clean_text(scope, 200);
-    Some(Text::from(format!("{name}<{:02x}>{scope}", out[15])))
+    name.truncate(name.trim_end().len());
+    push_code(&mut name, out[15]);
+    name.push_str(&crate::emit::clean_text(scope, 200));
+    Some(Text::from(name))
+}
+
+/// A byte in hex, in brackets.
+fn push_code(name: &mut String, byte: u8) {
+    let digit = |value: u8| char::from_digit(value.into(), 16).unwrap_or_default();
+    name.extend(['<', digit(byte >> 4), digit(byte & 15), '>']);
 }
 
 fn value(data: &[u8], kind: u16, start: usize, end: usize, protocol: Protocol) -> Text {

@@ -7,7 +7,6 @@ pub(crate) mod message;
 pub(crate) mod tcp;
 
 use std::collections::VecDeque;
-use std::fmt::Write;
 
 use casetrace_model::{JsonObject, Outcome, Text, member};
 
@@ -297,8 +296,12 @@ fn summarise(found: &Message, name: &Text, rcode: &Text, out: &mut String) {
     match (values.next(), values.count()) {
         (Some(first), 0) => say(out, &[name.as_str(), ": ", rcode, ", ", first]),
         (Some(first), more) => {
-            // Writing to a String can't fail.
-            let _ = write!(out, "{name}: {rcode}, {first} and {more} more");
+            let mut digits = itoa::Buffer::new();
+            let more = digits.format(more);
+            say(
+                out,
+                &[name.as_str(), ": ", rcode, ", ", first, " and ", more, " more"],
+            );
         }
         (None, _) => say(out, &[name.as_str(), ": ", rcode]),
     }

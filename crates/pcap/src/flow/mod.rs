@@ -4,7 +4,7 @@
 //! when the receiver acknowledged past it and more data came, when too much waits behind it, or at the end; the
 //! protocol on top is told. Limits: 256 segments or 512 KiB waiting in one direction, and a ceiling for all flows.
 
-mod queue;
+pub(crate) mod queue;
 mod rows;
 mod stream;
 
@@ -354,7 +354,7 @@ impl Flow {
         };
         self.end_app(shared, end);
         for half in &mut self.halves {
-            half.queue.clear(shared.waiting_bytes);
+            half.queue.clear(shared);
         }
         *shared.waiting_bytes = shared.waiting_bytes.saturating_sub(self.held);
         self.connect_row(shared, now_ns);

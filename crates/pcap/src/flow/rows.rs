@@ -26,8 +26,12 @@ impl Flow {
             "Connection closed"
         };
         let after = word(info.after);
-        // Writing to a String can't fail.
-        let _ = write!(row.message, "{what} by the {by} after {after}, idle {idle_ms} ms");
+        let mut digits = itoa::Buffer::new();
+        let idle = digits.format(idle_ms);
+        say(
+            &mut row.message,
+            &[what, " by the ", by, " after ", after, ", idle ", idle, " ms"],
+        );
         row.outcome = Some(if kind == "tcp.reset" {
             Outcome::Reset
         } else {

@@ -64,7 +64,7 @@ impl Flow {
         if half.far_off < 4 {
             return false;
         }
-        half.queue.clear(shared.waiting_bytes);
+        half.queue.clear(shared);
         half.next = seq;
         self.app.gap(shared, &mut self.info, from_client, 0);
         true
@@ -127,7 +127,9 @@ impl Flow {
             half.retransmits += 1;
             return;
         }
-        half.queue.push(seq, arrival, shared.waiting_bytes);
+        let end = u64::from(distance) + u64::from(arrival.wire_len);
+        let unread = self.app.skips(arrival.from_client, end);
+        half.queue.push(seq, arrival, unread, shared);
         if half.queue.is_full() || *shared.waiting_bytes > shared.max_waiting_bytes {
             self.skip_gap(shared, arrival.from_client);
         }
@@ -138,7 +140,7 @@ impl Flow {
         loop {
             let half = &mut self.halves[usize::from(!from_client)];
             let next = half.next;
-            let Some(waiting) = half.queue.take(next, shared.waiting_bytes) else {
+            let Some(waiting) = half.queue.take(next, shared) else {
                 return;
             };
             let old = next.wrapping_sub(waiting.seq);
@@ -146,12 +148,13 @@ impl Flow {
                 from_client ^= self.deliver(
                     shared,
                     from_client,
-                    &waiting.data,
+                    waiting.data(),
                     waiting.wire_len,
                     old,
                     waiting.seen,
                 );
             }
+            waiting.give_back(&mut shared.out.memo);
         }
     }
 

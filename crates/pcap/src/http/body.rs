@@ -170,6 +170,18 @@ impl Sample {
         }
     }
 
+    /// The same in memory that was used before.
+    pub(crate) fn within(mut self, memory: Vec<u8>) -> Self {
+        self.bytes = memory;
+        self
+    }
+
+    /// Its memory, emptied.
+    pub(crate) fn into_memory(mut self) -> Vec<u8> {
+        self.bytes.clear();
+        self.bytes
+    }
+
     pub(crate) fn add(&mut self, bytes: &[u8]) {
         self.total += bytes.len() as u64;
         let room = self.limit.saturating_sub(self.bytes.len());

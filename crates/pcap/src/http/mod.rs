@@ -24,6 +24,9 @@ use reply::Reply;
 use rows::Request;
 use side::{Side, Taken};
 
+/// Samples of bodies whose memory is kept for the next ones.
+const MAX_SPARE: usize = 16;
+
 /// Requests waiting for their response on one connection.
 const MAX_PIPELINED: usize = 64;
 
@@ -217,7 +220,8 @@ impl Http {
             .filter(|_| tunnel)
             .map(|r| self::tunnel(cx.info, r));
         let kerberos = request.as_ref().is_some_and(|r| r.kerberos);
-        let sample = Sample::new(kerberos, head.field(Asked::ContentType));
+        let memory = cx.out.memo.samples.pop().unwrap_or_default();
+        let sample = Sample::new(kerberos, head.field(Asked::ContentType)).within(memory);
         self.reply = Some(Reply::new(cx, head, request, seen, sample));
         if self.server.body.is_over() {
             self.finish_reply(cx);
@@ -228,12 +232,26 @@ impl Http {
         if upgrade { Next::Upgrade } else { Next::Stay }
     }
 
+    /// True if the next `bytes` of a direction are of a body of which enough is known. A hole in bodies of other framing
+    /// would end them.
+    pub(crate) fn skips(&self, from_client: bool, bytes: u64) -> bool {
+        let (side, sampled) = match from_client {
+            true => (&self.client, self.request_body.is_some()),
+            false => (&self.server, self.reply.is_some()),
+        };
+        !sampled && matches!(side.body, Body::Length(left) if bytes <= left)
+    }
+
     fn finish_reply(&mut self, cx: &mut Cx<'_>) {
         let Some(reply) = self.reply.take() else { return };
         let kerberos = reply.is_kerberos();
         let sample = reply.row(cx);
         if let Some(seen) = kerberos {
             crate::kerberos::proxied(cx, false, seen, sample.raw());
+        }
+        let (memory, spare) = (sample.into_memory(), &mut cx.out.memo.samples);
+        if memory.capacity() > 0 && spare.len() < MAX_SPARE {
+            spare.push(memory);
         }
     }
 

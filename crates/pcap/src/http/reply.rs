@@ -10,7 +10,7 @@ use super::fields::{Asked, FieldNames};
 use super::head::Head;
 use super::inflate::Inflater;
 use super::rows::{Request, correlation, media_type, push_headers};
-use crate::emit::{Cx, Seen, decimal};
+use crate::emit::{Cx, Seen, decimal, say};
 use crate::mask;
 
 /// A response whose body is still coming: what its head says, as rows show it.
@@ -29,7 +29,7 @@ pub(super) struct Reply {
 
 impl Reply {
     pub(super) fn new(
-        cx: &Cx<'_>,
+        cx: &mut Cx<'_>,
         head: &Head<'_>,
         request: Option<Request>,
         seen: Seen,
@@ -37,13 +37,15 @@ impl Reply {
     ) -> Self {
         let asked = request.as_ref();
         let offered = auth::schemes(head, Asked::ProxyAuthenticate);
+        let memo = &mut cx.out.memo;
+        let (said, members) = (memo.texts.take(), memo.texts.take());
         Self {
             status: head.status,
             content_type: media_type(head),
             correlation_id: correlation(head).or_else(|| asked.and_then(|r| r.correlation_id.clone())),
             proxy_auth: (!offered.is_empty()).then(|| Text::from(offered.join(","))),
-            message: message(head, asked),
-            fields: response_fields(head, asked, seen, &cx.out.memo.field_names),
+            message: message(said, head, asked),
+            fields: response_fields(members, head, asked, seen, &memo.field_names),
             coding: Coding::of(head.field(Asked::ContentEncoding)),
             request,
             seen,
@@ -79,28 +81,37 @@ impl Reply {
         } else {
             Outcome::Failure
         });
-        row.message = self.message;
         let mut fields = self.fields;
         row.error_code = body_fields(&mut fields, self.coding, &self.sample, &mut memo.inflater);
-        row.fields = fields.finish();
+        // The memory of the row's former texts is that of the next response's.
+        memo.texts
+            .give_back(std::mem::replace(&mut row.message, self.message));
+        memo.texts
+            .give_back(std::mem::replace(&mut row.fields, fields.finish()));
         self.sample
     }
 }
 
-/// `200 OK to GET http://host/path`, without what is not known.
-fn message(head: &Head<'_>, request: Option<&Request>) -> String {
+/// `200 OK to GET http://host/path`, without what is not known; in the memory of an empty text.
+fn message(mut out: String, head: &Head<'_>, request: Option<&Request>) -> String {
     let about = request.map_or("", |r| mask::cut(&r.url, 160));
     let method = request.map_or("", |r| r.method.as_str());
     let mut digits = [0_u8; 5];
     let status = decimal(head.status, &mut digits);
-    let mut out = [status, " ", &head.reason, " to ", method, " ", about].concat();
+    say(&mut out, &[status, " ", &head.reason, " to ", method, " ", about]);
     out.truncate(out.trim_end().len());
     out
 }
 
-/// What the head of a response says.
-fn response_fields(head: &Head<'_>, request: Option<&Request>, seen: Seen, names: &FieldNames) -> JsonObject {
-    let mut fields = JsonObject::with_capacity(head.size() + head.size() / 4 + 768)
+/// What the head of a response says; in the memory of an empty text.
+fn response_fields(
+    memory: String,
+    head: &Head<'_>,
+    request: Option<&Request>,
+    seen: Seen,
+    names: &FieldNames,
+) -> JsonObject {
+    let mut fields = JsonObject::within(memory, head.size() + head.size() / 4 + 768)
         .str(member!("version"), head.version)
         .str(member!("reason"), &head.reason);
     push_headers(&mut fields, head, names);

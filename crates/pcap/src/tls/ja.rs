@@ -37,19 +37,7 @@ fn join(text: &mut String, values: impl Iterator<Item = u32>) {
 
 /// Decimal digits without the formatting machinery.
 pub(crate) fn push_number(text: &mut String, value: u32) {
-    let mut digits = [0_u8; 10];
-    let (mut at, mut rest) = (digits.len(), value);
-    loop {
-        at -= 1;
-        if let Some(digit) = digits.get_mut(at) {
-            *digit = b'0' + (rest % 10) as u8;
-        }
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
-    text.push_str(std::str::from_utf8(digits.get(at..).unwrap_or_default()).unwrap_or_default());
+    text.push_str(itoa::Buffer::new().format(value));
 }
 
 /// JA4 with `t` for TCP or `q` for QUIC in front.

@@ -102,7 +102,7 @@ impl Records {
                 return Step::Used(5 + len.min(have));
             }
             let Some(body) = bytes.get(5..5 + len) else {
-                return Step::More;
+                return Step::Need(5 + len);
             };
             match content {
                 20 => found(protected, Found::ChangeCipher),
@@ -149,8 +149,13 @@ impl Records {
         }
         joiner.clear();
         self.skip = 0;
-        let cut = std::mem::take(&mut self.messages.bytes);
-        Some((*cut.first()?, cut.get(4..)?.to_vec(), self.messages.seen))
+        let mut cut = std::mem::take(&mut self.messages.bytes);
+        let kind = *cut.first()?;
+        if cut.len() < 4 {
+            return None;
+        }
+        cut.drain(..4);
+        Some((kind, cut, self.messages.seen))
     }
 }
 
