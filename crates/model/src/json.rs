@@ -461,7 +461,11 @@ mod tests {
         );
         assert_eq!(JsonObject::new().finish(), "{}");
         let mut joined = JsonObject::new();
-        for part in [JsonObject::new(), JsonObject::new().num("n", 1), JsonObject::new().num("m", 2)] {
+        for part in [
+            JsonObject::new(),
+            JsonObject::new().num("n", 1),
+            JsonObject::new().num("m", 2),
+        ] {
             joined.append(&part);
         }
         assert_eq!(joined.finish(), r#"{"n":1,"m":2}"#);

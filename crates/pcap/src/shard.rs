@@ -52,6 +52,7 @@ pub(crate) struct Shard {
     deadlines: Vec<i64>,
     free: Vec<u32>,
     /// Memory of the connections that ended last.
+    #[expect(clippy::vec_box, reason = "the boxes are what is used again")]
     spare: Vec<Box<Flow>>,
     hand: usize,
     waiting_bytes: usize,

@@ -20,6 +20,7 @@ const MAX_SPARE: usize = 64;
 #[derive(Debug, Default)]
 pub(crate) struct Spare {
     buffers: Vec<Vec<u8>>,
+    #[expect(clippy::vec_box, reason = "the boxes are what is used again")]
     lists: Vec<Box<Segments>>,
 }
 

@@ -188,10 +188,7 @@ impl State {
         if let Some(mut pending) = self.pending.take() {
             let answer_ms = (seen.ts_ns - pending.seen.ts_ns) / 1_000_000;
             let fields = pending.fields();
-            fields.push_raw(
-                member!("session_resumed"),
-                if resumed { "true" } else { "false" },
-            );
+            fields.push_raw(member!("session_resumed"), if resumed { "true" } else { "false" });
             fields.push_num(member!("answer_ms"), answer_ms);
             finish(*pending, cx, Outcome::Success, None);
         }

@@ -64,14 +64,7 @@ impl Waiting {
             ),
             None => say(
                 &mut row.message,
-                &[
-                    a,
-                    b,
-                    c,
-                    "ClientHello without server name, up to ",
-                    version,
-                    after,
-                ],
+                &[a, b, c, "ClientHello without server name, up to ", version, after],
             ),
         }
         row.server_name = self.server_name;

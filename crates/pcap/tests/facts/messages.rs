@@ -3,7 +3,7 @@
 use casetrace_model::Outcome;
 use casetrace_synth::net::{Tcp, Wire, dns, http, kerberos, ldap, tls};
 
-use crate::story::{CLIENT, address, field, handshake, one, rows_of, start};
+use crate::story::{CLIENT, address, connection, field, handshake, one, rows_of, start};
 
 #[test]
 fn html_instead_of_json_shows_in_one_row() {
@@ -278,4 +278,48 @@ fn tls_behind_socks_is_seen_even_when_sent_ahead() {
         (Some(Outcome::Success), Some("10.1.0.80:1080"))
     );
     assert_eq!(one(&rows, "socks.request").server_name.as_deref(), Some("a.b"));
+}
+
+#[test]
+fn a_body_whose_segments_come_late_ends_where_it_should() {
+    let body = |letter: &str| letter.repeat(60_000);
+    let exchange = |swapped: bool| {
+        let mut wire = Wire::new();
+        let mut tcp = connection(&mut wire);
+        tcp.handshake();
+        for letter in ["a", "b"] {
+            let target = format!("/{letter}");
+            tcp.client(&http::request("GET", &target, &["Host: h.example"], ""))
+                .server(&http::response(
+                    200,
+                    "OK",
+                    &["Content-Type: text/plain"],
+                    &body(letter),
+                ));
+        }
+        tcp.server_close();
+        if swapped {
+            // Each full segment changes places with the next one, of bodies whose sample is full as well.
+            let full: Vec<usize> = (0..wire.frames.len())
+                .filter(|at| wire.frames[*at].bytes.len() == 1514)
+                .collect();
+            assert!(full.len() > 60);
+            for pair in full.as_chunks::<2>().0 {
+                let [first, second] = pair.map(|at| wire.frames[at].bytes.clone());
+                wire.frames[pair[0]].bytes = second;
+                wire.frames[pair[1]].bytes = first;
+            }
+        }
+        rows_of(&wire)
+            .iter()
+            .filter(|row| row.kind.starts_with("http."))
+            .map(|row| {
+                let bytes = field(row, "body_bytes").as_u64();
+                (row.message.clone(), field(row, "body_start"), bytes.is_some())
+            })
+            .collect::<Vec<_>>()
+    };
+    let plain = exchange(false);
+    assert_eq!(plain.len(), 4);
+    assert_eq!(exchange(true), plain);
 }
