@@ -10,6 +10,17 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::batch::{Batch, LANES};
 
+/// How often a thread looks again before it sleeps: the next batch or lane is mostly tens of microseconds away, and to wake a
+/// thread takes as long.
+const LOOKS: usize = 32;
+
+/// About a microsecond.
+fn pause() {
+    for _ in 0..64 {
+        std::hint::spin_loop();
+    }
+}
+
 /// Batches to do, and threads that wait for them.
 #[derive(Default)]
 pub(crate) struct Board {
@@ -97,12 +108,20 @@ impl Board {
     /// Something to do, waited for; `None` when nothing will come any more.
     pub(crate) fn wait_for_task(&self, thread: usize) -> Option<Task<'_>> {
         let mut state = self.lock();
+        let mut looks = 0;
         loop {
             if let Some(task) = self.take(&mut state, thread) {
                 return Some(task);
             }
             if state.over {
                 return None;
+            }
+            if looks < LOOKS {
+                looks += 1;
+                drop(state);
+                pause();
+                state = self.lock();
+                continue;
             }
             state.idle += 1;
             state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -163,8 +182,16 @@ impl Board {
 
     /// Waits until the oldest batch is done or there is something to do for it.
     pub(crate) fn wait_for_news(&self) {
-        let mut state = self.lock();
         let idle = |lane: &Lane| lane.busy || lane.waiting.is_empty();
+        let nothing =
+            |state: &State| state.left.front().is_some_and(|left| *left > 0) && state.lanes.iter().all(idle);
+        for _ in 0..LOOKS {
+            if !nothing(&self.lock()) {
+                return;
+            }
+            pause();
+        }
+        let mut state = self.lock();
         if state.left.front().is_some_and(|left| *left > 0) && state.lanes.iter().all(idle) {
             state.collector_waits = true;
             state = self.done.wait(state).unwrap_or_else(PoisonError::into_inner);

@@ -26,7 +26,7 @@ const AHEAD_AT_END: usize = 4;
 
 /// Rows whose memory a list keeps. A tick can end hundreds of connections in one list; as every list meets a tick at
 /// some time, all of them would be that long.
-const KEPT_ROWS: usize = 48;
+const KEPT_ROWS: usize = 32;
 
 /// The number of the calling thread.
 const CALLER: usize = 0;
