@@ -54,6 +54,10 @@ fn main() -> ExitCode {
     }
 }
 
+/// What to do about a fault of the program's own.
+const FAULT: &str = "stopped at a fault of its own, named above. If it read a finished case, its files may be damaged: analyse the \
+    upload again. Else please report it.";
+
 /// Stack of the thread that does the work.
 const STACK_BYTES: usize = 16 << 20;
 
@@ -67,9 +71,11 @@ fn roomy(work: impl FnOnce() -> Result<(), Failure> + Send) -> Result<(), Failur
             .name("casetrace".into())
             .stack_size(STACK_BYTES)
             .spawn_scoped(scope, work)?;
-        worker
-            .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        // What went wrong was told where it did. The process that decodes is to end by it: that is how its parent knows.
+        worker.join().unwrap_or_else(|panic| match guard::work_folder() {
+            Some(_) => std::panic::resume_unwind(panic),
+            None => Err(Failure::Internal(FAULT.to_owned())),
+        })
     })
 }
 

@@ -32,6 +32,32 @@ fn inspect_counts_what_is_inside() {
 }
 
 #[test]
+fn a_timeline_that_was_damaged_since_is_not_reported_on() {
+    let work = tempfile::tempdir().unwrap();
+    let case = work.path().join("case");
+    let case_name = case.to_str().unwrap();
+    run(&root(), &["analyze", DEMO, "-q", "-o", case_name]);
+    let report = fs::read(case.join("report.md")).unwrap();
+    assert!(run(&root(), &["report", case_name]).status.success());
+
+    let timeline = case.join("timeline.parquet");
+    let mut bytes = fs::read(&timeline).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&timeline, bytes).unwrap();
+    for verb in [vec!["report", case_name], vec!["diff", case_name, case_name]] {
+        let output = run(&root(), &verb);
+        assert_eq!(output.status.code(), Some(2));
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            told.contains("timeline.parquet is damaged or was changed"),
+            "{told}"
+        );
+    }
+    assert_eq!(fs::read(case.join("report.md")).unwrap(), report);
+}
+
+#[test]
 fn timeline_and_query_work_on_a_finished_case() {
     let work = tempfile::tempdir().unwrap();
     let case = work.path().join("case");

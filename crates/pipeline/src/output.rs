@@ -213,6 +213,9 @@ pub fn load(folder: &Path) -> Result<FinishedCase, RunError> {
 }
 
 /// Reads a case folder's inventory.
+///
+/// Errors: it can't be read, or the timeline beside it is not the one that was written with it. The reader of Parquet trusts its
+/// files: a damaged one may end the program.
 pub(crate) fn load_inventory(folder: &Path) -> Result<Inventory, RunError> {
     let wrong = |reason: String| RunError::Case {
         path: folder.to_owned(),
@@ -224,5 +227,37 @@ pub(crate) fn load_inventory(folder: &Path) -> Result<Inventory, RunError> {
     if inventory.schema_version != SCHEMA_VERSION {
         return Err(wrong(format!(" has schema version {}", inventory.schema_version)));
     }
+    let told = inventory
+        .outputs
+        .iter()
+        .find(|output| output.name == names::TIMELINE);
+    if let Some(told) = told
+        && sha256_of(&folder.join(names::TIMELINE))? != told.sha256
+    {
+        return Err(RunError::Case {
+            path: folder.to_owned(),
+            reason: format!(
+                "{} is damaged or was changed: its SHA-256 is not the one in {}; analyse the upload again",
+                names::TIMELINE,
+                names::INVENTORY
+            ),
+        });
+    }
     Ok(inventory)
+}
+
+/// SHA-256 of a file's bytes, lower-case hex.
+fn sha256_of(path: &Path) -> Result<String, RunError> {
+    let read = |source| RunError::Input {
+        path: path.to_owned(),
+        source,
+    };
+    let mut hashed = Hashed {
+        out: &mut io::sink(),
+        hash: Sha256::new(),
+        size: 0,
+    };
+    let mut file = fs::File::open(path).map_err(read)?;
+    io::copy(&mut file, &mut hashed).map_err(read)?;
+    Ok(hex(&hashed.hash.finalize()))
 }
