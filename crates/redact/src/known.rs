@@ -10,6 +10,7 @@ use casetrace_model::Row;
 
 use crate::mode::Identity;
 use crate::redactor::Redactor;
+use crate::secrets::MASK;
 use crate::{identity, json, tables};
 
 /// Shorter names are too common as words to be replaced in free text.
@@ -169,7 +170,10 @@ pub(crate) fn replace_words(text: &str, names: &Known) -> Option<String> {
             continue;
         };
         out.push_str(text.get(done..found.start()).unwrap_or_default());
-        out.push_str(new);
+        // What stands right behind a mask is the rest of what was masked, and would be masked with it the next time.
+        if !out.ends_with(MASK) {
+            out.push_str(new);
+        }
         done = found.end();
     }
     (done > 0).then(|| {

@@ -167,6 +167,17 @@ fn identities_become_consistent_pseudonyms() {
 }
 
 #[test]
+fn a_name_that_begins_inside_a_secret_goes_with_it() {
+    let text = r#"accesstoken:b"passwo"passwo"passwo"\"passwo"#;
+    let mut row = Row::new(Source::Text, "log.line", 1).message(text);
+    row.user = Some(text.into());
+    let once = redacted(Mode::Identity, &row);
+    assert!(once.message.starts_with("accesstoken:***"), "{}", once.message);
+    assert!(!once.message.contains("passwo"), "{}", once.message);
+    assert_eq!(redacted(Mode::Identity, &once), once);
+}
+
+#[test]
 fn words_begin_behind_japanese_characters_too() {
     let shown = |mode, text: &str| Redactor::new(mode, b"case").redact_text(text).into_owned();
     for (text, expected) in [
