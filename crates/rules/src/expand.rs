@@ -8,9 +8,9 @@ use std::ops::ControlFlow;
 
 use casetrace_timeline::sqlparser::ast::{
     BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments,
-    Ident, ObjectName, ObjectNamePart, Value, ValueWithSpan, VisitMut, VisitorMut,
+    Ident, ObjectName, ObjectNamePart, Value, ValueWithSpan, VisitorMut,
 };
-use casetrace_timeline::{Condition, SqlError, parse_expression};
+use casetrace_timeline::{Condition, SqlError, Stop, change, parse_expression};
 
 use crate::file::{Definition, Scalar};
 
@@ -56,14 +56,9 @@ impl Names {
                 "Predicates call each other too deeply; is there a circle?",
             ));
         }
-        match tree.visit(&mut Expander {
-            names: self,
-            bound,
-            depth,
-        }) {
-            ControlFlow::Break(error) => Err(*error),
-            ControlFlow::Continue(()) => Ok(tree),
-        }
+        let names = self;
+        change(&mut tree, &mut Expander { names, bound, depth })?;
+        Ok(tree)
     }
 }
 
@@ -74,7 +69,7 @@ struct Expander<'a> {
 }
 
 impl VisitorMut for Expander<'_> {
-    type Break = Box<SqlError>;
+    type Break = Stop;
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Self::Break> {
         match self.step(expr) {

@@ -26,8 +26,8 @@ use crate::members::Member;
 pub use crate::decide::Known;
 pub(crate) use printed::for_polars;
 pub(crate) use rewrite::{rewrite, rewrite_query};
-pub(crate) use shape::check_copies;
-use shape::{balance, check_depth, join, names, split};
+use shape::{balance, check_depth, join, split};
+pub(crate) use shape::{check_copies, names};
 
 /// Deepest nesting of an expression; the parser gives up beyond it.
 const MAX_DEPTH: usize = 120;

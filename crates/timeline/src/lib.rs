@@ -35,6 +35,7 @@ mod scan;
 mod sql;
 mod store;
 mod timeline;
+mod walk;
 mod write;
 
 pub use alone::Alone;
@@ -53,6 +54,7 @@ pub use scan::{Scan, side_by_side};
 pub use sql::{TABLES, query, query_timeline};
 pub use store::Spill;
 pub use timeline::{Cells, ColumnId, LongCells, Timeline};
+pub use walk::{Stop, change, look};
 pub use write::{Export, Naming, TextFormat, Written};
 
 pub use casetrace_model::{COLUMNS, Column, ColumnType};

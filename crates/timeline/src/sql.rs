@@ -17,17 +17,18 @@ use polars::prelude::{
 use polars::sql::SQLContext;
 use sqlparser::ast::{
     Expr, GroupByExpr, Ident, ObjectName, OrderByKind, Query, Select, SelectItem, Statement, TableFactor,
-    Value, ValueWithSpan, Visit, Visitor, WildcardAdditionalOptions,
+    Value, ValueWithSpan, Visitor, WildcardAdditionalOptions,
 };
 use sqlparser::dialect::GenericDialect;
 use sqlparser::parser::Parser;
 
-use crate::condition::{check_copies, for_polars, rewrite_query};
+use crate::condition::{check_copies, for_polars, names, rewrite_query};
 use crate::error::{SqlError, TimelineError, nearest};
 use crate::frame::Rows;
 use crate::members::{Member, MemberType, read_members};
 use crate::scan::member_column;
 use crate::timeline::{ColumnId, Timeline};
+use crate::walk::{Stop, look};
 use sources::{MAX_SOURCES, sources};
 
 /// The tables a query can name.
@@ -200,19 +201,16 @@ impl Checked {
             names: BTreeSet::new(),
             everything: false,
         };
-        if let ControlFlow::Break(error) = query.visit(&mut guard) {
-            return Err(*error);
-        }
+        look(&query, &mut guard)?;
         if sources(&query) > MAX_SOURCES {
             let error = SqlError::new(format!("The query reads more than {MAX_SOURCES} tables."));
             return Err(error.hint("parts named by WITH count as often as they are used"));
         }
         rewrite_query(&mut query)?;
         check_copies(&query)?;
-        let mut names = Names(BTreeSet::new());
-        let _ = query.visit(&mut names);
-        let members = names.0.iter().filter_map(|n| Member::from_column(n)).collect();
-        guard.names.extend(names.0);
+        let names = names(&query);
+        let members = names.iter().filter_map(|n| Member::from_column(n)).collect();
+        guard.names.extend(names);
         Ok(Self {
             sql: for_polars(query),
             names: guard.names,
@@ -226,8 +224,8 @@ impl Checked {
 fn ctes(query: &Query) -> BTreeSet<String> {
     struct Ctes(BTreeSet<String>);
     impl Visitor for Ctes {
-        type Break = ();
-        fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+        type Break = Stop;
+        fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<Stop> {
             let tables = query.with.iter().flat_map(|with| &with.cte_tables);
             self.0
                 .extend(tables.map(|cte| cte.alias.name.value.to_lowercase()));
@@ -235,7 +233,8 @@ fn ctes(query: &Query) -> BTreeSet<String> {
         }
     }
     let mut found = Ctes(BTreeSet::new());
-    let _ = query.visit(&mut found);
+    // It never stops.
+    let _ = look(query, &mut found);
     found.0
 }
 
@@ -270,7 +269,7 @@ fn refuse_zero(by: &[&Expr], clause: &str) -> ControlFlow<Box<SqlError>> {
 }
 
 impl Visitor for Guard {
-    type Break = Box<SqlError>;
+    type Break = Stop;
 
     fn pre_visit_relation(&mut self, relation: &ObjectName) -> ControlFlow<Self::Break> {
         let name = relation.to_string().trim_matches('"').to_lowercase();
@@ -338,18 +337,6 @@ impl Visitor for Guard {
                 .map(|p| p.value.to_lowercase())
                 .filter(|n| COLUMNS.iter().any(|c| c.name == n)),
         );
-        ControlFlow::Continue(())
-    }
-}
-
-struct Names(BTreeSet<String>);
-
-impl Visitor for Names {
-    type Break = ();
-    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
-        if let Expr::Identifier(ident) = expr {
-            self.0.insert(ident.value.clone());
-        }
         ControlFlow::Continue(())
     }
 }

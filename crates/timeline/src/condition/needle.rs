@@ -8,9 +8,12 @@ use sqlparser::ast::{
     VisitMut, VisitorMut,
 };
 
+use crate::walk::{Stop, change};
+
 /// Escapes every needle that is written in the tree, for polars.
 pub(super) fn escape<T: VisitMut>(tree: &mut T) {
-    let _: ControlFlow<()> = tree.visit(&mut Escaper);
+    // It never stops.
+    let _ = change(tree, &mut Escaper);
 }
 
 /// Whether an expression looks for something that is not written in it: polars would take a cell for an expression, too.
@@ -34,9 +37,9 @@ pub(super) fn is_computed(expr: &Expr) -> bool {
 struct Escaper;
 
 impl VisitorMut for Escaper {
-    type Break = ();
+    type Break = Stop;
 
-    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Stop> {
         let needle = match expr {
             Expr::Function(function) => argument_mut(function),
             Expr::Position { expr, .. } => Some(&mut **expr),

@@ -9,20 +9,22 @@ use std::ops::ControlFlow;
 use sqlparser::ast::{DollarQuotedString, Value, ValueWithSpan, VisitMut, VisitorMut};
 
 use super::needle;
+use crate::walk::{Stop, change};
 
 /// The tree as polars is to read it.
 pub(crate) fn for_polars<T: VisitMut + Display>(mut tree: T) -> String {
     needle::escape(&mut tree);
-    let _: ControlFlow<()> = tree.visit(&mut Literals);
+    // It never stops.
+    let _ = change(&mut tree, &mut Literals);
     tree.to_string()
 }
 
 struct Literals;
 
 impl VisitorMut for Literals {
-    type Break = ();
+    type Break = Stop;
 
-    fn pre_visit_value(&mut self, literal: &mut ValueWithSpan) -> ControlFlow<()> {
+    fn pre_visit_value(&mut self, literal: &mut ValueWithSpan) -> ControlFlow<Stop> {
         if let Value::SingleQuotedString(text) = &mut literal.value
             && (text.contains("''") || text.contains("\\'"))
         {

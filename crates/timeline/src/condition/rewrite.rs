@@ -11,6 +11,7 @@ use sqlparser::tokenizer::Location;
 use super::needle::is_computed;
 use crate::error::{SqlError, nearest};
 use crate::members::{Member, MemberType};
+use crate::walk::{Stop, change};
 
 /// Functions of polars' SQL that conditions may call; all work on one row.
 const FUNCTIONS: &[&str] = &[
@@ -44,24 +45,14 @@ const FUNCTIONS: &[&str] = &[
 
 /// Checks the tree and replaces our own notations.
 pub(crate) fn rewrite<T: VisitMut>(tree: &mut T, columns: &[&str]) -> Result<(), SqlError> {
-    match tree.visit(&mut Rewriter {
-        columns,
-        functions: Some(FUNCTIONS),
-    }) {
-        ControlFlow::Break(error) => Err(*error),
-        ControlFlow::Continue(()) => Ok(()),
-    }
+    let functions = Some(FUNCTIONS);
+    change(tree, &mut Rewriter { columns, functions })
 }
 
 /// Replaces our own notations in a query; names and functions are left to polars.
 pub(crate) fn rewrite_query<T: VisitMut>(tree: &mut T) -> Result<(), SqlError> {
-    match tree.visit(&mut Rewriter {
-        columns: &[],
-        functions: None,
-    }) {
-        ControlFlow::Break(error) => Err(*error),
-        ControlFlow::Continue(()) => Ok(()),
-    }
+    let (columns, functions) = (&[], None);
+    change(tree, &mut Rewriter { columns, functions })
 }
 
 struct Rewriter<'a> {
@@ -71,7 +62,7 @@ struct Rewriter<'a> {
 }
 
 impl VisitorMut for Rewriter<'_> {
-    type Break = Box<SqlError>;
+    type Break = Stop;
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Self::Break> {
         match self.step(expr) {

@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use sqlparser::ast::{BinaryOperator, Expr, ObjectNamePart, Value, Visit, Visitor};
 
 use crate::error::SqlError;
+use crate::walk::{Stop, look};
 
 /// polars walks trees by recursion, with large frames in unoptimised builds.
 pub(super) fn check_depth(tree: &Expr, limit: usize) -> Result<(), SqlError> {
@@ -14,28 +15,25 @@ pub(super) fn check_depth(tree: &Expr, limit: usize) -> Result<(), SqlError> {
         limit: usize,
     }
     impl Visitor for Depth {
-        type Break = ();
-        fn pre_visit_expr(&mut self, _: &Expr) -> ControlFlow<()> {
+        type Break = Stop;
+        fn pre_visit_expr(&mut self, _: &Expr) -> ControlFlow<Stop> {
             self.level += 1;
             if self.level > self.limit {
-                ControlFlow::Break(())
+                let error =
+                    SqlError::new("The condition is nested too deeply, or a chain of operators is too long.");
+                ControlFlow::Break(Box::new(
+                    error.hint("use IN (…), or a list with host_in() or contains_any()"),
+                ))
             } else {
                 ControlFlow::Continue(())
             }
         }
-        fn post_visit_expr(&mut self, _: &Expr) -> ControlFlow<()> {
+        fn post_visit_expr(&mut self, _: &Expr) -> ControlFlow<Stop> {
             self.level -= 1;
             ControlFlow::Continue(())
         }
     }
-    match tree.visit(&mut Depth { level: 0, limit }) {
-        ControlFlow::Continue(()) => Ok(()),
-        ControlFlow::Break(()) => {
-            let error =
-                SqlError::new("The condition is nested too deeply, or a chain of operators is too long.");
-            Err(error.hint("use IN (…), or a list with host_in() or contains_any()"))
-        }
-    }
+    look(tree, &mut Depth { level: 0, limit })
 }
 
 /// Terms that polars may add to those that a condition or query has.
@@ -49,12 +47,12 @@ pub(crate) fn check_copies<T: Visit>(tree: &T) -> Result<(), SqlError> {
         open: Vec<(usize, usize)>,
     }
     impl Visitor for Copies {
-        type Break = ();
-        fn pre_visit_expr(&mut self, _: &Expr) -> ControlFlow<()> {
+        type Break = Stop;
+        fn pre_visit_expr(&mut self, _: &Expr) -> ControlFlow<Stop> {
             self.open.push((1, 1));
             ControlFlow::Continue(())
         }
-        fn post_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+        fn post_visit_expr(&mut self, expr: &Expr) -> ControlFlow<Stop> {
             let (written, copied) = self.open.pop().unwrap_or((1, 1));
             let copied = copied.saturating_mul(copies(expr));
             if let Some(around) = self.open.last_mut() {
@@ -62,18 +60,16 @@ pub(crate) fn check_copies<T: Visit>(tree: &T) -> Result<(), SqlError> {
             }
             // A long list may be copied as a whole.
             match copied > MAX_COPIED + 8 * written {
-                true => ControlFlow::Break(()),
+                true => {
+                    let error = SqlError::new("BETWEEN, CASE or functions stand in each other too often.");
+                    let hint = "compare with AND and OR, or name parts of a query with WITH";
+                    ControlFlow::Break(Box::new(error.hint(hint)))
+                }
                 false => ControlFlow::Continue(()),
             }
         }
     }
-    match tree.visit(&mut Copies { open: Vec::new() }) {
-        ControlFlow::Continue(()) => Ok(()),
-        ControlFlow::Break(()) => {
-            let error = SqlError::new("BETWEEN, CASE or functions stand in each other too often.");
-            Err(error.hint("compare with AND and OR, or name parts of a query with WITH"))
-        }
-    }
+    look(tree, &mut Copies { open: Vec::new() })
 }
 
 /// How often polars writes down the parts of an expression, at most.
@@ -160,16 +156,22 @@ pub(super) fn join(op: &BinaryOperator, mut operands: Vec<Expr>) -> Option<Expr>
     })
 }
 
-/// Column names of a checked tree.
-pub(super) fn names(tree: &Expr) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
-    let _: ControlFlow<()> = sqlparser::ast::visit_expressions(tree, |expr| {
-        if let Expr::Identifier(ident) = expr {
-            found.insert(ident.value.clone());
+/// Names of columns that stand anywhere in a tree.
+pub(crate) fn names(tree: &impl Visit) -> BTreeSet<String> {
+    struct Found(BTreeSet<String>);
+    impl Visitor for Found {
+        type Break = Stop;
+        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<Stop> {
+            if let Expr::Identifier(ident) = expr {
+                self.0.insert(ident.value.clone());
+            }
+            ControlFlow::Continue(())
         }
-        ControlFlow::Continue(())
-    });
-    found
+    }
+    let mut found = Found(BTreeSet::new());
+    // It never stops.
+    let _ = look(tree, &mut found);
+    found.0
 }
 
 /// Takes top-level `AND` apart.

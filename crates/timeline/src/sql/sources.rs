@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{ObjectName, Query, Visit, Visitor};
+use sqlparser::ast::{ObjectName, Query, Visitor};
+
+use crate::walk::{Stop, look};
 
 /// Tables that one query may read, at most: parts that use each other twice, two dozen in a row, would be millions.
 pub(super) const MAX_SOURCES: usize = 1_000;
@@ -11,7 +13,8 @@ pub(super) const MAX_SOURCES: usize = 1_000;
 /// Tables that are read, each part counted as often as it is used.
 pub(super) fn sources(query: &Query) -> usize {
     let mut count = Count::default();
-    let _: ControlFlow<()> = query.visit(&mut count);
+    // It never stops.
+    let _ = look(query, &mut count);
     count.sum
 }
 
@@ -31,9 +34,9 @@ struct Open {
 }
 
 impl Visitor for Count {
-    type Break = ();
+    type Break = Stop;
 
-    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<Stop> {
         let parts = query.with.iter().flat_map(|with| &with.cte_tables);
         self.open.push(Open {
             names: parts.map(|part| part.alias.name.value.to_lowercase()).collect(),
@@ -42,7 +45,7 @@ impl Visitor for Count {
         ControlFlow::Continue(())
     }
 
-    fn post_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
+    fn post_visit_query(&mut self, _: &Query) -> ControlFlow<Stop> {
         let sources = self.open.pop().map_or(0, |done| done.sources);
         match self.open.last_mut() {
             None => self.sum = sources,
@@ -56,7 +59,7 @@ impl Visitor for Count {
         ControlFlow::Continue(())
     }
 
-    fn pre_visit_relation(&mut self, relation: &ObjectName) -> ControlFlow<()> {
+    fn pre_visit_relation(&mut self, relation: &ObjectName) -> ControlFlow<Stop> {
         let name = relation.to_string().trim_matches('"').to_lowercase();
         let sources = self.parts.get(&name).copied().unwrap_or(1);
         if let Some(open) = self.open.last_mut() {
