@@ -45,7 +45,11 @@ fn a_timeline_that_was_damaged_since_is_not_reported_on() {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     fs::write(&timeline, bytes).unwrap();
-    for verb in [vec!["report", case_name], vec!["diff", case_name, case_name]] {
+    for verb in [
+        vec!["report", case_name],
+        vec!["diff", case_name, case_name],
+        vec!["query", case_name, "SELECT * FROM timeline"],
+    ] {
         let output = run(&root(), &verb);
         assert_eq!(output.status.code(), Some(2));
         let told = String::from_utf8(output.stderr).unwrap();

@@ -192,7 +192,7 @@ impl Board {
             pause();
         }
         let mut state = self.lock();
-        if state.left.front().is_some_and(|left| *left > 0) && state.lanes.iter().all(idle) {
+        if nothing(&state) {
             state.collector_waits = true;
             state = self.done.wait(state).unwrap_or_else(PoisonError::into_inner);
             state.collector_waits = false;

@@ -10,7 +10,7 @@ use polars::prelude::{Column, DataFrame, IntoLazy, LazyFrame, PolarsError, Union
 use crate::dataset::{dataset_tables, is_dataset};
 use crate::error::RunError;
 use crate::inventory::Inventory;
-use crate::output::names;
+use crate::output::{load_inventory, names};
 
 /// The tables over one case or several; with several, each has a column `case_name`.
 ///
@@ -31,7 +31,7 @@ pub fn tables(cases: &[PathBuf]) -> Result<Vec<(&'static str, LazyFrame)>, RunEr
     let mut attempts = Vec::new();
     let mut attempt_rows = Vec::new();
     for folder in cases {
-        let inventory: Inventory = document(folder, names::INVENTORY)?;
+        let inventory = load_inventory(folder)?;
         let name = inventory.name.clone();
         let label = |frame: LazyFrame| frame.with_column(lit(name.clone()).alias("case_name"));
         timelines.push(label(scan_parquet(&folder.join(names::TIMELINE))?));
