@@ -292,7 +292,11 @@ fn replay(target: &Target) -> io::Result<bool> {
     Ok(held)
 }
 
-/// Wall-clock time after which an input counts as stuck even if it uses no CPU, in limits.
+/// Time between two looks at the input being worked on.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Time after which an input counts as stuck even if it uses no CPU, in limits. It is counted in looks: a process that was
+/// stopped for a measurement and goes on has not waited.
 const WAITING: u32 = 60;
 
 /// Ends the process if one input takes too long: nothing inside it can. On a busy machine it is the CPU time that counts.
@@ -300,18 +304,19 @@ fn watch(set: &'static Set, watch: Watch, limit: Duration) {
     thread::spawn(move || {
         let mut suspect = None;
         loop {
-            thread::sleep(Duration::from_millis(500));
+            thread::sleep(LOOK);
             let Some((since, name, input)) = watch.stuck(limit) else {
                 suspect = None;
                 continue;
             };
             let now = process::cpu_s().unwrap_or_default();
-            let (first, then) = *suspect.get_or_insert((since, now));
-            if first != since {
+            let (first, then, looks) = suspect.get_or_insert((since, now, 0_u32));
+            if *first != since {
                 suspect = None;
                 continue;
             }
-            if now - then < limit.as_secs_f64() && since.elapsed() < limit * WAITING {
+            *looks = looks.saturating_add(1);
+            if now - *then < limit.as_secs_f64() && LOOK * *looks < limit * WAITING {
                 continue;
             }
             let kept = match set.targets.iter().find(|target| target.name == name) {
