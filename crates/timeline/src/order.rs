@@ -1,18 +1,26 @@
 //! The order of a timeline's rows.
 //!
-//! Times are sorted piece by piece: rows are dealt into pieces of neighbouring times first, so that only a piece's times are unpacked
-//! at once. What it takes beside the order itself does not grow with the rows.
+//! Rows are sorted piece by piece: they are dealt into pieces of neighbouring keys first, so that only a piece's keys are unpacked
+//! at once, and pieces are sorted side by side. What it takes beside the order itself does not grow with the rows.
+
+use std::ops::Range;
 
 use rayon::prelude::*;
 
-use crate::store::{Store, TextStore};
+use crate::store::{Gathered, Store, TextStore};
 use crate::timeline::ColumnId;
 
 /// Rows of a piece, about.
 const PIECE: usize = 1 << 16;
 
-/// Times looked at for each piece, to find where it should end.
+/// Keys looked at for each piece, to find where it should end.
 const SAMPLES: usize = 16;
+
+/// Rows of which one is looked at.
+const STRIDE: usize = PIECE / SAMPLES;
+
+/// Rows whose keys are unpacked at a time where all rows are gone through.
+const BLOCK: usize = 1 << 13;
 
 /// Rows in the order of the timeline. Nothing is moved: rows of one member stay together, where they pack well.
 pub(crate) fn order(stores: &[Store], len: usize) -> Vec<u32> {
@@ -22,13 +30,52 @@ pub(crate) fn order(stores: &[Store], len: usize) -> Vec<u32> {
     else {
         return (0..len as u32).collect();
     };
-    let keys = Keys {
+    let columns = Columns {
         ts,
         artifact,
         record,
         rank: ranks(artifact),
     };
-    let (mut order, ends) = deal(len, |row| keys.time(row));
+    sorted(len, |rows| columns.keys(rows))
+}
+
+/// What decides the order: the time (rows without one last), the artifact, the record.
+type Key = (i64, bool, u32, Option<u64>);
+
+/// Where it is found.
+struct Columns<'a> {
+    ts: &'a Store,
+    artifact: &'a TextStore,
+    record: &'a Store,
+    rank: Vec<u32>,
+}
+
+impl Columns<'_> {
+    /// The keys of rows, best given in order.
+    fn keys(&self, rows: &[u32]) -> Vec<Key> {
+        let (times, records) = (numbers(self.ts, rows), numbers(self.record, rows));
+        let codes = self.artifact.codes(rows);
+        let key = |at| {
+            let time = times.at(at).flatten().map(Store::signed_of);
+            let code = codes.at(at).and_then(|code| usize::try_from(code).ok());
+            let rank = code.and_then(|code| self.rank.get(code)).copied();
+            let record = records.at(at).flatten();
+            (time.unwrap_or(i64::MAX), time.is_none(), rank.unwrap_or(0), record)
+        };
+        (0..rows.len()).map(key).collect()
+    }
+}
+
+fn numbers(store: &Store, rows: &[u32]) -> Gathered<Option<u64>> {
+    match store {
+        Store::Unsigned(store, _) | Store::Signed(store) => store.of(rows),
+        Store::Text(_) | Store::Long(_) => Gathered::Same(None),
+    }
+}
+
+/// Rows by their keys. Stable: rows that agree in everything keep their decoder's order.
+fn sorted<K: Ord + Copy + Send>(len: usize, keys: impl Fn(&[u32]) -> Vec<K> + Sync) -> Vec<u32> {
+    let (mut order, ends) = deal(len, &keys);
     let mut pieces = Vec::with_capacity(ends.len());
     let (mut rest, mut start) = (order.as_mut_slice(), 0);
     for end in ends {
@@ -36,123 +83,113 @@ pub(crate) fn order(stores: &[Store], len: usize) -> Vec<u32> {
         pieces.push(piece);
         (rest, start) = (behind, end);
     }
-    pieces.into_par_iter().for_each(|piece| keys.sort(piece));
+    pieces
+        .into_par_iter()
+        .for_each(|piece| sort_piece(piece, &keys));
     order
 }
 
-/// What decides the order.
-struct Keys<'a> {
-    ts: &'a Store,
-    artifact: &'a TextStore,
-    record: &'a Store,
-    rank: Vec<u32>,
-}
-
-impl Keys<'_> {
-    /// Rows without a time come last, behind those of the last time there is.
-    fn time(&self, row: u32) -> i64 {
-        self.ts.signed_at(row as usize).unwrap_or(i64::MAX)
+fn sort_piece<K: Ord + Copy>(piece: &mut [u32], keys: impl Fn(&[u32]) -> Vec<K>) {
+    // Many pieces are in order as they are, and the largest ones, whose keys are all the same, always.
+    let mut last = None;
+    let in_order = piece.chunks(BLOCK).all(|rows| {
+        let keys = keys(rows);
+        let in_order = keys.is_sorted() && last <= keys.first().copied();
+        last = keys.last().copied();
+        in_order
+    });
+    if in_order {
+        return;
     }
-
-    /// What decides where times agree.
-    fn rest(&self, row: u32) -> (bool, u32, Option<u64>) {
-        let row = row as usize;
-        let timeless = self.ts.signed_at(row).is_none();
-        let code = self.artifact.code(row) as usize;
-        let artifact = self.rank.get(code).copied().unwrap_or(0);
-        (timeless, artifact, self.record.unsigned_at(row))
-    }
-
-    /// Stable: rows that agree in everything keep their decoder's order.
-    fn sort(&self, piece: &mut [u32]) {
-        let one_time = piece.windows(2).all(|pair| match pair {
-            [a, b] => self.time(*a) == self.time(*b),
-            _ => true,
-        });
-        if one_time {
-            // However many they are: they need no times beside them.
-            piece.sort_by_key(|row| self.rest(*row));
-            return;
-        }
-        let mut timed: Vec<(i64, u32)> = piece.iter().map(|row| (self.time(*row), *row)).collect();
-        timed.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| self.rest(a.1).cmp(&self.rest(b.1))));
-        piece
-            .iter_mut()
-            .zip(timed)
-            .for_each(|(slot, (_, row))| *slot = row);
+    let mut keyed: Vec<(K, u32)> = keys(piece).into_iter().zip(piece.iter().copied()).collect();
+    keyed.sort_by_key(|(key, _)| *key);
+    for (slot, (_, row)) in piece.iter_mut().zip(keyed) {
+        *slot = row;
     }
 }
 
-/// Rows by pieces of neighbouring times, in their old order within a piece; and where each piece ends. Equal times are in one piece.
-fn deal(len: usize, time: impl Fn(u32) -> i64) -> (Vec<u32>, Vec<usize>) {
+/// Rows by pieces of neighbouring keys, in their old order within a piece; and where each piece ends. Equal keys are in one piece.
+fn deal<K: Ord + Copy>(len: usize, keys: impl Fn(&[u32]) -> Vec<K>) -> (Vec<u32>, Vec<usize>) {
     let rows = 0..u32::try_from(len).unwrap_or(u32::MAX);
     if len <= PIECE {
         return (rows.collect(), vec![len]);
     }
-    let bounds = bounds(len, &time);
+    let bounds = bounds(len, &keys);
     let mut ends = vec![0; bounds.len() + 1];
     let mut pieces = Pieces::new(&bounds);
-    for row in rows.clone() {
-        if let Some(count) = ends.get_mut(pieces.of(time(row))) {
+    each(rows.clone(), &keys, |_, key| {
+        if let Some(count) = ends.get_mut(pieces.of(key)) {
             *count += 1;
         }
-    }
+    });
     let mut start = 0;
     for end in &mut ends {
         // For now where the piece begins; it moves on with each row.
         start += std::mem::replace(end, start);
     }
     let mut order = vec![0; rows.len()];
-    for row in rows {
-        let Some(next) = ends.get_mut(pieces.of(time(row))) else {
-            continue;
+    each(rows, &keys, |row, key| {
+        let Some(next) = ends.get_mut(pieces.of(key)) else {
+            return;
         };
         if let Some(slot) = order.get_mut(*next) {
             *slot = row;
         }
         *next += 1;
-    }
+    });
     (order, ends)
 }
 
-/// Finds the piece of a time; quickest in that of the last one, where most are.
-struct Pieces<'a> {
-    bounds: &'a [i64],
-    last: usize,
-    times: (i64, i64),
-}
-
-impl<'a> Pieces<'a> {
-    fn new(bounds: &'a [i64]) -> Self {
-        // Nothing lies between these.
-        let times = (i64::MAX, i64::MIN);
-        Self {
-            bounds,
-            last: 0,
-            times,
+/// Goes through rows and their keys.
+fn each<K: Copy>(rows: Range<u32>, keys: impl Fn(&[u32]) -> Vec<K>, mut f: impl FnMut(u32, K)) {
+    let mut block = Vec::with_capacity(BLOCK);
+    for start in rows.clone().step_by(BLOCK) {
+        block.clear();
+        block.extend(start..rows.end.min(start.saturating_add(BLOCK as u32)));
+        for (row, key) in block.iter().zip(keys(&block)) {
+            f(*row, key);
         }
     }
+}
 
-    fn of(&mut self, time: i64) -> usize {
-        if time < self.times.0 || self.times.1 <= time {
-            self.last = self.bounds.partition_point(|bound| *bound <= time);
-            let bound = |at: Option<usize>| at.and_then(|at| self.bounds.get(at)).copied();
-            let first = bound(self.last.checked_sub(1)).unwrap_or(i64::MIN);
-            self.times = (first, bound(Some(self.last)).unwrap_or(i64::MAX));
+/// Where a piece begins: with rows of this key, or with those behind it. So what many rows have has a piece of its own.
+type Bound<K> = (K, bool);
+
+/// Finds the piece of a key; quickest in that of the last one, where most are.
+struct Pieces<'a, K> {
+    bounds: &'a [Bound<K>],
+    last: usize,
+}
+
+impl<'a, K: Ord + Copy> Pieces<'a, K> {
+    fn new(bounds: &'a [Bound<K>]) -> Self {
+        Self { bounds, last: 0 }
+    }
+
+    fn of(&mut self, key: K) -> usize {
+        let key = (key, false);
+        let first = self.last.checked_sub(1).and_then(|at| self.bounds.get(at));
+        let next = self.bounds.get(self.last);
+        if first.is_some_and(|first| key < *first) || next.is_some_and(|next| *next <= key) {
+            self.last = self.bounds.partition_point(|bound| *bound <= key);
         }
         self.last
     }
 }
 
-/// The first times of all pieces but the first, from a sample.
-fn bounds(len: usize, time: impl Fn(u32) -> i64) -> Vec<i64> {
-    let mut sample: Vec<i64> = (0..len)
-        .step_by(PIECE / SAMPLES)
-        .map(|row| time(row as u32))
-        .collect();
+/// Where all pieces but the first begin, from a sample: a row of each [`STRIDE`], not always in the same place of it, as members repeat
+/// themselves.
+fn bounds<K: Ord + Copy>(len: usize, keys: impl Fn(&[u32]) -> Vec<K>) -> Vec<Bound<K>> {
+    let row = |stride: usize| stride * STRIDE + (stride.wrapping_mul(0x9e37_79b1) >> 7) % STRIDE;
+    let sample = (0..len.div_ceil(STRIDE)).map(row).filter(|row| *row < len);
+    let sample: Vec<u32> = sample.map(|row| row as u32).collect();
+    let mut sample = keys(&sample);
     sample.sort_unstable();
-    let mut bounds: Vec<i64> = sample.into_iter().skip(SAMPLES).step_by(SAMPLES).collect();
-    bounds.dedup();
+    let firsts: Vec<K> = sample.into_iter().skip(SAMPLES).step_by(SAMPLES).collect();
+    let mut bounds = Vec::with_capacity(firsts.len());
+    for same in firsts.chunk_by(|a, b| a == b) {
+        bounds.extend(same.iter().take(2).zip([false, true]).map(|(key, behind)| (*key, behind)));
+    }
     bounds
 }
 
@@ -182,14 +219,9 @@ mod tests {
     }
 
     fn dealt_and_sorted(times: &[i64]) -> Vec<u32> {
-        let (mut order, ends) = deal(times.len(), |row| times[row as usize]);
-        let mut start = 0;
-        for end in ends {
-            order[start..end].sort_by_key(|row| times[*row as usize]);
-            start = end;
-        }
-        assert_eq!(start, times.len(), "the pieces are all of it");
-        order
+        super::sorted(times.len(), |rows| {
+            rows.iter().map(|row| times[*row as usize]).collect()
+        })
     }
 
     proptest! {
@@ -213,6 +245,18 @@ mod tests {
         let times: Vec<i64> = (0..200_000)
             .map(|row| [i64::MAX, 3, i64::MIN, 0][row % 4])
             .collect();
+        assert_eq!(dealt_and_sorted(&times), sorted(&times));
+    }
+
+    #[test]
+    fn what_many_rows_have_has_a_piece_of_its_own() {
+        let times: Vec<i64> = (0..400_000).map(|row| if row % 4 == 0 { row } else { 7 }).collect();
+        let (order, ends) = deal(times.len(), |rows| rows.iter().map(|row| times[*row as usize]).collect());
+        let starts = std::iter::once(0).chain(ends.iter().copied());
+        let pieces: Vec<&[u32]> = starts.zip(&ends).map(|(start, end)| &order[start..*end]).collect();
+        let largest = pieces.iter().max_by_key(|piece| piece.len()).expect("pieces");
+        assert!(largest.len() >= 300_000);
+        assert!(largest.iter().all(|row| times[*row as usize] == 7));
         assert_eq!(dealt_and_sorted(&times), sorted(&times));
     }
 }
