@@ -21,6 +21,9 @@ use crate::settings::Settings;
 /// A timeline of fewer rows is written before another thread would have begun with the rest.
 const LARGE_ROWS: usize = 200_000;
 
+/// Of so many rows, what rules need in memory is most of what there is: the timeline is written after them.
+const HUGE_ROWS: usize = 8_000_000;
+
 /// A judged case.
 #[derive(Debug)]
 pub struct CaseResult {
@@ -61,6 +64,41 @@ pub fn analyze(
 ) -> Result<CaseResult, RunError> {
     let rows = read(inputs, settings, true, progress)?;
     conclude(rows, pack, lang, &settings.templates, progress)
+}
+
+/// Reads the inputs, evaluates `pack`, renders the report, and writes the case into `folder`. The timeline of a large case is packed
+/// into its file while the rules judge it, which takes a tenth of memory more.
+pub fn analyze_into(
+    inputs: &[PathBuf],
+    settings: &Settings,
+    pack: &RulePack,
+    lang: Lang,
+    folder: &Path,
+    progress: &dyn Progress,
+) -> Result<CaseResult, RunError> {
+    let rows = read(inputs, settings, true, progress)?;
+    let conclude = |rows| conclude(rows, pack, lang, &settings.templates, progress);
+    if settings.jobs < 2 || !(LARGE_ROWS..HUGE_ROWS).contains(&rows.timeline.len()) {
+        let result = conclude(rows)?;
+        write(&result, folder)?;
+        return Ok(result);
+    }
+    rows.whole()?;
+    let folder = CaseFolder::create(folder)?;
+    let timeline = rows.timeline.clone();
+    let result = std::thread::scope(|scope| {
+        let packing = scope.spawn(|| folder.prepare_timeline(&timeline, None));
+        let result = conclude(rows)?;
+        result.rows.whole()?;
+        put_texts(&folder, &result)?;
+        let timeline = packing
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        folder.place(timeline)?;
+        Ok::<_, RunError>(result)
+    })?;
+    put_inventory(&folder, &result)?;
+    Ok(result)
 }
 
 /// Judges rows and renders the report.

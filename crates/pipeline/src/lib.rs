@@ -44,7 +44,7 @@ mod stream;
 mod tables;
 
 pub use again::{Hider, analyze_again};
-pub use analyze::{CaseResult, Rendered, analyze, compare, write};
+pub use analyze::{CaseResult, Rendered, analyze, analyze_into, compare, write};
 pub use casetrace_bundle::Secret;
 pub use casetrace_redact::Mode;
 pub use casetrace_report::{Diff, RenderError, Templates, diff_html, diff_markdown};

@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use casetrace_timeline::{Timeline, read_parquet, write_labelled_parquet};
 use sha2::{Digest, Sha256};
+use tempfile::NamedTempFile;
 
 use crate::error::RunError;
 use crate::inventory::{Inventory, OutputFile, SCHEMA_VERSION};
@@ -33,6 +34,13 @@ pub mod names {
 pub struct CaseFolder {
     folder: PathBuf,
     written: Mutex<BTreeMap<String, OutputFile>>,
+}
+
+/// A file that is whole and has no name yet; dropped, it is gone.
+pub(crate) struct Prepared {
+    part: NamedTempFile,
+    path: PathBuf,
+    output: OutputFile,
 }
 
 /// A file being written, and the hash of what went into it.
@@ -80,12 +88,21 @@ impl CaseFolder {
         name: &str,
         fill: impl FnOnce(&mut BufWriter<Hashed<'_>>) -> io::Result<()>,
     ) -> Result<(), RunError> {
+        self.place(self.prepare(name, fill)?)
+    }
+
+    /// Writes one file with `fill`, which waits for its name until it is [placed](Self::place).
+    fn prepare(
+        &self,
+        name: &str,
+        fill: impl FnOnce(&mut BufWriter<Hashed<'_>>) -> io::Result<()>,
+    ) -> Result<Prepared, RunError> {
         let path = self.folder.join(name);
         let failed = |source| RunError::Output {
             path: path.clone(),
             source,
         };
-        let output = replace(&path, failed, |out| {
+        let (part, output) = beside(&path, failed, |out| {
             let hashed = Hashed {
                 out,
                 hash: Sha256::new(),
@@ -101,6 +118,16 @@ impl CaseFolder {
                 size: hashed.size,
                 sha256: hex(&hashed.hash.finalize()),
             })
+        })?;
+        Ok(Prepared { part, path, output })
+    }
+
+    /// Gives a file its name.
+    pub(crate) fn place(&self, file: Prepared) -> Result<(), RunError> {
+        let Prepared { part, path, output } = file;
+        part.persist(&path).map_err(|error| RunError::Output {
+            path,
+            source: error.error,
         })?;
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         written.insert(output.name.clone(), output);
@@ -126,8 +153,17 @@ impl CaseFolder {
         timeline: &Timeline,
         label: Option<(&str, &str)>,
     ) -> Result<(), RunError> {
+        self.place(self.prepare_timeline(timeline, label)?)
+    }
+
+    /// The timeline's file, which waits for its name.
+    pub(crate) fn prepare_timeline(
+        &self,
+        timeline: &Timeline,
+        label: Option<(&str, &str)>,
+    ) -> Result<Prepared, RunError> {
         let mut refused = None;
-        self.put(names::TIMELINE, |out| {
+        self.prepare(names::TIMELINE, |out| {
             match write_labelled_parquet(timeline, label, out) {
                 Ok(_) => Ok(()),
                 Err(error) => {
@@ -150,16 +186,26 @@ pub fn replace<T, E>(
     failed: impl Fn(io::Error) -> E,
     fill: impl FnOnce(&mut BufWriter<&mut File>) -> Result<T, E>,
 ) -> Result<T, E> {
+    let (part, filled) = beside(path, &failed, fill)?;
+    part.persist(path).map_err(|error| failed(error.error))?;
+    Ok(filled)
+}
+
+/// A hidden file in the folder of `path`, filled.
+fn beside<T, E>(
+    path: &Path,
+    failed: impl Fn(io::Error) -> E,
+    fill: impl FnOnce(&mut BufWriter<&mut File>) -> Result<T, E>,
+) -> Result<(NamedTempFile, T), E> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
-    let mut part = beside()
+    let mut part = hidden()
         .tempfile_in(folder.unwrap_or(Path::new(".")))
         .map_err(&failed)?;
     let mut out = BufWriter::with_capacity(1 << 20, part.as_file_mut());
     let filled = fill(&mut out)?;
     out.flush().map_err(&failed)?;
     drop(out);
-    part.persist(path).map_err(|error| failed(error.error))?;
-    Ok(filled)
+    Ok((part, filled))
 }
 
 /// Puts the hashes of what `folder` has written since into the case's inventory.
@@ -187,7 +233,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 }
 
 /// Temporary files are private by default; results get what a plain create would give under the user's mask.
-fn beside() -> tempfile::Builder<'static, 'static> {
+fn hidden() -> tempfile::Builder<'static, 'static> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".part-");
     #[cfg(unix)]

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use casetrace_pipeline::{CaseResult, ReadOutcome, Settings, analyze, write};
+use casetrace_pipeline::{CaseResult, ReadOutcome, Settings};
 use casetrace_rules::{Confidence, RulePack, Severity, Status};
 
 use crate::args::{Analyze, Common, FailOn};
@@ -60,9 +60,15 @@ pub(crate) fn analyze_into(
 ) -> Result<CaseResult, Failure> {
     let display = Display::new(common.quiet, false);
     let journal = Journal::new(&display);
-    let result =
-        analyze(job.inputs, job.settings, job.pack, common.lang, &journal).map_err(input::failure)?;
-    write(&result, job.folder).map_err(input::failure)?;
+    let result = casetrace_pipeline::analyze_into(
+        job.inputs,
+        job.settings,
+        job.pack,
+        common.lang,
+        job.folder,
+        &journal,
+    )
+    .map_err(input::failure)?;
     display.finish();
     if !common.quiet {
         summary(&result, job.folder, out)?;
