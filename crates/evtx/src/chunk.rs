@@ -53,15 +53,17 @@ pub(crate) struct Worker<'o> {
 struct Taker<'t> {
     /// Those that have to wait for a slower one.
     rows: Vec<Row>,
-    emit: Option<&'t mut dyn FnMut(Row)>,
+    emit: Option<&'t mut dyn FnMut(&mut Row)>,
 }
 
 impl Taker<'_> {
     /// Takes a row at once where there is somebody for it: one that waits costs twice as much.
-    fn row(&mut self, row: Row) {
+    fn row(&mut self, row: &mut Row) {
         match &mut self.emit {
             Some(emit) => emit(row),
-            None => self.rows.push(row),
+            None => self
+                .rows
+                .push(std::mem::replace(row, Row::new(Source::Evtx, "", 0))),
         }
     }
 }
@@ -88,7 +90,7 @@ impl<'o> Worker<'o> {
 
     /// Decodes one chunk; damage becomes diagnostics and counts. Rows that need not wait for a slower one go to
     /// `emit` at once, where there is one; the others come in the result, after those.
-    pub(crate) fn decode(&mut self, raw: RawChunk, emit: Option<&mut dyn FnMut(Row)>) -> Decoded {
+    pub(crate) fn decode(&mut self, raw: RawChunk, emit: Option<&mut dyn FnMut(&mut Row)>) -> Decoded {
         let offset = raw.offset();
         let mut out = Decoded::default();
         let mut taker = Taker {
@@ -253,7 +255,7 @@ impl<'o> Worker<'o> {
         out.tally.recovered += u64::from(place.recovered);
         out.tally.processing_errors += u64::from(event.processing_error);
         out.tally.cut += u64::from(event.cut);
-        taker.row(row);
+        taker.row(&mut row);
     }
 }
 

@@ -121,7 +121,7 @@ fn on_this_thread(
 ) {
     let mut worker = Worker::new(reading);
     while let Some(raw) = container.next_chunk() {
-        let mut decoded = raw.map_or_else(unread, |raw| worker.decode(raw, Some(&mut |row| sink.row(row))));
+        let mut decoded = raw.map_or_else(unread, |raw| worker.decode(raw, Some(&mut |row| sink.lend(row))));
         decoded.rows.drain(..).for_each(|row| sink.row(row));
         gathered.add(decoded, sink);
     }
@@ -174,7 +174,7 @@ fn on_threads(
 }
 
 fn into_part(worker: &mut Worker<'_>, raw: RawChunk, part: &mut (dyn Part + '_)) -> Decoded {
-    let mut decoded = worker.decode(raw, Some(&mut |row| part.row(row)));
+    let mut decoded = worker.decode(raw, Some(&mut |row| part.lend(row)));
     decoded.rows.drain(..).for_each(|row| part.row(row));
     decoded
 }

@@ -46,6 +46,10 @@ pub trait PartMaker: Sync {
 pub trait Part {
     /// Takes one fact.
     fn row(&mut self, row: Row);
+    /// As [`Sink::lend`].
+    fn lend(&mut self, row: &mut Row) {
+        self.row(std::mem::replace(row, Row::new(Source::Text, "", 0)));
+    }
     /// What [`PartTaker::take`] of the same sink understands.
     fn finish(self: Box<Self>) -> Box<dyn Any + Send>;
 }

@@ -101,8 +101,11 @@ struct MemberPart<'p> {
 
 impl Part for MemberPart<'_> {
     fn row(&mut self, mut row: Row) {
-        self.maker.complete(&mut row);
-        self.builder.push(&self.maker.artifact, None, &row);
+        self.lend(&mut row);
+    }
+    fn lend(&mut self, row: &mut Row) {
+        self.maker.complete(row);
+        self.builder.push(&self.maker.artifact, None, &*row);
     }
     fn finish(self: Box<Self>) -> Box<dyn Any + Send> {
         Box::new(self.builder)

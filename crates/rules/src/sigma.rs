@@ -394,19 +394,25 @@ impl Parser<'_> {
     }
 }
 
+/// A text in which nothing is a placeholder: braces are doubled, and of brackets no two stand side by side.
+fn plain_phrase(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut last = None;
+    for c in text.trim().chars() {
+        match c {
+            '{' | '}' => out.push(c),
+            '[' | ']' if last == Some(c) => out.push(' '),
+            _ => {}
+        }
+        out.push(c);
+        last = Some(c);
+    }
+    out
+}
+
 fn file(sigma: &Sigma, condition: &str) -> String {
     let literal = |text: &str| toml::Value::String(text.to_owned()).to_string();
-    // Braces and double brackets would be placeholders.
-    let phrase = |text: &str| {
-        literal(
-            &text
-                .trim()
-                .replace('{', "{{")
-                .replace('}', "}}")
-                .replace("[[", "[ [")
-                .replace("]]", "] ]"),
-        )
-    };
+    let phrase = |text: &str| literal(&plain_phrase(text));
     let severity = match sigma.level.as_deref() {
         Some("critical") => "critical",
         Some("high") => "high",

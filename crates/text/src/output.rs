@@ -55,7 +55,13 @@ impl<'a> Output<'a> {
     }
 
     /// Masks, cuts and hands on one row.
+    #[inline]
     pub(crate) fn row(&mut self, mut row: Row) {
+        self.lend(&mut row);
+    }
+
+    /// As [`row`](Self::row); what is left in it means nothing. A row is large, so it is not copied.
+    fn lend(&mut self, row: &mut Row) {
         self.rows += 1;
         self.inspection.count(self.format, None, &row.kind);
         if let Some(ts_ns) = row.ts_ns {
@@ -69,7 +75,7 @@ impl<'a> Output<'a> {
         if let std::borrow::Cow::Owned(masked) = mask(&row.message) {
             row.message = masked;
         }
-        row.message = shorten(row.message, limit);
+        row.message = shorten(std::mem::take(&mut row.message), limit);
         // The columns of a sign-in export are known, and none holds a credential.
         if row.source != Source::Signin
             && let std::borrow::Cow::Owned(masked) = mask(&row.fields)
@@ -79,7 +85,7 @@ impl<'a> Output<'a> {
         if let Some(url) = row.url.take() {
             row.url = Some(Text::from(shorten(mask(&url).into_owned(), limit)));
         }
-        self.sink.row(row);
+        self.sink.lend(row);
     }
 
     /// Hands on a diagnostic; beyond the limit they are counted only.
@@ -159,7 +165,8 @@ impl<'a> Output<'a> {
 
     /// The row of [`Self::log_line`], to be completed.
     pub(crate) fn log_row(&mut self, record: u64, logger: &str, text: &str, moment: Option<Moment>) -> Row {
-        let mut row = Row::new(Source::Text, "log.line", record).message(self.value(text));
+        let mut row = Row::new(Source::Text, "log.line", record);
+        row.message = self.value(text).into_owned();
         let mut fields = JsonObject::new().str("logger", logger);
         if let Some(moment) = moment {
             self.stamp(&mut row, moment);

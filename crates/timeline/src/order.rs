@@ -60,7 +60,12 @@ impl Columns<'_> {
             let code = codes.at(at).and_then(|code| usize::try_from(code).ok());
             let rank = code.and_then(|code| self.rank.get(code)).copied();
             let record = records.at(at).flatten();
-            (time.unwrap_or(i64::MAX), time.is_none(), rank.unwrap_or(0), record)
+            (
+                time.unwrap_or(i64::MAX),
+                time.is_none(),
+                rank.unwrap_or(0),
+                record,
+            )
         };
         (0..rows.len()).map(key).collect()
     }
@@ -83,9 +88,7 @@ fn sorted<K: Ord + Copy + Send>(len: usize, keys: impl Fn(&[u32]) -> Vec<K> + Sy
         pieces.push(piece);
         (rest, start) = (behind, end);
     }
-    pieces
-        .into_par_iter()
-        .for_each(|piece| sort_piece(piece, &keys));
+    pieces.into_par_iter().for_each(|piece| sort_piece(piece, &keys));
     order
 }
 
@@ -188,7 +191,12 @@ fn bounds<K: Ord + Copy>(len: usize, keys: impl Fn(&[u32]) -> Vec<K>) -> Vec<Bou
     let firsts: Vec<K> = sample.into_iter().skip(SAMPLES).step_by(SAMPLES).collect();
     let mut bounds = Vec::with_capacity(firsts.len());
     for same in firsts.chunk_by(|a, b| a == b) {
-        bounds.extend(same.iter().take(2).zip([false, true]).map(|(key, behind)| (*key, behind)));
+        bounds.extend(
+            same.iter()
+                .take(2)
+                .zip([false, true])
+                .map(|(key, behind)| (*key, behind)),
+        );
     }
     bounds
 }
@@ -250,10 +258,17 @@ mod tests {
 
     #[test]
     fn what_many_rows_have_has_a_piece_of_its_own() {
-        let times: Vec<i64> = (0..400_000).map(|row| if row % 4 == 0 { row } else { 7 }).collect();
-        let (order, ends) = deal(times.len(), |rows| rows.iter().map(|row| times[*row as usize]).collect());
+        let times: Vec<i64> = (0..400_000)
+            .map(|row| if row % 4 == 0 { row } else { 7 })
+            .collect();
+        let (order, ends) = deal(times.len(), |rows| {
+            rows.iter().map(|row| times[*row as usize]).collect()
+        });
         let starts = std::iter::once(0).chain(ends.iter().copied());
-        let pieces: Vec<&[u32]> = starts.zip(&ends).map(|(start, end)| &order[start..*end]).collect();
+        let pieces: Vec<&[u32]> = starts
+            .zip(&ends)
+            .map(|(start, end)| &order[start..*end])
+            .collect();
         let largest = pieces.iter().max_by_key(|piece| piece.len()).expect("pieces");
         assert!(largest.len() >= 300_000);
         assert!(largest.iter().all(|row| times[*row as usize] == 7));

@@ -43,8 +43,8 @@ pub(crate) struct Scratch {
 
 /// Takes rows as they are built. A row is large, so it goes from where it was built straight to its taker.
 pub(crate) trait Rows {
-    /// Takes a row, and what the follower should know about it.
-    fn row(&mut self, row: Row, fact: Option<Box<HttpFact>>);
+    /// Takes a row, and what the follower should know about it. What is left in the row means nothing.
+    fn row(&mut self, row: &mut Row, fact: Option<Box<HttpFact>>);
 }
 
 impl RowBuilder<'_> {
@@ -74,7 +74,7 @@ impl RowBuilder<'_> {
                     (Plan::Drop, _) => self.packet_drop(&mut row, event, scratch),
                     _ => self.raw(&mut row, event, scratch),
                 }
-                return out.row(row, None);
+                return out.row(&mut row, None);
             }
         };
         let fact = self.decoded(&mut row, layout, event, scratch);
@@ -83,10 +83,10 @@ impl RowBuilder<'_> {
         {
             let mut also = Row::new(Source::Etl, fact.kind(), event.ordinal);
             dns::fill(&mut also, &row, &fact);
-            out.row(row, None);
-            return out.row(also, None);
+            out.row(&mut row, None);
+            return out.row(&mut also, None);
         }
-        out.row(row, fact);
+        out.row(&mut row, fact);
     }
 
     /// A first look that spares copying records that are only counted.

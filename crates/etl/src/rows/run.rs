@@ -100,12 +100,9 @@ pub(super) struct Deliver<'d> {
 }
 
 impl Rows for Deliver<'_> {
-    fn row(&mut self, row: Row, fact: Option<Box<HttpFact>>) {
-        let Some(fact) = fact else {
-            return self.sink.row(row);
-        };
-        let extra = self.follower.follow(&row, *fact);
-        self.sink.row(row);
+    fn row(&mut self, row: &mut Row, fact: Option<Box<HttpFact>>) {
+        let extra = fact.and_then(|fact| self.follower.follow(row, *fact));
+        self.sink.lend(row);
         if let Some(row) = extra {
             self.sink.row(row);
         }

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 
-use casetrace_model::{Part, PartMaker, PartTaker, Row, Sink};
+use casetrace_model::{Part, PartMaker, PartTaker, Row, Sink, Source};
 
 use super::batch::{Batch, Size};
 use super::builder::{RowBuilder, Rows, Scratch};
@@ -78,7 +78,8 @@ struct Built {
 }
 
 impl Rows for Vec<Built> {
-    fn row(&mut self, row: Row, fact: Option<Box<HttpFact>>) {
+    fn row(&mut self, row: &mut Row, fact: Option<Box<HttpFact>>) {
+        let row = std::mem::replace(row, Row::new(Source::Etl, "", 0));
         self.push(Built { row, fact });
     }
 }
@@ -94,8 +95,8 @@ impl Delivery<Vec<Built>> for OneByOne<'_> {
             follower: &mut self.follower,
             sink: self.sink,
         };
-        for built in rows {
-            deliver.row(built.row, built.fact);
+        for mut built in rows {
+            deliver.row(&mut built.row, built.fact);
         }
     }
     fn sink(&mut self) -> &mut dyn Sink {
@@ -112,11 +113,11 @@ struct Filling<'p> {
 }
 
 impl Rows for Filling<'_> {
-    fn row(&mut self, row: Row, fact: Option<Box<HttpFact>>) {
+    fn row(&mut self, row: &mut Row, fact: Option<Box<HttpFact>>) {
         if let Some(fact) = fact {
-            self.facts.push((*fact, like(&row, "event")));
+            self.facts.push((*fact, like(row, "event")));
         }
-        self.part.row(row);
+        self.part.lend(row);
     }
 }
 
