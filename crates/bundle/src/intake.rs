@@ -21,7 +21,7 @@ const RATIO_FROM: u64 = 64 << 20;
 pub(crate) const HEAD: usize = 64 << 10;
 const CHUNK: usize = 128 << 10;
 /// Chunks that may be read before they are stored.
-const CHUNKS_AHEAD: usize = 16;
+const CHUNKS_AHEAD: usize = 4;
 /// Bytes that may be lost in front of damage inside a compressed stream.
 const SMALL_STEP: usize = 256;
 

@@ -4,6 +4,7 @@
 //! `read_parquet('…')`, file names as tables, `INTO`, and every other statement are refused before polars sees the
 //! text, so that a pasted query can't read or write files.
 
+mod dotted;
 mod sources;
 
 use std::collections::BTreeSet;
@@ -29,6 +30,7 @@ use crate::members::{Member, MemberType, read_members};
 use crate::scan::member_column;
 use crate::timeline::{ColumnId, Timeline};
 use crate::walk::{Stop, look};
+use dotted::check_dotted;
 use sources::{MAX_SOURCES, sources};
 
 /// The tables a query can name.
@@ -207,6 +209,7 @@ impl Checked {
             return Err(error.hint("parts named by WITH count as often as they are used"));
         }
         rewrite_query(&mut query)?;
+        check_dotted(&query, &guard.ctes)?;
         check_copies(&query)?;
         let names = names(&query);
         let members = names.iter().filter_map(|n| Member::from_column(n)).collect();

@@ -334,6 +334,24 @@ fn queries_see_three_tables_and_no_file() {
         assert!(told.ends_with("counts columns from 1."), "{zero}: {told}");
     }
     assert!(run("SELECT kind FROM timeline ORDER BY 1").is_ok());
+    for dotted in [
+        "SELECT kind.x FROM timeline",
+        "SELECT record FROM timeline ORDER BY timeline.kind.x",
+        "WITH a AS (SELECT user, MIN(ts_ns) AS t FROM timeline) \
+         SELECT ts_ns = t.ts_ns = t.ts_ns FROM timeline JOIN a ON ts_ns = t",
+    ] {
+        let told = run(dotted).unwrap_err().to_string();
+        assert!(told.contains("There is no `"), "{dotted}: {told}");
+    }
+    for dotted in [
+        "SELECT timeline.kind, fields.name FROM timeline",
+        "SELECT T.kind FROM timeline AS T WHERE T.kind = 'x'",
+        "WITH a AS (SELECT user FROM timeline) SELECT a.user FROM a",
+        "SELECT t.user FROM timeline t WHERE t.user IS NULL OR t.USER = 'x'",
+        "SELECT b.kind FROM (SELECT kind FROM timeline) AS b",
+    ] {
+        run(dotted).unwrap();
+    }
     let inventory = t.to_frame().unwrap().lazy();
     let joined = "SELECT i.kind FROM timeline t JOIN inventory i ON t.record = i.record";
     assert_eq!(

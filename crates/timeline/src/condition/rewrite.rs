@@ -141,11 +141,17 @@ impl Rewriter<'_> {
         let Some(ObjectNamePart::Identifier(ident)) = function.name.0.first() else {
             return Ok(None);
         };
-        let name = ident.value.to_ascii_lowercase();
-        // The dialect takes the column `user` for the SQL function of that name.
-        if matches!(function.args, FunctionArguments::None) && name == "user" {
-            return Ok(Some(quoted("user")));
+        if let Some(table) = table_of_user(function) {
+            return match table {
+                None => Ok(Some(quoted("user"))),
+                Some(table) if self.functions.is_none() => {
+                    let column = Ident::with_quote('"', "user");
+                    Ok(Some(Expr::CompoundIdentifier(vec![table.clone(), column])))
+                }
+                Some(table) => self.member_path(std::slice::from_ref(table)),
+            };
         }
+        let name = ident.value.to_ascii_lowercase();
         let member = |ty| {
             member_argument(function, ty)
                 .map(Some)
@@ -185,6 +191,22 @@ impl Rewriter<'_> {
 
 fn placed(error: SqlError, at: Location) -> SqlError {
     error.at(at.line, at.column)
+}
+
+/// The dialect takes the column `user` for the SQL function of that name, also behind the name of a table, which this gives.
+fn table_of_user(function: &Function) -> Option<Option<&Ident>> {
+    let is_user = |ident: &Ident| ident.value.eq_ignore_ascii_case("user");
+    match (&function.args, function.name.0.as_slice()) {
+        (FunctionArguments::None, [ObjectNamePart::Identifier(user)]) if is_user(user) => Some(None),
+        (
+            FunctionArguments::None,
+            [
+                ObjectNamePart::Identifier(table),
+                ObjectNamePart::Identifier(user),
+            ],
+        ) if is_user(user) => Some(Some(table)),
+        _ => None,
+    }
 }
 
 fn quoted(name: &str) -> Expr {

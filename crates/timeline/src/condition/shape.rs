@@ -162,9 +162,12 @@ pub(crate) fn names(tree: &impl Visit) -> BTreeSet<String> {
     impl Visitor for Found {
         type Break = Stop;
         fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<Stop> {
-            if let Expr::Identifier(ident) = expr {
-                self.0.insert(ident.value.clone());
-            }
+            let name = match expr {
+                Expr::Identifier(ident) => Some(ident),
+                Expr::CompoundIdentifier(parts) => parts.last(),
+                _ => None,
+            };
+            self.0.extend(name.map(|ident| ident.value.clone()));
             ControlFlow::Continue(())
         }
     }
