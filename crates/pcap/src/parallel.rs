@@ -12,8 +12,9 @@ use casetrace_model::Sink;
 use crate::analyzer::Options;
 use crate::batch::{Batch, LANES, Output, Span, lanes_for};
 use crate::board::{Board, Task};
-use crate::emit::{Emit, Place, Rows};
+use crate::emit::Emit;
 use crate::finisher::Finisher;
+use crate::rows::{Block, Place};
 use crate::shard::{LOOK_AHEAD, SHARDS, SLICE, Shard};
 use crate::unit::{Unit, What};
 
@@ -24,9 +25,8 @@ const AHEAD: usize = 2;
 /// So many times more of the small batches at the end.
 const AHEAD_AT_END: usize = 4;
 
-/// Rows whose memory a list keeps. A tick can end hundreds of connections in one list; as every list meets a tick at
-/// some time, all of them would be that long.
-const KEPT_ROWS: usize = 32;
+/// Blocks of rows that are kept for each thread, by itself and for it: a tick can end thousands of connections at a time.
+const KEPT_BLOCKS: usize = 32;
 
 /// The number of the calling thread.
 const CALLER: usize = 0;
@@ -35,8 +35,8 @@ const CALLER: usize = 0;
 pub(crate) struct Crew {
     board: Board,
     lanes: Vec<Mutex<Lane>>,
-    /// Lists of rows to be used again by each thread, that is what still lies in its processor's cache.
-    lists: Vec<Mutex<Vec<Rows>>>,
+    /// Blocks of rows to be used again by each thread, that is what still lies in its processor's cache.
+    blocks: Vec<Mutex<Vec<Block>>>,
     options: Options,
 }
 
@@ -48,7 +48,7 @@ impl Crew {
             lanes: (0..lanes)
                 .map(|number| Mutex::new(Lane::new(options, number, lanes)))
                 .collect(),
-            lists: (0..LANES).map(|_| Mutex::default()).collect(),
+            blocks: (0..LANES).map(|_| Mutex::default()).collect(),
             options: *options,
         }
     }
@@ -70,9 +70,12 @@ impl Crew {
         let (Some(batch), Some(mut lane)) = (task.batch(), self.lane(task.lane)) else {
             return;
         };
+        if let Some(mut blocks) = self.blocks(thread) {
+            emit.rows.use_again(&mut blocks, KEPT_BLOCKS);
+        }
         lane.run(batch, task.lane, emit);
         if let Some(mut output) = batch.output(task.lane).filter(|_| !emit.is_empty()) {
-            output.rows = std::mem::replace(&mut emit.rows, self.list(thread));
+            emit.rows.hand_over(&mut output.rows);
             output.thread = thread;
             output.resolved = std::mem::take(&mut emit.resolved);
         }
@@ -91,23 +94,16 @@ impl Crew {
             .unwrap_or(0)
     }
 
-    /// An empty list for rows, with room if the thread has used one before.
-    fn list(&self, thread: usize) -> Rows {
-        let list = self.lists(thread).and_then(|mut lists| lists.pop());
-        list.unwrap_or_default()
-    }
-
-    /// Gives an emptied list back to the thread that filled it.
+    /// Gives the blocks of an emptied list back to the thread that filled them.
     fn give_back(&self, mut output: MutexGuard<'_, Output>) {
-        if let (Some(mut list), Some(mut lists)) = (output.take_list(), self.lists(output.thread)) {
-            list.shrink(KEPT_ROWS);
-            lists.push(list);
+        if let Some(mut blocks) = self.blocks(output.thread) {
+            output.rows.give_back(&mut blocks, KEPT_BLOCKS);
         }
     }
 
-    fn lists(&self, thread: usize) -> Option<MutexGuard<'_, Vec<Rows>>> {
-        let lists = self.lists.get(thread)?;
-        Some(lists.lock().unwrap_or_else(PoisonError::into_inner))
+    fn blocks(&self, thread: usize) -> Option<MutexGuard<'_, Vec<Block>>> {
+        let blocks = self.blocks.get(thread)?;
+        Some(blocks.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn evicted(&self) -> u64 {
