@@ -18,12 +18,13 @@ use crate::rows::{Block, Place};
 use crate::shard::{LOOK_AHEAD, SHARDS, SLICE, Shard};
 use crate::unit::{Unit, What};
 
-/// Batches read ahead for each further thread; few, so that they and their rows are still in the processor's cache when
-/// their turn comes.
-const AHEAD: usize = 2;
+/// Shares of batches that wait for each further thread before the calling thread works on one: it takes a while to come back
+/// from it and read on. Few, so that they and their rows are still in the processor's cache when their turn comes.
+const AHEAD: usize = 10;
 
-/// So many times more of the small batches at the end.
-const AHEAD_AT_END: usize = 4;
+/// Batches for each thread that may be under way if there is nothing else to do for the calling thread: another one may stand
+/// still for milliseconds, and the lane it works on with it.
+const MOST: usize = 8;
 
 /// Blocks of rows that are kept for each thread, by itself and for it: a tick can end thousands of connections at a time.
 const KEPT_BLOCKS: usize = 32;
@@ -120,7 +121,10 @@ pub(crate) struct Pool<'a> {
     emit: Emit,
     /// Batches whose rows are due, oldest first.
     under_way: VecDeque<Arc<Batch>>,
+    /// With fewer shares left than this the calling thread reads on instead of working on one.
     ahead: usize,
+    /// So many batches may be under way.
+    most: usize,
     spare: Vec<Batch>,
 }
 
@@ -140,6 +144,7 @@ impl<'a> Pool<'a> {
             emit: Emit::new(crew.options.source),
             under_way: VecDeque::new(),
             ahead: AHEAD * further,
+            most: MOST * (1 + further),
             spare: Vec::new(),
         }
     }
@@ -163,21 +168,24 @@ impl<'a> Pool<'a> {
         let batch = Arc::new(batch);
         self.crew.board.submit(&batch);
         self.under_way.push_back(batch);
-        self.collect(self.ahead, finisher, sink);
+        self.collect(false, finisher, sink);
     }
 
-    /// Writes out batches that are done, and works on the others until at most `ahead` are under way.
-    fn collect(&mut self, ahead: usize, finisher: &mut Finisher, sink: &mut dyn Sink) {
+    /// Writes out batches that are done, and works on the others until it is time to read on; at last, until all are written.
+    fn collect(&mut self, last: bool, finisher: &mut Finisher, sink: &mut dyn Sink) {
         let board = &self.crew.board;
         while !self.under_way.is_empty() {
+            let full = last || self.under_way.len() >= self.most;
             if board.retire() {
                 self.write(finisher, sink);
-            } else if self.under_way.len() <= ahead {
+            } else if !full && board.waiting() < self.ahead {
                 return;
             } else if let Some(task) = board.claim(CALLER) {
                 self.crew.run(&task, CALLER, &mut self.emit);
-            } else {
+            } else if full {
                 board.wait_for_news();
+            } else {
+                return;
             }
         }
     }
@@ -199,9 +207,7 @@ impl<'a> Pool<'a> {
 
     /// Writes out everything and ends the other threads; returns how many conversations were evicted.
     pub(crate) fn finish(mut self, finisher: &mut Finisher, sink: &mut dyn Sink, now_ns: i64) -> u64 {
-        self.collect(0, finisher, sink);
-        // A shard's slices all lie in one lane: others find work only further ahead.
-        self.ahead *= AHEAD_AT_END;
+        self.collect(true, finisher, sink);
         for shard in 0..SHARDS {
             for _ in 0..self.crew.slices(shard) {
                 let (mut batch, buffer) = self.spare();
@@ -210,7 +216,7 @@ impl<'a> Pool<'a> {
                 self.submit(buffer, batch, finisher, sink);
             }
         }
-        self.collect(0, finisher, sink);
+        self.collect(true, finisher, sink);
         self.crew.evicted()
     }
 }
