@@ -15,7 +15,7 @@ use crate::board::{Board, Task};
 use crate::emit::Emit;
 use crate::finisher::Finisher;
 use crate::rows::{Block, Place};
-use crate::shard::{LOOK_AHEAD, SHARDS, SLICE, Shard};
+use crate::shard::{LOOK_AHEAD, SHARDS, Shard};
 use crate::unit::{Unit, What};
 
 /// Shares of batches that wait for each further thread before the calling thread works on one: it takes a while to come back
@@ -25,6 +25,9 @@ const AHEAD: usize = 10;
 /// Batches for each thread that may be under way if there is nothing else to do for the calling thread: another one may stand
 /// still for milliseconds, and the lane it works on with it.
 const MOST: usize = 8;
+
+/// Slices of connections that may be under way at the end.
+const MOST_AT_END: usize = 32;
 
 /// Blocks of rows that are kept for each thread, by itself and for it: a tick can end thousands of connections at a time.
 const KEPT_BLOCKS: usize = 32;
@@ -91,7 +94,7 @@ impl Crew {
     /// How many batches it takes to write out what is open in a shard.
     fn slices(&self, shard: usize) -> usize {
         let lane = self.lane(shard % self.lanes());
-        lane.and_then(|lane| Some(lane.shards.get(shard / self.lanes())?.slices(SLICE)))
+        lane.and_then(|lane| Some(lane.shards.get(shard / self.lanes())?.slices()))
             .unwrap_or(0)
     }
 
@@ -121,6 +124,8 @@ pub(crate) struct Pool<'a> {
     emit: Emit,
     /// Batches whose rows are due, oldest first.
     under_way: VecDeque<Arc<Batch>>,
+    /// How many other threads there are.
+    further: usize,
     /// With fewer shares left than this the calling thread reads on instead of working on one.
     ahead: usize,
     /// So many batches may be under way.
@@ -143,6 +148,7 @@ impl<'a> Pool<'a> {
             crew,
             emit: Emit::new(crew.options.source),
             under_way: VecDeque::new(),
+            further,
             ahead: AHEAD * further,
             most: MOST * (1 + further),
             spare: Vec::new(),
@@ -209,7 +215,11 @@ impl<'a> Pool<'a> {
     pub(crate) fn finish(mut self, finisher: &mut Finisher, sink: &mut dyn Sink, now_ns: i64) -> u64 {
         self.collect(true, finisher, sink);
         for shard in 0..SHARDS {
-            for _ in 0..self.crew.slices(shard) {
+            let slices = self.crew.slices(shard);
+            // They all lie in one lane: others find work only behind them.
+            self.ahead = (slices * self.further).min(MOST_AT_END);
+            self.most = self.ahead + slices.min(MOST_AT_END);
+            for _ in 0..slices {
                 let (mut batch, buffer) = self.spare();
                 let end = Unit::end(shard as u8, now_ns);
                 batch.push(&end, Span::Joined(0, 0), self.crew.lanes());
