@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::emit::Emit;
 use crate::finisher::Finisher;
 use crate::router::Router;
-use crate::shard::{SHARDS, SMALL_SLICE, Shard};
+use crate::shard::{SHARDS, Shard};
 use crate::unit::{Unit, What};
 
 /// How packets are decoded.
@@ -166,8 +166,8 @@ impl Analyzer {
         let mut finisher = self.finisher.take().unwrap_or_else(|| Finisher::new(sink));
         finisher.processes.clone_from(&self.processes);
         for shard in &mut self.shards {
-            for _ in 0..shard.slices(SMALL_SLICE) {
-                shard.finish(&mut self.emit, now_ns, SMALL_SLICE);
+            for _ in 0..shard.slices() {
+                shard.finish(&mut self.emit, now_ns);
                 finisher.drain(&mut self.emit, sink);
             }
         }

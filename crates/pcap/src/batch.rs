@@ -4,8 +4,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use casetrace_model::{Packet, PacketSink, Text};
 
-use crate::emit::{Place, Rows};
 use crate::router::Router;
+use crate::rows::{Place, Rows};
 use crate::unit::{Unit, What};
 
 /// Where a unit's payload lies.
@@ -48,13 +48,6 @@ pub(crate) struct Output {
     pub(crate) resolved: Vec<(Place, Text, Text)>,
     /// The thread that filled it.
     pub(crate) thread: usize,
-}
-
-impl Output {
-    /// The emptied list of rows, if it has room.
-    pub(crate) fn take_list(&mut self) -> Option<Rows> {
-        self.rows.has_room().then(|| std::mem::take(&mut self.rows))
-    }
 }
 
 impl Batch {

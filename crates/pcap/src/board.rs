@@ -169,6 +169,11 @@ impl Board {
         }
     }
 
+    /// How many shares of batches nobody works on.
+    pub(crate) fn waiting(&self) -> usize {
+        self.lock().lanes.iter().map(|lane| lane.waiting.len()).sum()
+    }
+
     /// True if the oldest batch is done; it is no longer counted then.
     pub(crate) fn retire(&self) -> bool {
         let mut state = self.lock();

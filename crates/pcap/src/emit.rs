@@ -6,6 +6,7 @@ use crate::flow::queue::Spare as SpareSegments;
 use crate::http::fields::FieldNames;
 use crate::http::inflate::Inflater;
 use crate::net::addr::{Addr, AddrTexts};
+use crate::rows::{Place, Rows};
 use crate::tls::cert::CertificateCache;
 use crate::tls::hello::ClientHello;
 use crate::tls::offer::OfferCache;
@@ -15,79 +16,6 @@ use crate::tls::offer::OfferCache;
 pub(crate) struct Seen {
     pub(crate) ts_ns: i64,
     pub(crate) record: u64,
-}
-
-/// Which packet of a batch and which shard brought a row about; rows of all shards are put in this order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub(crate) struct Place {
-    pub(crate) unit: u32,
-    pub(crate) shard: u8,
-}
-
-/// Rows with the place in the order of packets that brought them about.
-///
-/// Two lists, because a row is a kilobyte: to make a pair of it is to copy it. Rows behind the last place were handed
-/// over before; the next ones are made of them where they lie, in memory that is still near.
-#[derive(Debug, Default)]
-pub(crate) struct Rows {
-    places: Vec<Place>,
-    rows: Vec<Row>,
-}
-
-impl Rows {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.places.is_empty()
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.places.len()
-    }
-
-    /// True if rows can be made in it without asking for memory.
-    pub(crate) fn has_room(&self) -> bool {
-        !self.rows.is_empty()
-    }
-
-    /// Adds an empty row.
-    fn add(&mut self, place: Place, source: Source, kind: &'static str, record: u64) -> &mut Row {
-        let at = self.places.len();
-        self.places.push(place);
-        if at < self.rows.len() {
-            self.rows[at].renew(source, kind, record);
-        } else {
-            self.rows.push(Row::new(source, kind, record));
-        }
-        &mut self.rows[at]
-    }
-
-    fn push(&mut self, place: Place, row: Row) {
-        let at = self.places.len();
-        self.places.push(place);
-        match self.rows.get_mut(at) {
-            Some(old) => *old = row,
-            None => self.rows.push(row),
-        }
-    }
-
-    /// Takes the rows out, in order; what is left in them is used again.
-    pub(crate) fn drain(&mut self) -> (std::vec::Drain<'_, Place>, std::slice::IterMut<'_, Row>) {
-        (self.places.drain(..), self.rows.iter_mut())
-    }
-
-    /// Gives the texts of all rows behind the first few back, and their own memory if that is much: else it would be asked
-    /// for and given back, with copies of all rows, again and again.
-    pub(crate) fn shrink(&mut self, rows: usize) {
-        self.rows.truncate(rows);
-        if self.rows.capacity() > 4 * rows {
-            self.rows.shrink_to(rows);
-        }
-    }
-
-    /// The rows, for good.
-    pub(crate) fn into_rows(mut self) -> Vec<Row> {
-        self.rows.truncate(self.places.len());
-        self.rows
-    }
 }
 
 /// Rows on their way out.
@@ -357,26 +285,4 @@ pub(crate) fn decimal(mut number: u16, digits: &mut [u8; 5]) -> &str {
         (number, from) = (number / 10, at);
     }
     std::str::from_utf8(digits.get(from..).unwrap_or_default()).unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_emptied_list_keeps_the_memory_of_a_few_rows() {
-        let mut rows = Rows::default();
-        for record in 0..100 {
-            rows.add(Place::default(), Source::Pcap, "tcp.connect", record);
-        }
-        drop(rows.drain());
-        rows.shrink(10);
-        assert!(rows.is_empty() && rows.rows.len() == 10 && rows.rows.capacity() == 10);
-        rows.add(Place::default(), Source::Pcap, "tcp.close", 7);
-        let rows = rows.into_rows();
-        assert_eq!(
-            rows.iter().map(|row| row.kind.as_str()).collect::<Vec<_>>(),
-            ["tcp.close"]
-        );
-    }
 }

@@ -39,6 +39,7 @@ mod parallel;
 pub mod protocols;
 mod quic;
 mod router;
+mod rows;
 mod shard;
 mod socks;
 mod tls;

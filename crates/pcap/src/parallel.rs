@@ -12,21 +12,25 @@ use casetrace_model::Sink;
 use crate::analyzer::Options;
 use crate::batch::{Batch, LANES, Output, Span, lanes_for};
 use crate::board::{Board, Task};
-use crate::emit::{Emit, Place, Rows};
+use crate::emit::Emit;
 use crate::finisher::Finisher;
-use crate::shard::{LOOK_AHEAD, SHARDS, SLICE, Shard};
+use crate::rows::{Block, Place};
+use crate::shard::{LOOK_AHEAD, SHARDS, Shard};
 use crate::unit::{Unit, What};
 
-/// Batches read ahead for each further thread; few, so that they and their rows are still in the processor's cache when
-/// their turn comes.
-const AHEAD: usize = 2;
+/// Shares of batches that wait for each further thread before the calling thread works on one: it takes a while to come back
+/// from it and read on. Few, so that they and their rows are still in the processor's cache when their turn comes.
+const AHEAD: usize = 10;
 
-/// So many times more of the small batches at the end.
-const AHEAD_AT_END: usize = 4;
+/// Batches for each thread that may be under way if there is nothing else to do for the calling thread: another one may stand
+/// still for milliseconds, and the lane it works on with it.
+const MOST: usize = 8;
 
-/// Rows whose memory a list keeps. A tick can end hundreds of connections in one list; as every list meets a tick at
-/// some time, all of them would be that long.
-const KEPT_ROWS: usize = 32;
+/// Slices of connections that may be under way at the end.
+const MOST_AT_END: usize = 32;
+
+/// Blocks of rows that are kept for each thread, by itself and for it: a tick can end thousands of connections at a time.
+const KEPT_BLOCKS: usize = 32;
 
 /// The number of the calling thread.
 const CALLER: usize = 0;
@@ -35,8 +39,8 @@ const CALLER: usize = 0;
 pub(crate) struct Crew {
     board: Board,
     lanes: Vec<Mutex<Lane>>,
-    /// Lists of rows to be used again by each thread, that is what still lies in its processor's cache.
-    lists: Vec<Mutex<Vec<Rows>>>,
+    /// Blocks of rows to be used again by each thread, that is what still lies in its processor's cache.
+    blocks: Vec<Mutex<Vec<Block>>>,
     options: Options,
 }
 
@@ -48,7 +52,7 @@ impl Crew {
             lanes: (0..lanes)
                 .map(|number| Mutex::new(Lane::new(options, number, lanes)))
                 .collect(),
-            lists: (0..LANES).map(|_| Mutex::default()).collect(),
+            blocks: (0..LANES).map(|_| Mutex::default()).collect(),
             options: *options,
         }
     }
@@ -70,9 +74,12 @@ impl Crew {
         let (Some(batch), Some(mut lane)) = (task.batch(), self.lane(task.lane)) else {
             return;
         };
+        if let Some(mut blocks) = self.blocks(thread) {
+            emit.rows.use_again(&mut blocks, KEPT_BLOCKS);
+        }
         lane.run(batch, task.lane, emit);
         if let Some(mut output) = batch.output(task.lane).filter(|_| !emit.is_empty()) {
-            output.rows = std::mem::replace(&mut emit.rows, self.list(thread));
+            emit.rows.hand_over(&mut output.rows);
             output.thread = thread;
             output.resolved = std::mem::take(&mut emit.resolved);
         }
@@ -87,27 +94,20 @@ impl Crew {
     /// How many batches it takes to write out what is open in a shard.
     fn slices(&self, shard: usize) -> usize {
         let lane = self.lane(shard % self.lanes());
-        lane.and_then(|lane| Some(lane.shards.get(shard / self.lanes())?.slices(SLICE)))
+        lane.and_then(|lane| Some(lane.shards.get(shard / self.lanes())?.slices()))
             .unwrap_or(0)
     }
 
-    /// An empty list for rows, with room if the thread has used one before.
-    fn list(&self, thread: usize) -> Rows {
-        let list = self.lists(thread).and_then(|mut lists| lists.pop());
-        list.unwrap_or_default()
-    }
-
-    /// Gives an emptied list back to the thread that filled it.
+    /// Gives the blocks of an emptied list back to the thread that filled them.
     fn give_back(&self, mut output: MutexGuard<'_, Output>) {
-        if let (Some(mut list), Some(mut lists)) = (output.take_list(), self.lists(output.thread)) {
-            list.shrink(KEPT_ROWS);
-            lists.push(list);
+        if let Some(mut blocks) = self.blocks(output.thread) {
+            output.rows.give_back(&mut blocks, KEPT_BLOCKS);
         }
     }
 
-    fn lists(&self, thread: usize) -> Option<MutexGuard<'_, Vec<Rows>>> {
-        let lists = self.lists.get(thread)?;
-        Some(lists.lock().unwrap_or_else(PoisonError::into_inner))
+    fn blocks(&self, thread: usize) -> Option<MutexGuard<'_, Vec<Block>>> {
+        let blocks = self.blocks.get(thread)?;
+        Some(blocks.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn evicted(&self) -> u64 {
@@ -124,7 +124,12 @@ pub(crate) struct Pool<'a> {
     emit: Emit,
     /// Batches whose rows are due, oldest first.
     under_way: VecDeque<Arc<Batch>>,
+    /// How many other threads there are.
+    further: usize,
+    /// With fewer shares left than this the calling thread reads on instead of working on one.
     ahead: usize,
+    /// So many batches may be under way.
+    most: usize,
     spare: Vec<Batch>,
 }
 
@@ -143,7 +148,9 @@ impl<'a> Pool<'a> {
             crew,
             emit: Emit::new(crew.options.source),
             under_way: VecDeque::new(),
+            further,
             ahead: AHEAD * further,
+            most: MOST * (1 + further),
             spare: Vec::new(),
         }
     }
@@ -167,21 +174,24 @@ impl<'a> Pool<'a> {
         let batch = Arc::new(batch);
         self.crew.board.submit(&batch);
         self.under_way.push_back(batch);
-        self.collect(self.ahead, finisher, sink);
+        self.collect(false, finisher, sink);
     }
 
-    /// Writes out batches that are done, and works on the others until at most `ahead` are under way.
-    fn collect(&mut self, ahead: usize, finisher: &mut Finisher, sink: &mut dyn Sink) {
+    /// Writes out batches that are done, and works on the others until it is time to read on; at last, until all are written.
+    fn collect(&mut self, last: bool, finisher: &mut Finisher, sink: &mut dyn Sink) {
         let board = &self.crew.board;
         while !self.under_way.is_empty() {
+            let full = last || self.under_way.len() >= self.most;
             if board.retire() {
                 self.write(finisher, sink);
-            } else if self.under_way.len() <= ahead {
+            } else if !full && board.waiting() < self.ahead {
                 return;
             } else if let Some(task) = board.claim(CALLER) {
                 self.crew.run(&task, CALLER, &mut self.emit);
-            } else {
+            } else if full {
                 board.wait_for_news();
+            } else {
+                return;
             }
         }
     }
@@ -203,18 +213,20 @@ impl<'a> Pool<'a> {
 
     /// Writes out everything and ends the other threads; returns how many conversations were evicted.
     pub(crate) fn finish(mut self, finisher: &mut Finisher, sink: &mut dyn Sink, now_ns: i64) -> u64 {
-        self.collect(0, finisher, sink);
-        // A shard's slices all lie in one lane: others find work only further ahead.
-        self.ahead *= AHEAD_AT_END;
+        self.collect(true, finisher, sink);
         for shard in 0..SHARDS {
-            for _ in 0..self.crew.slices(shard) {
+            let slices = self.crew.slices(shard);
+            // They all lie in one lane: others find work only behind them.
+            self.ahead = (slices * self.further).min(MOST_AT_END);
+            self.most = self.ahead + slices.min(MOST_AT_END);
+            for _ in 0..slices {
                 let (mut batch, buffer) = self.spare();
                 let end = Unit::end(shard as u8, now_ns);
                 batch.push(&end, Span::Joined(0, 0), self.crew.lanes());
                 self.submit(buffer, batch, finisher, sink);
             }
         }
-        self.collect(0, finisher, sink);
+        self.collect(true, finisher, sink);
         self.crew.evicted()
     }
 }

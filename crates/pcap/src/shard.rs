@@ -27,10 +27,9 @@ const HALF_OPEN_NS: i64 = 150_000_000_000;
 const OPEN_NS: i64 = 3_600_000_000_000;
 /// Slots looked at to find one that was silent for long.
 const SAMPLE: usize = 32;
-/// Conversations written out together at the end: the rows of all at once would be most of the memory used. On several
-/// threads a slice costs a message to another thread; on one it does not, and few rows stay in the cache.
-pub(crate) const SLICE: usize = 128;
-pub(crate) const SMALL_SLICE: usize = 32;
+/// Conversations written out together, at the end and when they expired on one thread: the rows of all at once would be most of
+/// the memory used, and those of a few stay in the cache.
+const SLICE: usize = 32;
 /// Packets whose connections are looked up and fetched from memory together. So many also because the code that opens
 /// frames and the code that reads messages push each other out of the processor's smallest cache.
 pub(crate) const LOOK_AHEAD: usize = 128;
@@ -139,7 +138,7 @@ impl Shard {
                     left = self.go_on_with_tick(out, unit.seen.ts_ns, from);
                 }
             }
-            What::End => self.finish(out, unit.seen.ts_ns, SLICE),
+            What::End => self.finish(out, unit.seen.ts_ns),
         }
     }
 
@@ -349,7 +348,7 @@ impl Shard {
     /// Writes a few of the connections that expired, from a slot on; returns where to go on, if there are more.
     #[inline(never)]
     pub(crate) fn go_on_with_tick(&mut self, out: &mut Emit, now_ns: i64, from: usize) -> Option<usize> {
-        let mut left = SMALL_SLICE;
+        let mut left = SLICE;
         for at in from..self.slots.len() {
             if self.deadlines.get(at).is_some_and(|due| now_ns > *due) {
                 if left == 0 {
@@ -363,13 +362,13 @@ impl Shard {
     }
 
     /// How often [`Self::finish`] must be called.
-    pub(crate) fn slices(&self, slice: usize) -> usize {
-        self.index.len() / slice + 1
+    pub(crate) fn slices(&self) -> usize {
+        self.index.len() / SLICE + 1
     }
 
     /// Writes what is open, a slice at a time; conversations in the order of their first packet.
     #[inline(never)]
-    pub(crate) fn finish(&mut self, out: &mut Emit, now_ns: i64, slice: usize) {
+    pub(crate) fn finish(&mut self, out: &mut Emit, now_ns: i64) {
         let mut left = match self.ending.take() {
             Some(left) => left,
             None => {
@@ -379,12 +378,12 @@ impl Shard {
                 self.in_order().into_iter()
             }
         };
-        for at in left.as_slice().iter().take(slice) {
+        for at in left.as_slice().iter().take(SLICE) {
             if let Some(flow) = self.flow(*at) {
                 flow.touch_all();
             }
         }
-        for at in left.by_ref().take(slice) {
+        for at in left.by_ref().take(SLICE) {
             self.finish_slot(out, at, now_ns);
         }
         self.ending = Some(left);
