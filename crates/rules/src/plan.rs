@@ -2,14 +2,12 @@
 
 use std::fmt::Write as _;
 
-use casetrace_timeline::{Condition, Scan};
-
 use crate::pack::RulePack;
 use crate::rule::{Matcher, Rule};
 
 impl RulePack {
-    /// A readable plan of a rule; with a timeline also how many rows each condition concerns.
-    pub fn plan(&self, rule: &Rule, scan: Option<&Scan<'_>>) -> String {
+    /// A readable plan of a rule.
+    pub fn plan(&self, rule: &Rule) -> String {
         let mut out = format!(
             "{} ({}, phase {}, at most {})\n",
             rule.id, rule.severity, rule.phase, rule.at_most
@@ -23,13 +21,13 @@ impl RulePack {
             let indirect = if evidence.indirect { " (indirect)" } else { "" };
             let _ = writeln!(out, "  {}{indirect}: {}", evidence.role, evidence.id);
             match evidence.matcher {
-                Matcher::Present(id) => self.plan_condition(&mut out, "where", id, scan),
+                Matcher::Present(id) => self.plan_condition(&mut out, "where", id),
                 Matcher::Absent {
                     condition,
                     covered_by,
                 } => {
-                    self.plan_condition(&mut out, "absent", condition, scan);
-                    self.plan_condition(&mut out, "covered by", covered_by, scan);
+                    self.plan_condition(&mut out, "absent", condition);
+                    self.plan_condition(&mut out, "covered by", covered_by);
                 }
             }
             for link in &evidence.links {
@@ -42,13 +40,13 @@ impl RulePack {
                     },
                     link.direction
                 );
-                self.plan_condition(&mut out, &name.to_lowercase(), link.condition, scan);
+                self.plan_condition(&mut out, &name.to_lowercase(), link.condition);
             }
         }
         out
     }
 
-    fn plan_condition(&self, out: &mut String, name: &str, id: usize, scan: Option<&Scan<'_>>) {
+    fn plan_condition(&self, out: &mut String, name: &str, id: usize) {
         let Some(condition) = self.conditions.list.get(id) else {
             return;
         };
@@ -56,9 +54,6 @@ impl RulePack {
         let members: Vec<String> = condition.members().iter().map(|m| m.name.clone()).collect();
         if !members.is_empty() {
             let _ = writeln!(out, "      reads members: {}", members.join(", "));
-        }
-        if let Some(scan) = scan {
-            let _ = writeln!(out, "      {}", estimate(scan, condition));
         }
     }
 
@@ -74,9 +69,4 @@ impl RulePack {
     pub fn condition_count(&self) -> usize {
         self.conditions.list.len()
     }
-}
-
-fn estimate(scan: &Scan<'_>, condition: &Condition) -> String {
-    let (certain, tested) = scan.estimate(condition);
-    format!("{certain} rows by kind, provider and event id alone; {tested} rows to be tested")
 }

@@ -137,7 +137,7 @@ fn other_rules_go_on_and_own_rules_replace() {
 fn own_definitions_are_settings() {
     let own = "schema_version = 1\n[define]\nentra_hosts = [\"only.example\"]\n".to_owned();
     let pack = RulePack::load(&[("own.toml".into(), own)]).pack;
-    let plan = pack.plan(pack.rule("PXY-01").unwrap(), None);
+    let plan = pack.plan(pack.rule("PXY-01").unwrap());
     assert!(
         plan.contains("'only.example'") && !plan.contains("login.microsoftonline.com"),
         "{plan}"

@@ -42,8 +42,8 @@ impl Timeline {
         let Some(condition) = &filter.condition else {
             return Ok(part);
         };
-        let found = Scan::new(&part)
-            .run(&[condition])
+        let found = Scan::new(&part, &[condition])
+            .run()
             .pop()
             .unwrap_or_else(|| Ok(Vec::new()))?;
         Ok(part.take(&found))

@@ -1,8 +1,8 @@
 //! Many conditions over one timeline, each only on rows it can match.
 //!
-//! Rows are grouped once by kind, provider and event id. For each group a condition is decided by partial evaluation:
-//! most are never true there and cost nothing, many are always true. The others are evaluated on frames with the columns
-//! they read, once for rows that agree in all of them; first without members of `fields` ([`cheap`]), which are read
+//! Rows are grouped by kind, provider and event id. For each group a condition is decided by partial evaluation: most are
+//! never true there and cost nothing, many are always true; rows of groups where none can be true are not even listed. The
+//! others are evaluated on frames with the columns they read, once for rows that agree in all of them; first without members of `fields` ([`cheap`]), which are read
 //! last and only of the rows that are left, once a row for all conditions ([`costly`]).
 
 mod batch;
@@ -36,10 +36,11 @@ pub(crate) use masks::member_column;
 /// Rows that one thread tests at a time.
 const TASK_ROWS: usize = if cfg!(test) { 150 } else { 128 << 10 };
 
-/// A timeline with its rows grouped.
+/// Conditions over a timeline, with the rows grouped that any of them can match.
 #[derive(Debug)]
 pub struct Scan<'a> {
     timeline: &'a Timeline,
+    conditions: &'a [&'a Condition],
     groups: Vec<Group<'a>>,
 }
 
@@ -59,6 +60,7 @@ type OpenRows<'r> = (Vec<Open>, Vec<Cow<'r, [u32]>>);
 
 /// Conditions that can be true for a kind, and for a kind and provider; most are ruled out there, once for all
 /// event ids.
+#[derive(Debug)]
 struct Candidates<'c, 'k> {
     conditions: &'c [&'c Condition],
     by_kind: PlHashMap<&'k str, Vec<usize>>,
@@ -97,12 +99,41 @@ impl<'c, 'k> Candidates<'c, 'k> {
     }
 }
 
+/// Which groups any condition can be true for, each decided once for all tasks.
+#[derive(Debug)]
+struct Asked<'a> {
+    timeline: &'a Timeline,
+    decided: Mutex<(Candidates<'a, 'a>, PlHashMap<Key, bool>)>,
+}
+
+impl<'a> Asked<'a> {
+    fn new(timeline: &'a Timeline, conditions: &'a [&'a Condition]) -> Self {
+        let decided = Mutex::new((Candidates::new(conditions), PlHashMap::default()));
+        Self { timeline, decided }
+    }
+
+    /// Of the group that has this key and this row.
+    fn is(&self, key: Key, row: u32) -> bool {
+        let mut decided = self.decided.lock().unwrap_or_else(PoisonError::into_inner);
+        let (candidates, asked) = &mut *decided;
+        *asked.entry(key).or_insert_with(|| {
+            let known = known(self.timeline, key, row);
+            let conditions = candidates.conditions;
+            let mut candidates = candidates.of(&known).iter().filter_map(|i| conditions.get(*i));
+            candidates.any(|condition| condition.decide(&known) != Some(false))
+        })
+    }
+}
+
 impl<'a> Scan<'a> {
     /// Groups the rows.
-    pub fn new(timeline: &'a Timeline) -> Self {
+    pub fn new(timeline: &'a Timeline, conditions: &'a [&'a Condition]) -> Self {
         let starts: Vec<u32> = (0..timeline.len() as u32).step_by(TASK_ROWS).collect();
-        let parts: Vec<Vec<(Key, Vec<u32>)>> =
-            starts.par_iter().map(|start| grouped(timeline, *start)).collect();
+        let asked = Asked::new(timeline, conditions);
+        let parts: Vec<Vec<(Key, Vec<u32>)>> = starts
+            .par_iter()
+            .map(|start| grouped(timeline, &asked, *start))
+            .collect();
         let mut place: PlHashMap<Key, usize> = PlHashMap::default();
         let mut runs: Vec<(Key, Vec<Vec<u32>>)> = Vec::new();
         for (key, rows) in parts.into_iter().flatten() {
@@ -122,17 +153,14 @@ impl<'a> Scan<'a> {
         });
         Self {
             timeline,
+            conditions,
             groups: groups.collect(),
         }
     }
 
-    /// The timeline it was made of.
-    pub fn timeline(&self) -> &'a Timeline {
-        self.timeline
-    }
-
     /// For each condition the rows that match, ascending; or why it could not be evaluated.
-    pub fn run(&self, conditions: &[&Condition]) -> Vec<Result<Vec<u32>, SqlError>> {
+    pub fn run(&self) -> Vec<Result<Vec<u32>, SqlError>> {
+        let conditions = self.conditions;
         let mut out: Vec<Result<Vec<u32>, SqlError>> = conditions.iter().map(|_| Ok(Vec::new())).collect();
         let mut candidates = Candidates::new(conditions);
         // Groups that leave the same conditions open are tested together.
@@ -172,19 +200,6 @@ impl<'a> Scan<'a> {
         out.par_iter_mut().flatten().for_each(|rows| rows.sort());
         out
     }
-
-    /// How many groups and rows a condition would look at: (always true, to be evaluated).
-    pub fn estimate(&self, condition: &Condition) -> (usize, usize) {
-        let mut sum = (0, 0);
-        for group in &self.groups {
-            match condition.decide(&group.known) {
-                Some(true) => sum.0 += group.rows.len(),
-                None => sum.1 += group.rows.len(),
-                Some(false) => {}
-            }
-        }
-        sum
-    }
 }
 
 /// Rows of groups that are tested together: those of large groups where they are, those of small ones in one list.
@@ -205,13 +220,13 @@ fn columns() -> Option<[ColumnId; 3]> {
     ])
 }
 
-/// The rows of one task by what is known of them, in the order of first rows.
-fn grouped(timeline: &Timeline, start: u32) -> Vec<(Key, Vec<u32>)> {
+/// The rows of one task that are asked for, by what is known of them, in the order of first rows.
+fn grouped(timeline: &Timeline, asked: &Asked<'_>, start: u32) -> Vec<(Key, Vec<u32>)> {
     let Some([kind, provider, event_id]) = columns() else {
         return Vec::new();
     };
     let mut place: PlHashMap<Key, usize> = PlHashMap::default();
-    let mut groups: Vec<(Key, Vec<u32>)> = Vec::new();
+    let mut groups: Vec<(Key, Option<Vec<u32>>)> = Vec::new();
     let mut last = usize::MAX;
     let end = start.saturating_add(TASK_ROWS as u32).min(timeline.len() as u32);
     let rows: Vec<u32> = (start..end).collect();
@@ -223,15 +238,16 @@ fn grouped(timeline: &Timeline, start: u32) -> Vec<(Key, Vec<u32>)> {
         let key = (code(&kind), code(&provider), event_id.at(at).flatten());
         if groups.get(last).is_none_or(|(known, _)| *known != key) {
             last = *place.entry(key).or_insert_with(|| {
-                groups.push((key, Vec::new()));
+                groups.push((key, asked.is(key, row).then(Vec::new)));
                 groups.len() - 1
             });
         }
-        if let Some((_, rows)) = groups.get_mut(last) {
+        if let Some((_, Some(rows))) = groups.get_mut(last) {
             rows.push(row);
         }
     }
-    groups
+    let asked = groups.into_iter().filter_map(|(key, rows)| Some((key, rows?)));
+    asked.collect()
 }
 
 /// What is known of all rows that have the key of this one.

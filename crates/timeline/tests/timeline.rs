@@ -201,7 +201,7 @@ fn one_failing_condition_leaves_the_others() {
     let t = sample();
     let bad = Condition::parse("kind = 'event' AND ts > 5 + 'x'").unwrap();
     let good = Condition::parse("kind = 'event' AND host LIKE 'PC%'").unwrap();
-    let results = Scan::new(&t).run(&[&bad, &good]);
+    let results = Scan::new(&t, &[&bad, &good]).run();
     assert!(results[0].is_err());
     assert_eq!(results[1].as_ref().unwrap(), &[1]);
 }

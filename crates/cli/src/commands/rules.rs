@@ -88,7 +88,7 @@ fn show(pack: &RulePack, id: &str, out: &mut dyn Write) -> Result<(), Failure> {
         };
         return Err(Failure::Usage(format!("there is no rule {id:?}; {hint}")));
     };
-    Ok(writeln!(out, "{}", pack.plan(rule, None))?)
+    Ok(writeln!(out, "{}", pack.plan(rule))?)
 }
 
 fn test(pack: &RulePack, rules: &[String], json: bool, out: &mut dyn Write) -> Result<(), Failure> {

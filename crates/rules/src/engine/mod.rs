@@ -66,9 +66,8 @@ impl RulePack {
     }
 
     fn evaluate_conditions(&self, timeline: &Timeline, context: &Context<'_>) -> (Findings, Matches) {
-        let scan = Scan::new(timeline);
         let conditions: Vec<&Condition> = self.conditions.list.iter().collect();
-        let results = scan.run(&conditions);
+        let results = Scan::new(timeline, &conditions).run();
         let mut rule_errors = self.runtime_errors(&results);
         let (mut data_quality, failed) = self.evaluate_quality(timeline, &results, context);
         rule_errors.extend(failed);

@@ -136,7 +136,7 @@ proptest! {
         let on = |threads: usize| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
             let pool = pool.map_err(|e| TestCaseError::fail(e.to_string()))?;
-            Ok::<_, TestCaseError>(pool.install(|| Scan::new(&timeline).run(&conditions)))
+            Ok::<_, TestCaseError>(pool.install(|| Scan::new(&timeline, &conditions).run()))
         };
         let found = on(2)?;
         for (one, two) in on(1)?.iter().zip(&found) {
