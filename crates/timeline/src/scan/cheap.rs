@@ -176,7 +176,8 @@ impl Scan<'_> {
     ///
     /// Rows are counted a task at a time, but rows that stand for others are evaluated together for the whole group: polars
     /// plans once for them, which takes longer than the rows.
-    pub(super) fn cheap(&self, conditions: &[&Condition], groups: &[OpenRows<'_>]) -> Vec<(usize, Tested)> {
+    pub(super) fn cheap(&self, groups: &[OpenRows]) -> Vec<(usize, Tested)> {
+        let conditions = self.conditions;
         let asked: Vec<Asked<'_>> = groups
             .iter()
             .map(|(open, _)| Asked::new(conditions, open))

@@ -104,8 +104,11 @@ pub(super) fn read_by(questions: &[&Question<'_>]) -> (BTreeSet<ColumnId>, BTree
 
 impl Scan<'_> {
     /// Tests what is left of the conditions, for all groups together.
-    pub(super) fn costly(&self, conditions: &[&Condition], groups: &[Left]) -> Vec<Hits> {
-        let asked: Vec<Asked<'_>> = groups.iter().map(|left| Asked::new(conditions, left)).collect();
+    pub(super) fn costly(&self, groups: &[Left]) -> Vec<Hits> {
+        let asked: Vec<Asked<'_>> = groups
+            .iter()
+            .map(|left| Asked::new(self.conditions, left))
+            .collect();
         let left = groups.iter().zip(&asked).enumerate();
         let kinds: Vec<Kind<'_>> = left
             .flat_map(|(group, (left, asked))| {
