@@ -304,7 +304,7 @@ fn encoded_end(rest: &str) -> Option<usize> {
 
 fn worth_masking(value: &str, reach: Reach) -> bool {
     let bare = value.trim().trim_end_matches(['.', '!', '?']);
-    if bare.is_empty() || bare.ends_with(MASK) || HARMLESS.contains(&bare.to_ascii_lowercase().as_str()) {
+    if bare.is_empty() || is_masked(bare) || HARMLESS.contains(&bare.to_ascii_lowercase().as_str()) {
         return false;
     }
     if reach != Reach::TokenLike {
@@ -317,6 +317,12 @@ fn worth_masking(value: &str, reach: Reach) -> bool {
             .bytes()
             .all(|b| b.is_ascii_hexdigit() || matches!(b, b'-' | b'{' | b'}'));
     bare.len() >= 16 && digits >= 2 && letters >= 4 && !guid && !bare.contains(' ')
+}
+
+/// A mask, or one in front of signs alone, which stay when the value's end was masked for another reason.
+fn is_masked(value: &str) -> bool {
+    let signs = |rest: &str| !rest.contains(char::is_alphanumeric);
+    value.ends_with(MASK) || value.strip_prefix(MASK).is_some_and(signs)
 }
 
 /// The scheme of an `Authorization` value stays; of cookies, the names.
