@@ -219,12 +219,7 @@ fn test(
         other => other.to_string(),
     };
     let lower = text(&plain.to_lowercase());
-    let number = || {
-        plain
-            .parse::<f64>()
-            .map(|_| plain.clone())
-            .map_err(|_| format!("`{plain}` is no number."))
-    };
+    let number = || number(&plain).ok_or_else(|| format!("`{plain}` is no number of a row."));
     let as_number = || {
         if is_number {
             target.to_owned()
@@ -252,6 +247,16 @@ fn test(
             ));
         }
     })
+}
+
+/// A number as conditions write it: without an exponent, and no larger than a row's.
+fn number(plain: &str) -> Option<String> {
+    if let Some(whole) = plain.parse::<i64>().ok().filter(|n| n.checked_abs().is_some()) {
+        return Some(whole.to_string());
+    }
+    let number = plain.parse::<f64>().ok().filter(|n| n.abs() < 9e18)?;
+    // A very small one has hundreds of digits.
+    Some(number.to_string()).filter(|text| text.len() <= 40)
 }
 
 /// `*` and `?` as a regular expression over the whole value; a backslash makes them plain.

@@ -200,6 +200,25 @@ fn quotes_in_sigma_values_stay_in_their_text() {
 }
 
 #[test]
+fn numbers_in_sigma_values_are_ones_that_conditions_know() {
+    for (value, written) in [
+        ("'+5'", "= 5"),
+        ("1e3", "= 1000"),
+        ("2.5", "= 2.5"),
+        ("-1", "= -1"),
+        ("9223372036854775807", "= 9223372036854775807"),
+        ("-9223372036854775807", "= -9223372036854775807"),
+    ] {
+        let sigma = format!(
+            "title: t\nlogsource: {{service: aad}}\ndetection: {{a: {{EventID: {value}}}, condition: a}}"
+        );
+        let imported = import_sigma(&sigma).unwrap();
+        assert!(imported.toml.contains(written), "{}", imported.toml);
+        assert_eq!(check(&imported.toml), "", "{value}: {}", imported.toml);
+    }
+}
+
+#[test]
 fn sigma_that_has_no_counterpart_is_refused_by_name() {
     for (from, to, part) in [
         (
@@ -216,6 +235,12 @@ fn sigma_that_has_no_counterpart_is_refused_by_name() {
         ("selection and not 1 of filter_*", "1 of x_*", "No selection fits"),
         ("Result|contains|all", "Result|base64", "modifier `base64`"),
         ("EventID: [11, 30]", "EventID: [eleven]", "is no number"),
+        ("EventID: [11, 30]", "EventID: ['nan']", "is no number"),
+        (
+            "EventID: [11, 30]",
+            "EventID: 9999999999999999991",
+            "is no number",
+        ),
         ("title: ", "title: [", "This is no Sigma rule"),
     ] {
         let error = import_sigma(&SIGMA.replace(from, to)).unwrap_err();
