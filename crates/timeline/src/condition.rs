@@ -15,10 +15,10 @@ use std::sync::OnceLock;
 use casetrace_model::COLUMNS;
 use polars::prelude::Expr as PolarsExpr;
 use sqlparser::ast::{BinaryOperator, Expr};
-use sqlparser::dialect::GenericDialect;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::Token;
 
+use crate::bounded::Bounded;
 use crate::decide::{self, Outcomes};
 use crate::error::SqlError;
 use crate::members::Member;
@@ -63,7 +63,8 @@ pub fn parse_expression(sql: &str) -> Result<Expr, SqlError> {
     if sql.len() > MAX_BYTES {
         return Err(SqlError::new("The condition is longer than 64 KiB."));
     }
-    let mut parser = Parser::new(&GenericDialect)
+    let dialect = Bounded::new();
+    let mut parser = Parser::new(&dialect)
         .with_recursion_limit(MAX_DEPTH)
         .try_with_sql(sql)
         .map_err(syntax_error)?;
@@ -81,7 +82,9 @@ pub fn parse_expression(sql: &str) -> Result<Expr, SqlError> {
 fn syntax_error(error: ParserError) -> SqlError {
     let text = match error {
         ParserError::TokenizerError(text) | ParserError::ParserError(text) => text,
-        ParserError::RecursionLimitExceeded => "The condition is nested too deeply.".to_owned(),
+        ParserError::RecursionLimitExceeded => {
+            "The condition is nested too deeply, or can be read in too many ways.".to_owned()
+        }
     };
     let Some((message, place)) = text.rsplit_once(" at Line: ") else {
         return SqlError::new(text);

@@ -20,6 +20,7 @@
 //! ```
 
 mod alone;
+mod bounded;
 mod builder;
 mod cell;
 mod clocks;

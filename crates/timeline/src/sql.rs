@@ -20,9 +20,9 @@ use sqlparser::ast::{
     Expr, GroupByExpr, Ident, ObjectName, OrderByKind, Query, Select, SelectItem, Statement, TableFactor,
     Value, ValueWithSpan, Visitor, WildcardAdditionalOptions,
 };
-use sqlparser::dialect::GenericDialect;
-use sqlparser::parser::Parser;
+use sqlparser::parser::{Parser, ParserError};
 
+use crate::bounded::Bounded;
 use crate::condition::{check_copies, for_polars, names, rewrite_query};
 use crate::error::{SqlError, TimelineError, nearest};
 use crate::frame::Rows;
@@ -188,12 +188,16 @@ struct Checked {
 
 impl Checked {
     fn new(sql: &str) -> Result<Self, SqlError> {
-        let parser = Parser::new(&GenericDialect)
-            .with_recursion_limit(100)
-            .try_with_sql(sql);
+        let dialect = Bounded::new();
+        let parser = Parser::new(&dialect).with_recursion_limit(100).try_with_sql(sql);
         let parsed = parser
             .and_then(|mut parser| parser.parse_statements())
-            .map_err(|e| SqlError::new(format!("{e}.")))?;
+            .map_err(|e| match e {
+                ParserError::RecursionLimitExceeded => {
+                    SqlError::new("The query is nested too deeply, or can be read in too many ways.")
+                }
+                other => SqlError::new(format!("{other}.")),
+            })?;
         let [Statement::Query(parsed)] = parsed.as_slice() else {
             return Err(SqlError::new("A query is one SELECT statement."));
         };
