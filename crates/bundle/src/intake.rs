@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{channel, sync_channel};
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 
 use casetrace_model::Limits;
 use sha2::{Digest, Sha256};
@@ -172,25 +172,32 @@ impl Intake {
         (keep, limit.map(End::Limit))
     }
 
-    /// The rest of a large member: another thread hashes and spools what was read while this one reads on, which takes as long. The
-    /// input is read in the same steps, so that a limit cuts it at the same place.
+    /// The rest of a large member: one thread hashes and one spools what was read while this one reads on, as each of the three takes
+    /// about as long. The input is read in the same steps, so that a limit cuts it at the same place.
     fn take_aside(&mut self, reading: &mut Reading<'_>) -> io::Result<End> {
         let nowhere = Spool::new(PathBuf::new());
         let mut spool = std::mem::replace(&mut self.spool, nowhere);
         let mut hash = std::mem::take(&mut reading.hash);
         let (hashing, spooling) = (&mut hash, &mut spool);
         let done = thread::scope(|scope| {
-            let (filled, chunks) = sync_channel::<(Vec<u8>, usize)>(CHUNKS_AHEAD);
+            let (filled, to_hash) = sync_channel::<(Vec<u8>, usize)>(CHUNKS_AHEAD);
+            let (hashed, to_store) = sync_channel::<(Vec<u8>, usize)>(CHUNKS_AHEAD);
             let (emptied, spare) = channel();
             let storing = scope.spawn(move || -> io::Result<()> {
-                for (chunk, n) in chunks {
-                    let bytes = chunk.get(..n).unwrap_or_default();
-                    hashing.update(bytes);
-                    spooling.append(bytes)?;
+                for (chunk, n) in to_store {
+                    spooling.append(chunk.get(..n).unwrap_or_default())?;
                     // Nobody waits for it any more at the end.
                     let _ = emptied.send(chunk);
                 }
                 Ok(())
+            });
+            let hasher = scope.spawn(move || {
+                for (chunk, n) in to_hash {
+                    hashing.update(chunk.get(..n).unwrap_or_default());
+                    if hashed.send((chunk, n)).is_err() {
+                        break;
+                    }
+                }
             });
             let end = loop {
                 let mut chunk = spare.try_recv().unwrap_or_else(|_| vec![0; CHUNK]);
@@ -204,10 +211,8 @@ impl Intake {
                 }
             };
             drop(filled);
-            match storing.join() {
-                Ok(stored) => stored.map(|()| end),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
+            joined(hasher);
+            joined(storing).map(|()| end)
         });
         (self.spool, reading.hash) = (spool, hash);
         done
@@ -263,6 +268,13 @@ impl Intake {
             && expanded / stored.bytes.max(1) > self.limits.max_ratio;
         (usize::try_from(n).unwrap_or(0), over.then_some("max_ratio"))
     }
+}
+
+/// What a thread gives; its panic goes on here.
+fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
+    thread
+        .join()
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// Bytes on their way to memory or spool.

@@ -1,16 +1,21 @@
 //! Tells of a whole `fields` object, without taking it apart, that nothing in it can be a secret.
 
+use memchr::memchr2_iter;
+
 use crate::{encoded, prefilter};
 
 /// True if no value of a `fields` object can hold a secret.
 pub(crate) fn is_quiet(fields: &str) -> bool {
-    // An escape next to a run would be taken for a part of it.
-    let base64 = || match fields.contains('\\') {
-        true => prefilter::may_hold_base64(fields),
-        false => encoded::holds_base64_text(fields),
-    };
+    let signs = || memchr2_iter(b'%', b'\\', fields.as_bytes());
     // A name can be spelled with character codes, too.
-    !fields.contains('%') && !fields.contains("\\u") && !prefilter::may_hold_secret(fields) && !base64()
+    let code =
+        |at: usize| fields.as_bytes().get(at) == Some(&b'%') || fields.as_bytes().get(at + 1) == Some(&b'u');
+    // An escape next to a run would be taken for a part of it.
+    let base64 = || match signs().next() {
+        Some(_) => prefilter::may_hold_base64(fields),
+        None => encoded::holds_base64_text(fields),
+    };
+    !signs().any(code) && !prefilter::may_hold_secret(fields) && !base64()
 }
 
 #[cfg(test)]

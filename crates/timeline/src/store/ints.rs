@@ -120,7 +120,7 @@ impl Open {
             self.same = 0;
             return Chunk::Same(self.value);
         }
-        let chunk = Chunk::of(&self.rest, spill);
+        let chunk = Chunk::of(&mut self.rest, spill);
         self.rest.clear();
         chunk
     }

@@ -101,7 +101,7 @@ struct Fit {
 
 impl Fit {
     /// `steps` are the chunk's values, counted from the smallest.
-    fn through(steps: impl Iterator<Item = u64>, slope: u64) -> Self {
+    fn through(steps: &[u64], slope: u64) -> Self {
         let (mut lowest, mut highest) = (i64::MAX, i64::MIN);
         for distance in distances(steps, slope) {
             (lowest, highest) = (lowest.min(distance), highest.max(distance));
@@ -115,28 +115,26 @@ impl Fit {
 }
 
 /// Wrapping: so far from the line that the sign turns is further than anything that is packed, or comes back when it is unpacked.
-fn distances(steps: impl Iterator<Item = u64>, slope: u64) -> impl Iterator<Item = i64> {
+fn distances(steps: &[u64], slope: u64) -> impl Iterator<Item = i64> {
     (0..)
         .zip(steps)
-        .map(move |(row, step): (u64, u64)| step.wrapping_sub(slope.wrapping_mul(row)).cast_signed())
+        .map(move |(row, step): (u64, &u64)| step.wrapping_sub(slope.wrapping_mul(row)).cast_signed())
 }
 
 impl Chunk {
-    /// Packs values; beyond the budget of `spill` they go to its file.
-    pub(super) fn of(values: &[u64], spill: Option<&Arc<Spill>>) -> Self {
+    /// Packs values, of which nothing is left in place; beyond the budget of `spill` they go to its file.
+    pub(super) fn of(values: &mut [u64], spill: Option<&Arc<Spill>>) -> Self {
         let (mut base, mut top) = (u64::MAX, 0);
-        for value in values {
+        for value in &*values {
             (base, top) = (base.min(*value), top.max(*value));
         }
         let range = top.saturating_sub(base);
         if range == 0 {
             return Self::Same(base);
         }
-        let ticks = range > u64::from(u8::MAX) && values.iter().all(|v| (v - base).is_multiple_of(TICK));
-        let step = if ticks { TICK } else { 1 };
-        let steps = || values.iter().map(|value| (value - base) / step);
-        let fit = fit(steps, range / step, values.len());
-        let bits = pack(steps(), values.len(), &fit);
+        let step = to_steps(values, base, range);
+        let fit = fit(values, range / step);
+        let bits = pack(values, &fit);
         Self::Packed(Box::new(Packed {
             line: Line {
                 base: base.wrapping_add(step.wrapping_mul(fit.lowest)),
@@ -167,17 +165,27 @@ impl Chunk {
     }
 }
 
+/// Counts values from `base`, the smallest, in steps; returns what a step is.
+fn to_steps(values: &mut [u64], base: u64, range: u64) -> u64 {
+    values.iter_mut().for_each(|value| *value -= base);
+    if range <= u64::from(u8::MAX) || !values.iter().all(|value| value.is_multiple_of(TICK)) {
+        return 1;
+    }
+    values.iter_mut().for_each(|value| *value /= TICK);
+    TICK
+}
+
 /// The best of two lines: a level one, and one from end to end, where values rise.
-fn fit<'a, I: DoubleEndedIterator<Item = u64> + 'a>(steps: impl Fn() -> I, range: u64, count: usize) -> Fit {
+fn fit(steps: &[u64], range: u64) -> Fit {
     let mut fit = Fit {
         slope: 0,
         lowest: 0,
         width: u64::BITS - range.leading_zeros(),
     };
-    let (first, last) = (steps().next().unwrap_or(0), steps().next_back().unwrap_or(0));
-    let gaps = (count as u64).saturating_sub(1).max(1);
-    if let Some(slope @ 1..) = last.checked_sub(first).map(|rise| rise / gaps) {
-        let rising = Fit::through(steps(), slope);
+    let (first, last) = (steps.first().unwrap_or(&0), steps.last().unwrap_or(&0));
+    let gaps = (steps.len() as u64).saturating_sub(1).max(1);
+    if let Some(slope @ 1..) = last.checked_sub(*first).map(|rise| rise / gaps) {
+        let rising = Fit::through(steps, slope);
         if rising.width < fit.width {
             fit = rising;
         }
@@ -189,17 +197,24 @@ fn fit<'a, I: DoubleEndedIterator<Item = u64> + 'a>(steps: impl Fn() -> I, range
     fit
 }
 
-fn pack(steps: impl Iterator<Item = u64>, count: usize, fit: &Fit) -> Box<[u8]> {
-    let width = fit.width as usize;
-    let mut bits = vec![0; (count * width).div_ceil(8) + WORD];
-    for (row, distance) in distances(steps, fit.slope).enumerate() {
-        let bit = row * width;
-        let Some(word) = bits.get_mut(bit / 8..).and_then(<[u8]>::first_chunk_mut) else {
-            break;
-        };
+fn pack(steps: &[u64], fit: &Fit) -> Box<[u8]> {
+    let bytes = (steps.len() * fit.width as usize).div_ceil(8) + WORD;
+    let mut bits = Vec::with_capacity(bytes + WORD);
+    // A word, and how much of it is full.
+    let (mut word, mut full) = (0_u64, 0);
+    for distance in distances(steps, fit.slope) {
         let distance = distance.cast_unsigned().wrapping_sub(fit.lowest);
-        *word = (u64::from_le_bytes(*word) | distance << (bit % 8)).to_le_bytes();
+        word |= distance << full;
+        full += fit.width;
+        if full >= u64::BITS {
+            bits.extend_from_slice(&word.to_le_bytes());
+            full -= u64::BITS;
+            // What did not fit.
+            word = distance.checked_shr(fit.width - full).unwrap_or(0);
+        }
     }
+    bits.extend_from_slice(&word.to_le_bytes());
+    bits.resize(bytes, 0);
     bits.into_boxed_slice()
 }
 
@@ -210,7 +225,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn width(values: &[u64]) -> Option<u32> {
-        match Chunk::of(values, None) {
+        match Chunk::of(&mut values.to_vec(), None) {
             Chunk::Packed(packed) => Some(packed.line.width),
             Chunk::Same(_) => None,
         }
@@ -218,7 +233,7 @@ mod tests {
 
     #[test]
     fn chunks_are_as_narrow_as_their_values() {
-        assert!(matches!(Chunk::of(&[7; 10], None), Chunk::Same(7)));
+        assert!(matches!(Chunk::of(&mut [7; 10], None), Chunk::Same(7)));
         assert_eq!(width(&[7, 8, 7]), Some(1));
         assert_eq!(width(&[0, 5, 3, 255, 0]), Some(8));
         assert_eq!(width(&[0, 6_000_000, 100]), Some(16));
@@ -256,7 +271,7 @@ mod tests {
         fn what_is_packed_comes_out(values in values(), file in any::<bool>()) {
             let folder = tempfile::tempdir().unwrap();
             let spill = file.then(|| Spill::new(folder.path(), 0));
-            let chunk = Chunk::of(&values, spill.as_ref());
+            let chunk = Chunk::of(&mut values.clone(), spill.as_ref());
             let got: Vec<u64> = (0..values.len()).map(|at| chunk.get(at)).collect();
             prop_assert_eq!(&got, &values);
             let mut gathered = Vec::new();
