@@ -12,22 +12,26 @@ use crate::telling::{Telling, telling};
 
 // Words begin as in ASCII: Japanese text has no blanks in front of them, and the searches stay with their fast engine.
 
+/// What may stand right in front of a value: a quote, and characters that JSON escapes. A backslash never stands alone, as the mask
+/// behind it would make an escape that JSON does not know.
+const OPENING: &str = r#"(?:\\(?:u[0-9a-f]{4}|["'bfnrt/\\])|["']){0,4}"#;
+
 /// Named values: query and form parameters, JSON members, command line options.
 static NAMED: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let names = "refresh_token|access_token|id_token|client_secret|client_assertion|assertion|password|passwd|pwd|\
                  session_key_jwe|device_code|user_code|code_verifier|authorization_code|secret|sas_token|sig\
                  |x-ms-refreshtokencredential|x-ms-devicecredential|SAMLResponse|samlp|otc|bulk_aad_jwt";
     Regex::new(&format!(
-        r#"(?i)(?-u:\b)({names})(\\?["']?\s{{0,40}}[=:]\s{{0,4}}\\?["']?|\s+\\?["'])([^\s"'\\&,;}}\]]{{4,}})"#
+        r#"(?i)(?-u:\b)({names})(\\?["']?\s{{0,40}}[=:]\s{{0,4}}{OPENING}|\s+\\?["'])([^\s"'\\&,;}}\]]{{4,}})"#
     ))
     .ok()
 });
 
 /// Whole header values: cookies, and credentials of schemes without a name of their own.
 static HEADER: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(
-        r#"(?i)(?-u:\b)((?:set-cookie2?|cookie|(?:proxy-)?authorization)\\?["']?\s{0,40}:\s?\\?["']?(?:(?:bearer|basic|negotiate|ntlm|pop|digest)\s)?)([^\r\n"'\\*][^\r\n"'\\]{3,})"#,
-    )
+    Regex::new(&format!(
+        r#"(?i)(?-u:\b)((?:set-cookie2?|cookie|(?:proxy-)?authorization)\\?["']?\s{{0,40}}:\s?{OPENING}(?:(?:bearer|basic|negotiate|ntlm|pop|digest)\s)?)([^\r\n"'\\*][^\r\n"'\\]{{3,}})"#,
+    ))
     .ok()
 });
 
@@ -200,12 +204,16 @@ mod tests {
             ),
             ("Authorization: SharedAccessSignature sr=x&sig2=abcdef", "abcdef"),
             ("see ESTSAUTHPERSISTENT=abcdefghi there", "abcdefghi"),
+            (r#"{"x":"Sig=\u0000topsecret"}"#, "topsecret"),
+            (r#"{"x":"Cookie: \t\u0001topsecret"}"#, "topsecret"),
             ("HTTPS_PROXY=http://user:hunter22@proxy:8080", "hunter22"),
             (r#"{"x":"{\"client_secret\": \"topsecret\"}"}"#, "topsecret"),
         ] {
             let masked = mask(text);
             assert!(!masked.contains(secret), "{masked}");
             assert!(masked.contains("***"), "{masked}");
+            let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).is_ok();
+            assert_eq!(json(text), json(&masked), "{masked}");
         }
         for plain in [
             "Status code: 0x801c001d",
