@@ -11,6 +11,7 @@ use crate::error::{BatchError, Result};
 use crate::failure::{Attempt, Class, FailureRecord};
 use crate::key::JobKey;
 use crate::manifest::{Draft, MANIFEST, Manifest, ResultFile, Summary};
+use crate::private;
 use crate::report::{JobStatus, Report};
 use crate::steps::Step;
 use crate::store::{Commit, Lease, Sealed, Stage};
@@ -191,9 +192,7 @@ impl Job<'_> {
 
     fn work(&self, stage: &Stage, attempt: u32, slot: &mut Slot) -> Result<Outcome> {
         let settings = &self.context.settings;
-        let work = tempfile::Builder::new()
-            .prefix("casetrace-work-")
-            .tempdir_in(&settings.work_dir)
+        let work = private::folder("casetrace-work-", &settings.work_dir)
             .map_err(BatchError::on("cannot make a work folder"))?;
         let assignment = Assignment {
             bundle: self.bundle.id.as_str().to_owned(),

@@ -25,6 +25,7 @@ mod location;
 mod manifest;
 mod pattern;
 mod plan;
+mod private;
 mod report;
 mod run;
 mod share;

@@ -17,6 +17,7 @@ use crate::error::{BatchError, Result};
 use crate::failure::FailureRecord;
 use crate::key::JobKey;
 use crate::manifest::Manifest;
+use crate::private;
 
 /// The store's time is asked for again after this.
 const PROBE_AGE: Duration = Duration::from_secs(30);
@@ -186,9 +187,7 @@ impl Store for RemoteStore {
     }
 
     fn stage(&self, _: &JobKey) -> Result<Stage> {
-        let private = tempfile::Builder::new()
-            .prefix("casetrace-stage-")
-            .tempdir_in(&self.work)
+        let private = private::folder("casetrace-stage-", &self.work)
             .map_err(BatchError::on("cannot make a staging folder"))?;
         Ok(Stage {
             folder: private.path().to_owned(),

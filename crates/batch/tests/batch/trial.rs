@@ -15,7 +15,9 @@ pub(crate) struct Place {
 impl Place {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        fs::create_dir(folder.path().join("share")).unwrap();
+        for name in ["share", "tmp"] {
+            fs::create_dir(folder.path().join(name)).unwrap();
+        }
         Self { folder }
     }
 
@@ -40,7 +42,11 @@ impl Place {
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_batch-trial"));
-        command.current_dir(self.folder.path()).args(arguments);
+        command
+            .current_dir(self.folder.path())
+            .args(arguments)
+            // What a killed one leaves goes with the test.
+            .env("TMPDIR", self.path("tmp"));
         command
     }
 
