@@ -33,6 +33,8 @@ pub mod names {
 #[derive(Debug)]
 pub struct CaseFolder {
     folder: PathBuf,
+    /// It was not there before.
+    made: bool,
     written: Mutex<BTreeMap<String, OutputFile>>,
 }
 
@@ -66,12 +68,14 @@ impl Write for Hashed<'_> {
 impl CaseFolder {
     /// Makes the folder if it is not there.
     pub fn create(folder: &Path) -> Result<Self, RunError> {
+        let made = !folder.exists();
         fs::create_dir_all(folder).map_err(|source| RunError::Output {
             path: folder.to_owned(),
             source,
         })?;
         Ok(Self {
             folder: folder.to_owned(),
+            made,
             written: Mutex::default(),
         })
     }
@@ -174,6 +178,16 @@ impl CaseFolder {
             }
         })
         .map_err(|error| refused.take().map_or(error, RunError::from))
+    }
+}
+
+/// A run that failed before its first file leaves no folder behind.
+impl Drop for CaseFolder {
+    fn drop(&mut self) {
+        if self.made && self.written().is_empty() {
+            // Only an empty folder can be removed this way.
+            let _ = fs::remove_dir(&self.folder);
+        }
     }
 }
 
@@ -306,4 +320,30 @@ fn sha256_of(path: &Path) -> Result<String, RunError> {
     let mut file = fs::File::open(path).map_err(read)?;
     io::copy(&mut file, &mut hashed).map_err(read)?;
     Ok(hex(&hashed.hash.finalize()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn a_folder_made_for_nothing_goes_again() {
+        let work = tempfile::tempdir().unwrap();
+        let (new, old) = (work.path().join("new"), work.path().join("old"));
+        fs::create_dir(&old).unwrap();
+        for folder in [&new, &old] {
+            let failed = CaseFolder::create(folder)
+                .unwrap()
+                .put("a", |_| Err(io::Error::other("no")));
+            assert!(failed.is_err());
+        }
+        assert!(!new.exists());
+        assert!(old.exists());
+        CaseFolder::create(&new)
+            .unwrap()
+            .put("a", |out| out.write_all(b"x"))
+            .unwrap();
+        assert_eq!(fs::read(new.join("a")).unwrap(), b"x");
+    }
 }
