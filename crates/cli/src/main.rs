@@ -19,6 +19,13 @@ use std::thread;
 
 use clap::Parser;
 
+/// A text that several others end with.
+macro_rules! damaged {
+    () => {
+        "If it read a finished case, its files may be damaged: analyse the upload again. Else please report it."
+    };
+}
+
 use args::{Cli, Color, Command, Common};
 use exit::Failure;
 
@@ -38,9 +45,12 @@ fn main() -> ExitCode {
         }
     };
     start_log(&cli.common);
-    if let Command::Analyze(args) = &cli.command
-        && let Some(code) = guard::supervise(args, &cli.common)
-    {
+    let ended = match &cli.command {
+        Command::Analyze(args) => guard::supervise(args, &cli.common),
+        other if reads_uploads(other) => guard::shield(),
+        _ => None,
+    };
+    if let Some(code) = ended {
         return code;
     }
     match roomy(|| run(&cli)) {
@@ -55,8 +65,24 @@ fn main() -> ExitCode {
 }
 
 /// What to do about a fault of the program's own.
-const FAULT: &str = "stopped at a fault of its own, named above. If it read a finished case, its files may be damaged: analyse the \
-    upload again. Else please report it.";
+const FAULT: &str = concat!("stopped at a fault of its own, named above. ", damaged!());
+
+/// The same where nothing is named.
+#[cfg(target_os = "linux")]
+const DAMAGED: &str = damaged!();
+
+/// Verbs beside `analyze` that take apart files of strangers, or cases that may have been changed.
+fn reads_uploads(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Inspect(_)
+            | Command::Timeline(_)
+            | Command::Query(_)
+            | Command::Convert(_)
+            | Command::Report(_)
+            | Command::Diff(_)
+    )
+}
 
 /// Stack of the thread that does the work.
 const STACK_BYTES: usize = 16 << 20;
@@ -95,6 +121,11 @@ fn run(cli: &Cli) -> Result<(), Failure> {
 
 fn dispatch(cli: &Cli, out: &mut dyn Write) -> Result<(), Failure> {
     let common = &cli.common;
+    if reads_uploads(&cli.command) {
+        guard::enter_shield()?;
+        #[cfg(debug_assertions)]
+        guard::fault::maybe(&std::env::args().nth(1).unwrap_or_default());
+    }
     match &cli.command {
         Command::Analyze(args) => commands::analyze::run(args, common, out),
         Command::Demo(args) => commands::demo::run(args, common, out),

@@ -78,13 +78,13 @@ pub(super) fn in_hand(folder: &Path) -> Vec<String> {
     begun
 }
 
-/// Failures on demand, for the tests of the supervisor: `CASETRACE_FAULT=abort:suffix of a path`. Not in release builds.
+/// Failures on demand, for the tests of the supervisor: `CASETRACE_FAULT=abort:suffix of a path`, or a verb. Not in release builds.
 #[cfg(debug_assertions)]
-mod fault {
+pub(crate) mod fault {
     use std::hint::black_box;
     use std::time::Duration;
 
-    pub(super) fn maybe(path: &str) {
+    pub(crate) fn maybe(path: &str) {
         let Ok(wish) = std::env::var("CASETRACE_FAULT") else {
             return;
         };

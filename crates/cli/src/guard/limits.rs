@@ -16,9 +16,8 @@ const BESIDE_BUDGET: u64 = 2 << 30;
 /// No core dump. Linux takes 0 as "none" for files only; 1 also stops handlers behind a pipe, and is too little for a file.
 const NO_CORE: u64 = 1;
 
-/// Takes the limits: memory as `budget` allows (default: what the machine has), CPU time, and files no larger than what
-/// may be expanded.
-pub(super) fn take(budget: Option<u64>, largest_file: u64) -> io::Result<()> {
+/// Takes the limits: memory as `budget` allows (default: what the machine has), CPU time, and the size of files.
+pub(super) fn take(budget: Option<u64>, largest_file: Option<u64>) -> io::Result<()> {
     let (_, hard) = getrlimit(Resource::CORE)?;
     setrlimit(Resource::CORE, NO_CORE.min(hard), NO_CORE.min(hard))?;
     let memory = budget.map(|bytes| bytes.saturating_add(BESIDE_BUDGET));
@@ -27,7 +26,7 @@ pub(super) fn take(budget: Option<u64>, largest_file: u64) -> io::Result<()> {
         lower(Resource::AS, bytes.saturating_mul(4).saturating_add(BESIDES))?;
     }
     lower(Resource::CPU, CPU_SECONDS)?;
-    lower(Resource::FSIZE, largest_file)
+    largest_file.map_or(Ok(()), |bytes| lower(Resource::FSIZE, bytes))
 }
 
 /// Never raises what the caller's environment has set.

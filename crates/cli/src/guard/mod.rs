@@ -1,9 +1,10 @@
-//! Runs `analyze` in a child process, so that an upload which ends the process costs one member of the case.
+//! Runs what reads uploads in a child process, so that an upload which ends the process costs one member of the case.
 //!
 //! A decoder that panics, overflows its stack, is refused memory or runs into a limit ends the child, not the command.
 //! The child notes in a journal which members it is working on ([`journal`]); the parent reads who was in hand, and
 //! starts again without that member ([`care`]). If several were in hand at once they are decoded one at a time on
-//! the next attempt, so that no innocent one is left out.
+//! the next attempt, so that no innocent one is left out. That is `analyze`; other verbs have one attempt ([`shield`]), as a user
+//! who asks one thing of one file has no use for the rest.
 //!
 //! The parent never looks at the upload. It owns the work folder (0700) and removes it however the child ends, also
 //! after Ctrl-C or `kill`. The child lives under limits on memory, CPU time and file size, leaves no core dump, and
@@ -25,6 +26,8 @@ use casetrace_pipeline::Settings;
 use crate::args::{Analyze, Common};
 use crate::exit::{self, Failure};
 pub(crate) use journal::Journal;
+#[cfg(debug_assertions)]
+pub(crate) use journal::fault;
 
 /// Tells the child its work folder.
 const WORKER: &str = "CASETRACE_WORKER";
@@ -53,14 +56,45 @@ pub(crate) fn supervise(_: &Analyze, _: &Common) -> Option<ExitCode> {
     None
 }
 
+/// Runs another verb that reads what strangers wrote in a child, once: a crash costs the command, but ends with a message. `None` if
+/// this process is to do it itself.
+#[cfg(target_os = "linux")]
+pub(crate) fn shield() -> Option<ExitCode> {
+    match std::env::var_os(WORKER) {
+        Some(_) => None,
+        None => supervisor::once(),
+    }
+}
+
+/// Elsewhere the command does its work itself.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn shield() -> Option<ExitCode> {
+    None
+}
+
+/// In the child of [`shield`]: takes the limits. Files may be of any size, as a user asks for them here.
+pub(crate) fn enter_shield() -> Result<(), Failure> {
+    let Some(folder) = work_folder() else {
+        return Ok(());
+    };
+    #[cfg(target_os = "linux")]
+    limits::take(None, None).map_err(unlimited)?;
+    end_with_parent(folder);
+    Ok(())
+}
+
+#[cfg(target_os = "linux")]
+fn unlimited(error: std::io::Error) -> Failure {
+    Failure::Internal(format!("limits of the work process: {error}"))
+}
+
 /// In the child: takes the limits, the work folder, and what earlier attempts have taught.
 pub(crate) fn enter(settings: &mut Settings) -> Result<(), Failure> {
     let Some(folder) = work_folder() else {
         return Ok(());
     };
     #[cfg(target_os = "linux")]
-    limits::take(settings.memory_limit, settings.limits.max_total_bytes)
-        .map_err(|error| Failure::Internal(format!("limits of the work process: {error}")))?;
+    limits::take(settings.memory_limit, Some(settings.limits.max_total_bytes)).map_err(unlimited)?;
     end_with_parent(folder.clone());
     settings.care = care::load(&folder);
     settings.work_dir = folder;

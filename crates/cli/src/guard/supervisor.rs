@@ -1,5 +1,6 @@
 //! The parent: starts the work process, reads how it ended, starts again, cleans up.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -13,6 +14,7 @@ use std::thread;
 use casetrace_pipeline::{Care, names};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+use tempfile::TempDir;
 
 use super::{WORKER, care, journal};
 
@@ -29,31 +31,27 @@ enum Ended {
     Done(u8),
     /// By this signal to the command, or to the work process from outside.
     Interrupted(i32),
+    /// By a panic, of which it told itself.
+    Panicked,
     /// By its own doing.
     Crashed(String),
 }
 
 /// Runs attempts until one ends by itself. `None`: no work process can be started here.
 pub(super) fn run(leftovers: &Leftovers, quiet: bool) -> Option<ExitCode> {
-    let program = std::env::current_exe().ok()?;
-    let work = tempfile::Builder::new()
-        .prefix("casetrace-")
-        // The default follows the umask, which mostly lets everybody read.
-        .permissions(fs::Permissions::from_mode(0o700))
-        .tempdir()
-        .ok()?;
-    let interrupts = Interrupts::listen().ok()?;
+    let desk = Desk::new().ok()?;
+    let work = &desk.work;
     let mut care = Care::default();
     let mut how = String::new();
     for _ in 0..MAX_ATTEMPTS {
         care::save(work.path(), &care).ok()?;
-        match attempt(&program, work.path(), &interrupts).ok()? {
+        match desk.attempt(thrift()).ok()? {
             Ended::Done(code) => return Some(ExitCode::from(code)),
             Ended::Interrupted(signal) => {
                 leftovers.remove();
-                let code = u8::try_from(128 + signal).unwrap_or(INTERNAL);
-                return Some(ExitCode::from(code));
+                return Some(interrupted(signal));
             }
+            Ended::Panicked => "made the decoder panic".clone_into(&mut how),
             Ended::Crashed(what) => how = what,
         }
         leftovers.remove();
@@ -65,6 +63,29 @@ pub(super) fn run(leftovers: &Leftovers, quiet: bool) -> Option<ExitCode> {
         "the analysis {how}, and not while reading one file: nothing was written"
     ));
     Some(ExitCode::from(INTERNAL))
+}
+
+/// Runs one attempt, whatever it does. `None`: no work process can be started here.
+pub(super) fn once() -> Option<ExitCode> {
+    let desk = Desk::new().ok()?;
+    // What it keeps in files meanwhile goes with the work folder.
+    let folder = [("TMPDIR", desk.work.path())];
+    Some(match desk.attempt(folder).ok()? {
+        Ended::Done(code) => ExitCode::from(code),
+        Ended::Interrupted(signal) => interrupted(signal),
+        Ended::Panicked => {
+            say(crate::FAULT);
+            ExitCode::from(INTERNAL)
+        }
+        Ended::Crashed(how) => {
+            say(&format!("the process that read {how}. {}", crate::DAMAGED));
+            ExitCode::from(INTERNAL)
+        }
+    })
+}
+
+fn interrupted(signal: i32) -> ExitCode {
+    ExitCode::from(u8::try_from(128 + signal).unwrap_or(INTERNAL))
 }
 
 /// Takes in who was in hand at a crash; false if that explains nothing.
@@ -99,19 +120,40 @@ fn say(text: &str) {
     let _ = writeln!(anstream::stderr(), "casetrace: {clean}");
 }
 
-fn attempt(program: &Path, work: &Path, interrupts: &Interrupts) -> io::Result<Ended> {
-    let mut command = Command::new(program);
-    command
-        .args(std::env::args_os().skip(1))
-        .env(WORKER, work)
-        .envs(
-            THRIFT
-                .into_iter()
-                .filter(|(name, _)| std::env::var_os(name).is_none()),
-        )
-        .stdin(Stdio::piped());
-    let status = interrupts.wait(command.spawn()?)?;
-    Ok(sort(status, interrupts.got()))
+/// What attempts need.
+struct Desk {
+    program: PathBuf,
+    work: TempDir,
+    interrupts: Interrupts,
+}
+
+impl Desk {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            program: std::env::current_exe()?,
+            work: tempfile::Builder::new()
+                .prefix("casetrace-")
+                // The default follows the umask, which mostly lets everybody read.
+                .permissions(fs::Permissions::from_mode(0o700))
+                .tempdir()?,
+            interrupts: Interrupts::listen()?,
+        })
+    }
+
+    /// Runs this command in a child, with some variables beside its own.
+    fn attempt<V: AsRef<OsStr>>(
+        &self,
+        variables: impl IntoIterator<Item = (&'static str, V)>,
+    ) -> io::Result<Ended> {
+        let mut command = Command::new(&self.program);
+        command
+            .args(std::env::args_os().skip(1))
+            .envs(variables)
+            .env(WORKER, self.work.path())
+            .stdin(Stdio::piped());
+        let status = self.interrupts.wait(command.spawn()?)?;
+        Ok(sort(status, self.interrupts.got()))
+    }
 }
 
 /// How the allocator is told to hold on to little: what a stage of a large case gave back would else be counted beside what the next
@@ -120,12 +162,17 @@ fn attempt(program: &Path, work: &Path, interrupts: &Interrupts) -> io::Result<E
 /// already stay.
 const THRIFT: [(&str, &str); 2] = [("MIMALLOC_ALLOW_THP", "0"), ("MIMALLOC_PURGE_DELAY", "20")];
 
+fn thrift() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let set = |name: &str| std::env::var_os(name).is_some();
+    THRIFT.into_iter().filter(move |(name, _)| !set(name))
+}
+
 fn sort(status: ExitStatus, interrupt: Option<i32>) -> Ended {
     if let Some(signal) = interrupt {
         return Ended::Interrupted(signal);
     }
     match (status.code(), status.signal()) {
-        (Some(PANICKED), _) => Ended::Crashed("made the decoder panic".to_owned()),
+        (Some(PANICKED), _) => Ended::Panicked,
         (Some(code), _) => Ended::Done(u8::try_from(code).unwrap_or(INTERNAL)),
         (None, Some(signal @ (SIGINT | SIGTERM | SIGHUP))) => Ended::Interrupted(signal),
         (None, signal) => Ended::Crashed(crash(signal.unwrap_or_default())),
@@ -250,10 +297,11 @@ mod tests {
         let sorted = |raw: i32, interrupt| match sort(ExitStatus::from_raw(raw), interrupt) {
             Ended::Done(code) => format!("done {code}"),
             Ended::Interrupted(signal) => format!("interrupted {signal}"),
+            Ended::Panicked => "panicked".to_owned(),
             Ended::Crashed(how) => how,
         };
         assert_eq!(sorted(5 << 8, None), "done 5");
-        assert_eq!(sorted(PANICKED << 8, None), "made the decoder panic");
+        assert_eq!(sorted(PANICKED << 8, None), "panicked");
         assert_eq!(sorted(6, None), "was ended by SIGABRT");
         assert_eq!(sorted(9, None), "was ended by SIGKILL");
         assert_eq!(sorted(9, Some(2)), "interrupted 2");
