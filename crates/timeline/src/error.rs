@@ -44,7 +44,12 @@ impl SqlError {
 
 impl fmt::Display for SqlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)?;
+        // Advice goes on with the sentence.
+        let message = match (&self.hint, self.message.strip_suffix('.')) {
+            (Some(_), Some(open)) => open,
+            _ => &self.message,
+        };
+        f.write_str(message)?;
         if self.line > 0 {
             write!(f, " (line {}, column {})", self.line, self.column)?;
         }

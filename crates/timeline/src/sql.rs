@@ -9,6 +9,7 @@ mod sources;
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use casetrace_model::COLUMNS;
 use polars::prelude::{
@@ -52,13 +53,31 @@ pub fn query(tables: Vec<(&str, LazyFrame)>, sql: &str) -> Result<DataFrame, Tim
             return Err(SqlError::new(format!("`{name}` is not a table of a case.")).into());
         }
     }
-    match lazy(tables.clone(), &checked)?.collect() {
+    unless_it_panics(|| answer(tables, &checked))
+}
+
+/// polars 0.55 panics over some queries that it can't answer, such as a window function beside `GROUP BY`, and over some damaged
+/// files; that is an error as others are.
+fn unless_it_panics<T>(ask: impl FnOnce() -> Result<T, TimelineError>) -> Result<T, TimelineError> {
+    catch_unwind(AssertUnwindSafe(ask)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+        let first = text.and_then(|text| text.lines().next()).unwrap_or_default();
+        let error = SqlError::new(format!("polars can't answer this query ({first})."));
+        Err(error
+            .hint("ask it in another way; if that does not help, the files it reads may be damaged")
+            .into())
+    })
+}
+
+fn answer(tables: Vec<(&str, LazyFrame)>, checked: &Checked) -> Result<DataFrame, TimelineError> {
+    match lazy(tables.clone(), checked)?.collect() {
         Err(error) if counts_nothing(&error) => {
             let narrow = tables
                 .into_iter()
-                .map(|(name, frame)| Ok((name, narrowed(frame, &checked)?)))
+                .map(|(name, frame)| Ok((name, narrowed(frame, checked)?)))
                 .collect::<Result<_, TimelineError>>()?;
-            lazy(narrow, &checked)?
+            lazy(narrow, checked)?
                 .with_projection_pushdown(false)
                 .collect()
                 .map_err(sql_failed)

@@ -25,7 +25,8 @@ pub(crate) fn run(args: &Query, out: &mut dyn Write) -> Result<(), Failure> {
         return Err(Failure::Usage("name a case folder and a statement".to_owned()));
     };
     let source = Source::open(cases, sql)?;
-    let frame = query(source.tables()?, sql).map_err(refused)?;
+    let tables = source.tables()?;
+    let frame = quietly(|| query(tables, sql)).map_err(refused)?;
     match &args.output {
         None => write(frame, args.format, out),
         Some(path) => {
@@ -33,6 +34,15 @@ pub(crate) fn run(args: &Query, out: &mut dyn Write) -> Result<(), Failure> {
             replace(path, failed, |file| write(frame, args.format, file))
         }
     }
+}
+
+/// A panic of polars becomes an error with its words, so nothing else need be said of it.
+fn quietly<T>(ask: impl FnOnce() -> T) -> T {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let answer = ask();
+    std::panic::set_hook(usual);
+    answer
 }
 
 /// What is asked: folders, or the tables of a batch output fetched from an object store for the length of the question.

@@ -37,7 +37,7 @@ pub(super) fn check_depth(tree: &Expr, limit: usize) -> Result<(), SqlError> {
 }
 
 /// Terms that polars may add to those that a condition or query has.
-const MAX_COPIED: usize = 1 << 16;
+const MAX_COPIED: usize = 1 << 12;
 
 /// polars copies what stands in `BETWEEN`, behind `CASE` and in some functions, with all copies in it: two dozen of them in each
 /// other would be more terms than there is memory.
