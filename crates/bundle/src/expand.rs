@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use casetrace_model::{Diagnostic, ReadSeek, Severity};
 
+use crate::aside::Aside;
 use crate::case::{Case, Encryption, Member, MemberOutcome, Modified, OpenError, Options, Progress, Step};
 use crate::intake::{End, Intake, Stored, Taken};
 use crate::names::{self, NameIssues};
@@ -64,6 +65,8 @@ pub(crate) struct Builder<'a> {
     folded: HashMap<String, String>,
     by_hash: HashMap<[u8; 32], usize>,
     hashes: Vec<Option<[u8; 32]>>,
+    /// Hashes of input files that are still worked out.
+    aside: Aside,
     left_out: u64,
     /// Archives that are not taken apart.
     closed: &'a [String],
@@ -85,6 +88,7 @@ impl<'a> Builder<'a> {
             folded: HashMap::new(),
             by_hash: HashMap::new(),
             hashes: Vec::new(),
+            aside: Aside::new(options.threads),
             left_out: 0,
             closed: &[],
         }
@@ -163,20 +167,61 @@ impl<'a> Builder<'a> {
         file: &Path,
         mut reader: impl io::Read,
     ) -> Option<usize> {
-        let (size, sha256, head, end) = Intake::hash_in_place(&mut reader);
-        let taken = Taken {
-            bytes: Bytes::Disk(file.into()),
-            size,
-            sha256,
-            head,
-            end,
+        let taken = match self.begin_aside(file) {
+            Some(size) => Taken {
+                bytes: Bytes::Disk(file.into()),
+                size,
+                sha256: None,
+                head: Intake::head_of(&mut reader),
+                end: End::Complete,
+            },
+            None => {
+                let (size, sha256, head, end) = Intake::hash_in_place(&mut reader);
+                Taken {
+                    bytes: Bytes::Disk(file.into()),
+                    size,
+                    sha256: Some(sha256),
+                    head,
+                    end,
+                }
+            }
         };
+        let size = taken.size;
         let entry = Entry {
             name: logical.to_owned(),
             declared_size: size,
             ..Entry::default()
         };
         self.push(None, "", entry, MemberOutcome::Ok, Some(taken))
+    }
+
+    /// Has a large file hashed while it is taken apart, if nothing before can be equal to it; gives its size.
+    fn begin_aside(&mut self, file: &Path) -> Option<u64> {
+        let size = file.metadata().ok()?.len();
+        if self.full() || !self.aside.may_wait(size) {
+            return None;
+        }
+        while self.aside.is_full() {
+            self.settle_next();
+        }
+        self.aside.begin(self.members.len(), size, file).then_some(size)
+    }
+
+    /// Waits for the first of the hashes that are under way; false if there is none.
+    fn settle_next(&mut self) -> bool {
+        let Some((index, (size, sha256, end))) = self.aside.next() else {
+            return false;
+        };
+        if let (Some(member), Some(hash)) = (self.members.get_mut(index), self.hashes.get_mut(index)) {
+            member.size = size;
+            member.sha256 = Some(names::hex(&sha256));
+            *hash = Some(sha256);
+            self.by_hash.entry(sha256).or_insert(index);
+        }
+        if let End::Broken(error) = end {
+            self.partial(index, broken(&error, size));
+        }
+        true
     }
 
     /// Reads an entry's bytes; `Err` only for trouble with our own storage.
@@ -228,7 +273,11 @@ impl<'a> Builder<'a> {
             diagnostics,
             bytes: Bytes::Absent,
         };
-        let hash = taken.map(|taken| self.fill(&mut member, taken, index));
+        if let Some(taken) = &taken {
+            while self.aside.has_size(taken.size) && taken.sha256.is_some() && self.settle_next() {}
+            self.aside.saw(taken.size);
+        }
+        let hash = taken.and_then(|taken| self.fill(&mut member, taken, index));
         self.hashes.push(hash);
         if let Some(parent) = parent.filter(|_| is_loss(&member)) {
             self.downgrade(parent);
@@ -243,10 +292,10 @@ impl<'a> Builder<'a> {
         Some(index)
     }
 
-    fn fill(&mut self, member: &mut Member, taken: Taken, index: usize) -> [u8; 32] {
+    fn fill(&mut self, member: &mut Member, taken: Taken, index: usize) -> Option<[u8; 32]> {
         member.size = taken.size;
         member.kind = probe(&taken.head, &member.name);
-        member.sha256 = Some(names::hex(&taken.sha256));
+        member.sha256 = taken.sha256.as_ref().map(|hash| names::hex(hash));
         member.bytes = taken.bytes;
         member.outcome = match taken.end {
             End::Complete if taken.size == 0 => MemberOutcome::Empty,
@@ -259,9 +308,9 @@ impl<'a> Builder<'a> {
             End::Limit(limit) => member.diagnostics.push(over_limit(limit, taken.size)),
             End::Broken(error) => member.diagnostics.push(broken(&error, taken.size)),
         }
-        if member.size > 0 {
-            member.duplicate_of = self.by_hash.get(&taken.sha256).copied();
-            self.by_hash.entry(taken.sha256).or_insert(index);
+        if let Some(hash) = taken.sha256.filter(|_| member.size > 0) {
+            member.duplicate_of = self.by_hash.get(&hash).copied();
+            self.by_hash.entry(hash).or_insert(index);
         }
         taken.sha256
     }
@@ -389,7 +438,8 @@ impl<'a> Builder<'a> {
     }
 
     /// Sorts by path and renumbers the references.
-    fn finish(self) -> Case {
+    fn finish(mut self) -> Case {
+        while self.settle_next() {}
         let mut order: Vec<usize> = (0..self.members.len()).collect();
         order.sort_by(|a, b| self.path_of(*a).cmp(self.path_of(*b)));
         let mut new_index = vec![0; order.len()];

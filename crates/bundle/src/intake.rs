@@ -40,7 +40,8 @@ pub(crate) enum End {
 pub(crate) struct Taken {
     pub(crate) bytes: Bytes,
     pub(crate) size: u64,
-    pub(crate) sha256: [u8; 32],
+    /// `None` while it is still worked out.
+    pub(crate) sha256: Option<[u8; 32]>,
     pub(crate) head: Vec<u8>,
     pub(crate) end: End,
 }
@@ -150,7 +151,7 @@ impl Intake {
         Ok(Taken {
             bytes,
             size: reading.size,
-            sha256: reading.hash.finalize().into(),
+            sha256: Some(reading.hash.finalize().into()),
             head,
             end,
         })
@@ -216,6 +217,14 @@ impl Intake {
         });
         (self.spool, reading.hash) = (spool, hash);
         done
+    }
+
+    /// The bytes that the probe looks at, or as many as there are.
+    pub(crate) fn head_of(reader: &mut dyn Read) -> Vec<u8> {
+        let mut head = Vec::new();
+        // What can't be read is told when the whole file is.
+        let _ = reader.take(HEAD as u64).read_to_end(&mut head);
+        head
     }
 
     /// Hashes what lies on disk anyway; nothing is stored and `max_total_bytes` (expanded bytes) does not apply.

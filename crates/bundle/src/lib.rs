@@ -30,6 +30,7 @@
 //!
 //! [`Diagnostic`]: casetrace_model::Diagnostic
 
+mod aside;
 mod cabinet;
 mod case;
 mod collection;

@@ -210,6 +210,58 @@ fn several_inputs_are_one_case_and_duplicates_are_marked() {
     }
 }
 
+/// Files that are hashed beside the rest are what they are on one thread.
+#[test]
+fn threads_change_nothing_of_large_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let large = |seed: u8| -> Vec<u8> { (0..17 << 20).map(|at: u32| (at >> 7) as u8 ^ seed).collect() };
+    let nested = zip(&[stored("copy.bin", &large(1)), stored("other.bin", b"x")]);
+    let files = [
+        ("a.bin", large(1)),
+        ("b.zip", nested.clone()),
+        ("c.bin", large(3)),
+        ("d.zip", nested),
+        ("e.bin", [large(5), vec![0]].concat()),
+        ("f.bin", [large(6), vec![0, 0]].concat()),
+        ("g.bin", [large(7), vec![0, 0, 0]].concat()),
+        ("h.txt", b"small".to_vec()),
+    ];
+    let inputs = files.map(|(name, bytes)| {
+        std::fs::write(dir.path().join(name), bytes).unwrap();
+        dir.path().join(name)
+    });
+    let told = |threads| {
+        let options = Options {
+            limits: Limits::default(),
+            passwords: vec![],
+            work_dir: dir.path().join("work"),
+            threads,
+        };
+        let case = open(&inputs, &options, &mut |_| {}).unwrap();
+        case.members
+            .iter()
+            .for_each(|m| assert!(m.sha256.is_some(), "{}", m.path));
+        format!(
+            "{:?}",
+            case.members
+                .iter()
+                .map(|m| (
+                    &m.path,
+                    m.size,
+                    &m.sha256,
+                    m.duplicate_of,
+                    m.outcome,
+                    &m.diagnostics
+                ))
+                .collect::<Vec<_>>()
+        )
+    };
+    let one = told(1);
+    assert!(one.contains("BundleDuplicateArchive"), "{one}");
+    assert_eq!(told(2), one);
+    assert_eq!(told(3), one);
+}
+
 #[test]
 fn encrypted_entries_open_with_any_of_the_given_passwords() {
     for (cipher, expected) in [
