@@ -89,6 +89,132 @@ fn rows_that_depend_on_hints_are_told_from_others() {
     assert!(read("az.txt", az(HINT).as_bytes()).result.hinted, "a local time");
 }
 
+/// What `az login --debug 2> az.txt` writes: no colours, so a level in front of each logger.
+fn redirected(failure: &str) -> String {
+    az(failure)
+        .lines()
+        .skip(1)
+        .map(|line| {
+            match line.starts_with("  ") || line.contains("Traceback") || line.starts_with("ERROR: ") {
+                true => format!("{line}\n"),
+                false => format!("DEBUG: {line}\n"),
+            }
+        })
+        .collect()
+}
+
+const POOL: &str = "HTTPSConnectionPool(host='login.microsoftonline.com', port=443): Max retries exceeded with url: /organizations/v2.0/.well-known/openid-configuration (Caused by ProxyError('Cannot connect to proxy.', OSError('Tunnel connection failed: 407 Proxy Authentication Required')))";
+
+#[test]
+fn redirected_output_of_az_is_not_taken_for_powershell() {
+    let text = redirected(&format!(
+        "ERROR: cli.azure.cli.core.azclierror: {POOL}\nERROR: az_command_data_logger: {POOL}"
+    ));
+    let read = read("login.txt", text.as_bytes());
+    let run = read.only("cli.run");
+    assert_eq!(
+        (field(run, "tool"), run.message.as_str()),
+        ("az".into(), "az login --debug")
+    );
+    assert_eq!(
+        run.correlation_id.as_deref(),
+        Some("11111111-2222-3333-4444-555555555555")
+    );
+    assert_eq!(classes(&read), ["proxy"]);
+    let error = read.only("cli.error");
+    assert_eq!(
+        (error.http_status, field(error, "proxy_cause")),
+        (Some(407), "credentials".into())
+    );
+}
+
+#[test]
+fn lines_that_windows_powershell_broke_are_joined() {
+    let whole = redirected(&format!(
+        "ERROR: cli.azure.cli.core.azclierror: {POOL}\nERROR: az_command_data_logger: exit code: 1"
+    ));
+    let place = "At line:1 char:1\n+ az login --debug --tenant contoso.com 2> az.txt\n+ ~~~~~~~~~~~~~~~~\n    + CategoryInfo          : NotSpecified: (DEBUG: cli.knac... '--debug']:String) [], RemoteException\n    + FullyQualifiedErrorId : NativeCommandError\n \n";
+    for width in [80, 119, 120, 186] {
+        let (first, rest) = whole.split_once('\n').unwrap();
+        let broken: String = format!("az : {first}\n{place}{rest}")
+            .lines()
+            .flat_map(|line| {
+                let cells: Vec<char> = line.chars().collect();
+                let pieces: Vec<String> = cells.chunks(width).map(|piece| piece.iter().collect()).collect();
+                if pieces.is_empty() {
+                    vec![String::new()]
+                } else {
+                    pieces
+                }
+            })
+            .map(|line| format!("{line}\n"))
+            .collect();
+        let read = read("login.txt", &wide(&broken));
+        let error = read.only("cli.error");
+        assert_eq!(
+            (field(error, "proxy_cause"), error.http_status),
+            ("credentials".into(), Some(407)),
+            "{width} columns: {broken}"
+        );
+        assert_eq!(
+            column(error, "url"),
+            "https://login.microsoftonline.com/organizations/v2.0/.well-known/openid-configuration"
+        );
+        let run = read.only("cli.run");
+        assert_eq!(
+            (field(run, "tool"), field(run, "exit")),
+            ("az".into(), "1".into())
+        );
+        assert_eq!(
+            run.message, "az login --debug --tenant contoso.com 2> az.txt",
+            "as typed"
+        );
+        assert_eq!(field(run, "tenant"), "contoso.com");
+    }
+}
+
+#[test]
+fn a_sign_in_window_without_network_is_no_fault_of_the_broker() {
+    let read = read(
+        "graph.txt",
+        b"PS C:\\> Connect-MgGraph -Scopes user.read.all\nConnect-MgGraph : InteractiveBrowserCredential authentication failed: The browser based authentication dialog failed to\ncomplete. Reason: The server or proxy was not found.\nAt line:1 char:1\n",
+    );
+    assert_eq!(classes(&read), ["dns"]);
+    assert_eq!(
+        column(read.only("cli.error"), "server_name"),
+        "login.microsoftonline.com"
+    );
+}
+
+#[test]
+fn powershell_that_lost_its_prefix_is_read() {
+    let read = read(
+        "paste.txt",
+        b"17:43:02 - ConnectAzureRmAccountCommand begin processing with ParameterSet 'UserWithSubscriptionId'.\n17:43:02 - Using Autosave scope 'CurrentUser'\n17:43:03 - [InteractiveUserAuthenticator] Calling InteractiveBrowserCredential.AuthenticateAsync with TenantId:'', Scopes:'x', AuthorityHost:'https://login.microsoftonline.com/'\nRetry failed after 4 tries. (No such host is known. (login.microsoftonline.com:443))\n",
+    );
+    assert_eq!(classes(&read), ["dns"]);
+    let run = read.only("cli.run");
+    assert_eq!(
+        (field(run, "tool"), run.message.as_str()),
+        ("azps".into(), "azps ConnectAzureRmAccountCommand")
+    );
+    assert_eq!(read.kind("log.line").count(), 2);
+}
+
+#[test]
+fn an_address_that_refuses_is_kept() {
+    let read = read(
+        "connect.txt",
+        b"DEBUG: AzureQoSEvent: CommandName - Connect-AzAccount; IsSuccess - False; Exception - System.Net.WebException: Unable to connect to the remote server ---> System.Net.Sockets.SocketException: No connection could be made because the target machine actively refused it 192.0.2.7:8080\nDEBUG: end\n",
+    );
+    let error = read.only("cli.error");
+    assert_eq!(
+        (field(error, "class"), error.dst_port),
+        ("refused".into(), Some(8080))
+    );
+    assert_eq!(column(error, "dst_ip"), "192.0.2.7");
+}
+
 #[test]
 fn the_hint_alone_is_no_failure() {
     let read = read("az.txt", az(HINT).as_bytes());

@@ -7,6 +7,7 @@
 mod exchange;
 mod head;
 mod http;
+mod shell;
 
 use std::sync::LazyLock;
 
@@ -21,6 +22,7 @@ use crate::lines::Line;
 use crate::output::Output;
 
 use head::{in_file, on_console};
+use shell::{Shell, is_place, shown_command};
 
 /// Lines that start an entry of their own without a logger.
 const STARTS: [&str; 11] = [
@@ -38,11 +40,7 @@ const STARTS: [&str; 11] = [
 ];
 
 pub(crate) fn detect(head: &Head) -> u8 {
-    let strong = head.count(|line| {
-        line.starts_with("cli.knack.")
-            || line.starts_with("cli.azure.")
-            || line.starts_with("az_command_data_logger")
-    });
+    let strong = head.count(is_own);
     let loggers = head.count(|line| on_console(line).is_some() || in_file(line).is_some());
     let pool = head.any(|line| line.contains("HTTPSConnectionPool(host="));
     match (strong, loggers) {
@@ -54,9 +52,21 @@ pub(crate) fn detect(head: &Head) -> u8 {
 }
 
 pub(crate) fn starts(text: &str) -> bool {
-    text.starts_with("cli.knack.")
-        || text.starts_with("cli.azure.cli")
+    let text = Shell::default().line(text);
+    let logged = text.strip_prefix("DEBUG: ").unwrap_or(text);
+    logged.starts_with("cli.knack.")
+        || logged.starts_with("cli.azure.cli")
         || prompt_command(text).is_some_and(is_command)
+}
+
+/// A line that only az writes. Without colours, as in redirected output, a level stands in front of the logger.
+fn is_own(line: &str) -> bool {
+    let line = Shell::default().line(line);
+    on_console(line).is_some_and(|head| {
+        head.logger.starts_with("cli.knack.")
+            || head.logger.starts_with("cli.azure.")
+            || head.logger == "az_command_data_logger"
+    })
 }
 
 fn is_command(command: &str) -> bool {
@@ -91,6 +101,7 @@ struct Az {
     request: Option<Http>,
     response: Option<Http>,
     in_headers: bool,
+    shell: Shell,
 }
 
 impl Default for Az {
@@ -102,6 +113,7 @@ impl Default for Az {
             request: None,
             response: None,
             in_headers: false,
+            shell: Shell::default(),
         }
     }
 }
@@ -109,7 +121,9 @@ impl Default for Az {
 impl Machine for Az {
     fn line(&mut self, line: &Line<'_>, out: &mut Output<'_>) {
         let bare = strip_colour(line.text);
-        let text = bare.trim_end();
+        let goes_on = self.shell.goes_on();
+        let raw = self.shell.line(&bare);
+        let text = raw.trim_end();
         if self.run.line == 0 && !text.trim().is_empty() {
             self.run.line = line.number;
         }
@@ -121,13 +135,17 @@ impl Machine for Az {
             }
             return;
         }
+        if let Some(command) = shown_command(text).filter(|command| is_command(command)) {
+            self.run.command.get_or_insert_with(|| command.to_owned());
+        }
         match self.begin(line.number, text) {
-            Some(entry) => {
+            Some(mut entry) => {
                 self.close(out);
                 self.traceback = entry.text.starts_with(TRACEBACK);
+                self.shell.keep_end(&mut entry.text, raw);
                 self.entry = Some(entry);
             }
-            None => self.more(line.number, text),
+            None => self.more(line.number, raw, goes_on && !is_place(text)),
         }
     }
 
@@ -166,13 +184,17 @@ impl Az {
         })
     }
 
-    fn more(&mut self, line: u64, text: &str) {
+    /// A further line of the entry, which goes on with the one before where the shell broke it (`joined`).
+    fn more(&mut self, line: u64, raw: &str, joined: bool) {
+        let text = if self.shell.goes_on() { raw } else { raw.trim_end() };
         if text.starts_with(TRACEBACK) {
             self.traceback = true;
         }
         if let Some(entry) = &mut self.entry {
             if entry.text.len() < ENTRY_LIMIT {
-                entry.text.push('\n');
+                if !joined {
+                    entry.text.push('\n');
+                }
                 entry.text.push_str(text);
             }
         } else if !text.trim().is_empty() {

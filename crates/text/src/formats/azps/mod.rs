@@ -66,10 +66,16 @@ pub(crate) fn detect_azps(head: &Head) -> u8 {
     let adal = head.count(|line| ADAL.as_ref().is_some_and(|regex| regex.is_match(line)));
     match debug_lines(head) {
         2.. => score::CERTAIN - 10,
-        _ if adal > 0 || head.any(starts_azps) => score::LIKELY,
+        _ if adal > 0 || head.any(starts_azps) || head.any(begins_cmdlet) => score::LIKELY,
         1 => score::WEAK,
         _ => score::NO,
     }
+}
+
+/// An entry as it stands in copies that lost `DEBUG:`.
+fn begins_cmdlet(line: &str) -> bool {
+    let (text, clock) = strip_time(line);
+    clock.is_some() && text.contains(" begin processing with ")
 }
 
 pub(crate) fn starts_mggraph(text: &str) -> bool {
@@ -159,12 +165,13 @@ impl Machine for PowerShell {
 }
 
 impl PowerShell {
-    /// Error texts stand alone, ADAL lines too.
+    /// Error texts stand alone, ADAL lines and those that begin with a clock too.
     fn starts_alone(&self, text: &str) -> bool {
         let command = text.split_once(" : ").is_some_and(|(word, _)| {
             !word.contains(' ') && word.contains('-') && word.starts_with(|c: char| c.is_ascii_uppercase())
         });
-        command || ADAL.as_ref().is_some_and(|regex| regex.is_match(text))
+        let clock = || text.contains(" - ") && strip_time(text).1.is_some();
+        command || clock() || ADAL.as_ref().is_some_and(|regex| regex.is_match(text))
     }
 
     fn more(&mut self, line: u64, text: &str) {

@@ -6,6 +6,7 @@ use casetrace_model::{JsonObject, Outcome, Row, Source, Text, TsSource, find_gui
 use regex::Regex;
 
 use super::Run;
+use super::proxy::AtProxy;
 use crate::codes::Codes;
 use crate::lines::floor_boundary;
 use crate::output::{Output, correlation, push_codes};
@@ -16,15 +17,32 @@ use crate::table::rows;
 const SERVICE: &str = "AADSTS";
 
 /// Classes and outcomes of the table, and its phrases in any case, of which [`SERVICE`] is one more.
-static ERRORS: LazyLock<(Vec<(&str, Outcome)>, Phrases)> = LazyLock::new(|| {
+static ERRORS: LazyLock<(Vec<Kind>, Phrases)> = LazyLock::new(|| {
     let table: Vec<[&str; 3]> = rows(include_str!("../../../../../pipelines/text/cli_errors.tsv")).collect();
-    let classes = table
-        .iter()
-        .map(|[class, outcome, _]| (*class, Outcome::parse(outcome).unwrap_or(Outcome::Failure)))
-        .collect();
+    let kinds = table.iter().map(|[class, outcome, phrase]| Kind {
+        class,
+        outcome: Outcome::parse(outcome).unwrap_or(Outcome::Failure),
+        phrase,
+    });
+    let service = Kind {
+        class: "aadsts",
+        outcome: Outcome::Failure,
+        phrase: SERVICE,
+    };
     let phrases = table.iter().map(|[_, _, phrase]| *phrase).chain([SERVICE]);
-    (classes, Phrases::new(phrases, true))
+    (kinds.chain([service]).collect(), Phrases::new(phrases, true))
 });
+
+/// A line of the table.
+#[derive(Debug, Clone, Copy)]
+struct Kind {
+    class: &'static str,
+    outcome: Outcome,
+    phrase: &'static str,
+}
+
+/// What the tools' sign-in window opens unless another cloud is chosen.
+const PUBLIC_SIGN_IN: &str = "login.microsoftonline.com";
 
 /// How az itself guesses at an intercepting proxy.
 static HINT: LazyLock<Phrases> = LazyLock::new(|| {
@@ -60,17 +78,24 @@ pub(super) struct Failure {
 impl Run {
     /// Recognises a failure in an entry; true if it is one.
     pub(crate) fn failure(&mut self, line: u64, text: &str, out: &mut Output<'_>) -> bool {
-        let (classes, phrases) = &*ERRORS;
+        let (kinds, phrases) = &*ERRORS;
         let Some(first) = phrases.first(text) else {
             return false;
         };
-        let found = classes.get(first);
         let codes = Codes::of(text);
         let sts = codes.best().is_some_and(|code| code.starts_with(SERVICE));
-        let (class, outcome) = match found {
-            _ if sts => ("aadsts", Outcome::Failure),
-            Some((class, outcome)) => (*class, *outcome),
-            None => return false,
+        // The service's own error says more than any exception around it; its name alone says nothing.
+        let found = match (sts, kinds.get(first)) {
+            (true, _) => kinds.last(),
+            (false, found) => found.filter(|kind| kind.phrase != SERVICE),
+        };
+        let Some(&Kind {
+            class,
+            outcome,
+            phrase,
+        }) = found
+        else {
+            return false;
         };
         let mut row = Row::new(Source::Text, "cli.error", line);
         row.outcome = Some(outcome);
@@ -80,9 +105,9 @@ impl Run {
             .user
             .take()
             .or_else(|| after_words(text, "No subscriptions found for "));
-        let host = place(text, &mut row);
+        let host = place(text, &mut row).or_else(|| self.window(text, &mut row));
         let exception = exception(text);
-        row.message = failure_message(class, host.as_deref(), text);
+        row.message = failure_message(class, phrase, host.as_deref(), text);
         if let Some(ts_ns) = server_time(text) {
             (row.ts_ns, row.ts_source) = (Some(ts_ns), TsSource::Exact);
             self.saw(ts_ns);
@@ -99,6 +124,9 @@ impl Run {
         );
         if let Some(exception) = &exception {
             fields.push_str("exception", exception);
+        }
+        if class == "proxy" {
+            AtProxy::of(text).tell(&mut row, &mut fields);
         }
         if HINT.first(text).is_some() {
             fields.push_raw("certificate_hint", "true");
@@ -120,6 +148,20 @@ impl Run {
             out,
         );
         true
+    }
+
+    /// The sign-in window's own host: nothing else is loaded into it at first.
+    fn window(&self, text: &str, row: &mut Row) -> Option<String> {
+        if !text.contains("authentication dialog failed") {
+            return None;
+        }
+        let host = self
+            .authority
+            .as_deref()
+            .and_then(super::url_host)
+            .map_or_else(|| PUBLIC_SIGN_IN.to_owned(), |host| host.to_string());
+        row.server_name = Some(Text::from(host.as_str()));
+        Some(host)
     }
 
     fn hold(&mut self, failure: Failure, out: &mut Output<'_>) {
@@ -152,7 +194,12 @@ impl Run {
     }
 }
 
-/// Fills host, port and URL of the connection that failed.
+/// The address that .NET names when a connection is refused.
+static NET_ADDRESS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"(?:refused it|拒否されたため、接続できませんでした。?):? \[?(?P<ip>[0-9a-fA-F.:]{3,45}?)\]?:(?P<port>\d{1,5})\b").ok()
+});
+
+/// Fills host or address, port and URL of the connection that failed.
 fn place(text: &str, row: &mut Row) -> Option<String> {
     if let Some(found) = POOL.as_ref().and_then(|regex| regex.captures(text)) {
         let host = found.name("host")?.as_str().to_ascii_lowercase();
@@ -162,6 +209,12 @@ fn place(text: &str, row: &mut Row) -> Option<String> {
             .name("url")
             .map(|url| Text::from(format!("https://{host}{}", url.as_str())));
         return Some(host);
+    }
+    if let Some(found) = NET_ADDRESS.as_ref().and_then(|regex| regex.captures(text))
+        && let Ok(ip) = found.name("ip")?.as_str().parse::<std::net::IpAddr>()
+    {
+        row.dst_ip = Some(Text::from(ip.to_string()));
+        row.dst_port = found.name("port").and_then(|port| port.as_str().parse().ok());
     }
     let found = NET_HOST.as_ref()?.captures(text)?;
     let host = found.name("a").or(found.name("b"))?.as_str().to_ascii_lowercase();
@@ -186,12 +239,14 @@ fn exception(text: &str) -> Option<String> {
     last_in_cause.or_else(|| name(text))
 }
 
-fn failure_message(class: &str, host: Option<&str>, text: &str) -> String {
-    let line = text.lines().rev().map(str::trim).find(|line| {
-        !line.is_empty()
-            && !line.starts_with("Certificate verification failed. This typically")
-            && line.contains([':', ' '])
-    });
+/// The class, the place, and the last line that says what failed: tracebacks and PowerShell's records go on behind it.
+fn failure_message(class: &str, phrase: &str, host: Option<&str>, text: &str) -> String {
+    let phrase = phrase.to_ascii_lowercase();
+    let mut lines = text.lines().rev().map(str::trim);
+    let telling = lines
+        .clone()
+        .find(|line| line.to_ascii_lowercase().contains(&phrase));
+    let line = telling.or_else(|| lines.find(|line| line.contains([':', ' '])));
     let line = line.unwrap_or_default();
     let line = line.get(..floor_boundary(line, 400)).unwrap_or_default();
     match host {

@@ -3,6 +3,7 @@
 
 mod failure;
 mod http;
+mod proxy;
 
 use std::sync::LazyLock;
 
