@@ -132,6 +132,14 @@ pub const SSL_EOF: &str = "SSLError(SSLEOFError(8, '[SSL: UNEXPECTED_EOF_WHILE_R
 /// The cause text of a proxy that wants credentials.
 pub const PROXY_407: &str = "ProxyError('Unable to connect to proxy', OSError('Tunnel connection failed: 407 Proxy Authentication Required'))";
 
+/// The cause text of a proxy whose name can't be resolved.
+pub fn proxy_unknown(proxy: &str) -> String {
+    format!(
+        "ProxyError('Unable to connect to proxy', {})",
+        name_resolution(proxy)
+    )
+}
+
 /// The cause text of a name that can't be resolved.
 pub fn name_resolution(host: &str) -> String {
     format!(

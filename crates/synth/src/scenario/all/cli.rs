@@ -7,7 +7,7 @@ use crate::scenario::world::{self, AZ, PWSH};
 use crate::text::Encoding;
 use crate::text::cli::{
     AzLogin, CERTIFICATE_VERIFY_FAILED, PROXY_407, connect_az, connect_az_refused, connect_mg,
-    name_resolution,
+    name_resolution, proxy_unknown,
 };
 
 const LOGIN: &str = "login.microsoftonline.com";
@@ -19,6 +19,7 @@ pub(super) fn bundles() -> Vec<Bundle> {
     vec![
         certificate_text_alone(),
         proxy_wants_password(),
+        proxy_renamed(),
         wrong_tenant(),
         second_factor(),
         expired_secret(),
@@ -63,6 +64,20 @@ fn proxy_wants_password() -> Bundle {
         .from("az-login-debug.txt", "text", "cli.error")
         .absent(&["PXY-01", "TLS-01", "CLI-02", "CLI-01", "DNS-01"])
         .capture_and("az-login-debug.txt", Encoding::Utf8.encode(&text))
+}
+
+fn proxy_renamed() -> Bundle {
+    let story = Story::joined(
+        "cli-proxy-name-unknown",
+        "HTTPS_PROXY names a proxy that is no more.",
+    );
+    let cause = proxy_unknown("proxy-old.corp.contoso.com");
+    let text = az(&story).fails(LOGIN, METADATA, &cause).text();
+    let story = story
+        .first("PXY-04", Likely)
+        .allow(&["CLI-04"])
+        .absent(&["PXY-01", "PXY-03", "DNS-01", "TLS-01", "CLI-01"]);
+    text_only(story, "az-login-debug.txt", &text)
 }
 
 fn wrong_tenant() -> Bundle {
