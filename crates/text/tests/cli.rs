@@ -187,6 +187,49 @@ fn a_sign_in_window_without_network_is_no_fault_of_the_broker() {
 }
 
 #[test]
+fn the_reason_for_refusing_a_certificate_is_kept() {
+    for (text, reason) in [
+        (
+            "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: certificate has expired (_ssl.c:997)",
+            "time",
+        ),
+        (
+            "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: unable to get local issuer certificate (_ssl.c:1006)",
+            "issuer",
+        ),
+        (
+            "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: Hostname mismatch, certificate is not valid for 'login.microsoftonline.com'. (_ssl.c:1129)",
+            "name",
+        ),
+        (
+            "The remote certificate is invalid because of errors in the certificate chain: NotTimeValid",
+            "time",
+        ),
+        (
+            "The remote certificate is invalid because of errors in the certificate chain: PartialChain",
+            "issuer",
+        ),
+    ] {
+        let read = read("az.txt", az(&format!("ERROR: {text}")).as_bytes());
+        let error = read.only("cli.error");
+        assert_eq!(
+            (field(error, "class"), field(error, "tls_reason")),
+            ("tls_verify".into(), reason.into()),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn a_closed_window_is_told_from_a_broken_one() {
+    let read = read(
+        "az.txt",
+        b"PS C:\\> Connect-AzAccount\nConnect-AzAccount : InteractiveBrowserCredential authentication failed: User canceled authentication.\n",
+    );
+    assert_eq!(classes(&read), ["canceled"]);
+}
+
+#[test]
 fn powershell_that_lost_its_prefix_is_read() {
     let read = read(
         "paste.txt",

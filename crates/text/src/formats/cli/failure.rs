@@ -6,6 +6,7 @@ use casetrace_model::{JsonObject, Outcome, Row, Source, Text, TsSource, find_gui
 use regex::Regex;
 
 use super::Run;
+use super::causes::Causes;
 use super::proxy::AtProxy;
 use crate::codes::Codes;
 use crate::lines::floor_boundary;
@@ -40,6 +41,13 @@ struct Kind {
     outcome: Outcome,
     phrase: &'static str,
 }
+
+/// Why a certificate is refused.
+static REASONS: LazyLock<Causes> = LazyLock::new(|| {
+    Causes::of(include_str!(
+        "../../../../../pipelines/text/certificate_failures.tsv"
+    ))
+});
 
 /// What the tools' sign-in window opens unless another cloud is chosen.
 const PUBLIC_SIGN_IN: &str = "login.microsoftonline.com";
@@ -125,8 +133,14 @@ impl Run {
         if let Some(exception) = &exception {
             fields.push_str("exception", exception);
         }
-        if class == "proxy" {
-            AtProxy::of(text).tell(&mut row, &mut fields);
+        match class {
+            "proxy" => AtProxy::of(text).tell(&mut row, &mut fields),
+            "tls_verify" => {
+                if let Some(reason) = REASONS.first(text) {
+                    fields.push_str("tls_reason", reason);
+                }
+            }
+            _ => {}
         }
         if HINT.first(text).is_some() {
             fields.push_raw("certificate_hint", "true");

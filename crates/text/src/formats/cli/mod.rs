@@ -1,6 +1,7 @@
 //! What the debug logs of az, Az PowerShell and Microsoft Graph PowerShell have in common: phases, failures,
 //! HTTP exchanges, and the run they belong to.
 
+mod causes;
 mod failure;
 mod http;
 mod proxy;

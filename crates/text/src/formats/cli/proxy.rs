@@ -5,16 +5,10 @@ use std::sync::LazyLock;
 use casetrace_model::{JsonObject, Row, Text};
 use regex::Regex;
 
-use crate::phrases::Phrases;
-use crate::table::rows;
+use super::causes::Causes;
 
-/// Causes of the table, and its phrases.
-static CAUSES: LazyLock<(Vec<&str>, Phrases)> = LazyLock::new(|| {
-    let table: Vec<[&str; 2]> =
-        rows(include_str!("../../../../../pipelines/text/proxy_failures.tsv")).collect();
-    let phrases = Phrases::new(table.iter().map(|[_, phrase]| *phrase), true);
-    (table.iter().map(|[cause, _]| *cause).collect(), phrases)
-});
+static CAUSES: LazyLock<Causes> =
+    LazyLock::new(|| Causes::of(include_str!("../../../../../pipelines/text/proxy_failures.tsv")));
 
 /// The status with which a proxy answers CONNECT.
 static STATUS: LazyLock<Option<Regex>> = LazyLock::new(|| {
@@ -43,8 +37,6 @@ pub(super) struct AtProxy<'t> {
 
 impl<'t> AtProxy<'t> {
     pub(super) fn of(text: &'t str) -> Self {
-        let (causes, phrases) = &*CAUSES;
-        let named = phrases.first(text).and_then(|index| causes.get(index)).copied();
         let status = STATUS.as_ref().and_then(|regex| {
             let found = regex.captures(text)?.name("status")?;
             found.as_str().parse().ok()
@@ -60,7 +52,7 @@ impl<'t> AtProxy<'t> {
             cause: match status {
                 Some(407) => Some("credentials"),
                 Some(_) => Some("denied"),
-                None => named,
+                None => CAUSES.first(text),
             },
             status,
             address,
