@@ -490,3 +490,17 @@ fn an_address_that_a_message_cuts_is_hidden_as_a_whole() {
         assert!(out.message.starts_with("GET https://"), "{}", out.message);
     }
 }
+
+#[test]
+fn a_text_in_which_each_pass_finds_more_is_masked_as_a_whole() {
+    for repeats in [1, 6, 7, 8, 9, 40] {
+        let text = format!("accesstoken:b{}\u{fffd}e\\\"passwo", "\"passwo".repeat(repeats));
+        let mut row = Row::new(Source::Text, "log.line", 1).message(&*text);
+        row.user = Some(Text::from(text.as_str()));
+        let redactor = Redactor::new(Mode::Identity, b"case");
+        redactor.redact_row(&mut row);
+        let once = row.clone();
+        redactor.redact_row(&mut row);
+        assert_eq!(once, row, "{repeats}");
+    }
+}
