@@ -244,6 +244,47 @@ fn powershell_that_lost_its_prefix_is_read() {
     assert_eq!(read.kind("log.line").count(), 2);
 }
 
+/// PowerShell writes `DEBUG:` to the console, and leaves it out in files.
+#[test]
+fn a_file_without_prefixes_says_what_the_console_says() {
+    let msal = "DEBUG: False MSAL 4.61.3.0 MSAL.NetCore .NET 8.0.4 Microsoft Windows 10.0.22631 [2026-03-02 01:00:05Z - 11111111-2222-3333-4444-555555555555] ";
+    let azure = format!(
+        "DEBUG: 10:00:00 - ConnectAzureRmAccountCommand begin processing with ParameterSet 'UserWithSubscriptionId'.\n\
+        DEBUG: 10:00:01 - [InteractiveUserAuthenticator] Calling InteractiveBrowserCredential.AuthenticateAsync with TenantId:'contoso.com', Scopes:'https://management.core.windows.net//.default', AuthorityHost:'https://login.microsoftonline.com/'\n\
+        DEBUG: InteractiveBrowserCredential.Authenticate invoked. Scopes: [ https://management.core.windows.net//.default ] ParentRequestId: \n\
+        {msal}=== InteractiveParameters Data ===\nLoginHint provided: False\n\
+        {msal}Fetched access token from host login.microsoftonline.com.\n\
+        DEBUG: ============================ HTTP REQUEST ============================\n\nHTTP Method:\nGET\n\nAbsolute Uri:\nhttps://management.azure.com/tenants?api-version=2021-01-01\n\nHeaders:\nx-ms-client-request-id        : 9e7d4d5f-0000-4000-8000-000000000001\n\nBody:\n\n\n\
+        DEBUG: ============================ HTTP RESPONSE ============================\n\nStatus Code:\nForbidden\n\nHeaders:\nx-ms-request-id               : 9e7d4d5f-0000-4000-8000-000000000002\n\nBody:\n{{}}\n\n\
+        DEBUG: AzureQoSEvent: CommandName - Connect-AzAccount; IsSuccess - False; Exception - System.Net.Http.HttpRequestException: No such host is known. (graph.microsoft.com:443)\n",
+    );
+    let graph = format!(
+        "DEBUG: [CmdletBeginProcessing]: - Connect-MgGraph begin processing with parameterSet 'UserParameterSet'.\n\
+        DEBUG: [Authentication]: - AuthType: 'Delegated', TokenCredentialType: 'InteractiveBrowser', ContextScope: 'CurrentUser'.\n\
+        {msal}MSAL MSAL.NetCore with assembly version '4.61.3.0'.\n\
+        DEBUG: InteractiveBrowserCredential.Authenticate was unable to retrieve an access token. Exception: Azure.Identity.AuthenticationFailedException: InteractiveBrowserCredential authentication failed: A window handle must be configured.\n",
+    );
+    for (name, text, tool) in [
+        ("connect-az.txt", azure, "azps"),
+        ("connect-mg.txt", graph, "mggraph"),
+    ] {
+        let [console, file] = [text.clone(), text.replace("DEBUG: ", "")]
+            .map(|text| read(name, &wide(&text.replace('\n', "\r\n"))));
+        assert_eq!(field(console.only("cli.run"), "tool"), tool);
+        let told = |read: &Read| -> Vec<String> {
+            let same = |row: &casetrace_model::Row| {
+                format!(
+                    "{} {} {:?} {:?} {}",
+                    row.kind, row.message, row.ts_ns, row.http_status, row.fields
+                )
+            };
+            read.rows.iter().map(same).collect()
+        };
+        assert_eq!(told(&console), told(&file), "{name}");
+        assert!(console.kind("cli.error").count() == 1, "{name}");
+    }
+}
+
 #[test]
 fn an_address_that_refuses_is_kept() {
     let read = read(

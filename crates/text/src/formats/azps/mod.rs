@@ -1,4 +1,4 @@
-//! `Connect-AzAccount -Debug` and `Connect-MgGraph -Debug`: `DEBUG:` entries, wrapped by the console; MSAL lines
+//! `Connect-AzAccount -Debug` and `Connect-MgGraph -Debug`: `DEBUG:` entries (in files without that word), wrapped by the console; MSAL lines
 //! with their own UTC times, HTTP blocks over many lines, .NET exceptions in English and Japanese, and the ADAL
 //! lines of AzureRM.
 
@@ -35,6 +35,25 @@ static PREFIX: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(r"^(?P<level>DEBUG|VERBOSE|WARNING|INFORMATION|デバッグ|詳細|警告): ?(?P<text>.*)$").ok()
 });
 
+/// How an entry begins in a file, where PowerShell leaves `DEBUG:` out: MSAL's lines, calls of a credential, HTTP blocks, the summary.
+static UNPREFIXED: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(concat!(
+        r"^(?:\(?(?:True|False)\)? MSAL [\d.]+ ",
+        r"|[A-Z]\w{3,60}Credential\.\w{3,60} (?:invoked|succeeded|was unable)",
+        r"|={10,60} HTTP RE(?:QUEST|SPONSE) ={10,60}$",
+        r"|\[[A-Z]\w{3,60}\]: - ",
+        r"|AzureQoSEvent: )",
+    ))
+    .ok()
+});
+
+/// One of the letters and signs with which [`UNPREFIXED`] can begin, so that few lines are searched.
+fn is_unprefixed(line: &str) -> bool {
+    let first = line.as_bytes().first();
+    first.is_some_and(|byte| byte.is_ascii_uppercase() || matches!(byte, b'(' | b'=' | b'['))
+        && UNPREFIXED.as_ref().is_some_and(|regex| regex.is_match(line))
+}
+
 fn debug_lines(head: &Head) -> usize {
     head.count(|line| line.starts_with("DEBUG: ") || line.starts_with("デバッグ: "))
 }
@@ -57,7 +76,7 @@ pub(crate) fn detect_mggraph(head: &Head) -> u8 {
     let graph = head.any(speaks_graph);
     match debug_lines(head) {
         1.. if graph => score::CERTAIN - 5,
-        0 if head.any(starts_mggraph) => score::LIKELY,
+        0 if head.any(starts_mggraph) || graph && head.any(is_unprefixed) => score::LIKELY + 5,
         _ => score::NO,
     }
 }
@@ -66,13 +85,15 @@ pub(crate) fn detect_azps(head: &Head) -> u8 {
     let adal = head.count(|line| ADAL.as_ref().is_some_and(|regex| regex.is_match(line)));
     match debug_lines(head) {
         2.. => score::CERTAIN - 10,
-        _ if adal > 0 || head.any(starts_azps) || head.any(begins_cmdlet) => score::LIKELY,
+        _ if adal > 0 || head.any(starts_azps) || head.any(begins_cmdlet) || head.any(is_unprefixed) => {
+            score::LIKELY
+        }
         1 => score::WEAK,
         _ => score::NO,
     }
 }
 
-/// An entry as it stands in copies that lost `DEBUG:`.
+/// The entry with which a cmdlet begins, as it stands in files.
 fn begins_cmdlet(line: &str) -> bool {
     let (text, clock) = strip_time(line);
     clock.is_some() && text.contains(" begin processing with ")
@@ -165,13 +186,13 @@ impl Machine for PowerShell {
 }
 
 impl PowerShell {
-    /// Error texts stand alone, ADAL lines and those that begin with a clock too.
+    /// Error texts stand alone, ADAL lines and what begins without a prefix too.
     fn starts_alone(&self, text: &str) -> bool {
         let command = text.split_once(" : ").is_some_and(|(word, _)| {
             !word.contains(' ') && word.contains('-') && word.starts_with(|c: char| c.is_ascii_uppercase())
         });
         let clock = || text.contains(" - ") && strip_time(text).1.is_some();
-        command || clock() || ADAL.as_ref().is_some_and(|regex| regex.is_match(text))
+        command || clock() || is_unprefixed(text) || ADAL.as_ref().is_some_and(|regex| regex.is_match(text))
     }
 
     fn more(&mut self, line: u64, text: &str) {
