@@ -286,6 +286,23 @@ fn a_file_without_prefixes_says_what_the_console_says() {
 }
 
 #[test]
+fn an_error_of_either_powershell_is_an_entry_and_a_header_is_none() {
+    let text = "DEBUG: ============================ HTTP RESPONSE ============================\n\nStatus Code:\nOK\n\nHeaders:\nAccess-Control-Expose-Headers : x\nx-ms-request-id               : 9e7d4d5f-0000-4000-8000-000000000002\n\nBody:\n{}\n\n\
+        DEBUG: 10:00:01 - end\n";
+    for name in ["Connect-AzAccount :", "Connect-AzAccount:"] {
+        let text = format!("{text}{name} No such host is known. (graph.microsoft.com:443)\n");
+        let read = read("connect.txt", text.as_bytes());
+        let error = read.only("cli.error");
+        assert_eq!(
+            (error.record, field(error, "class")),
+            (15, "dns".into()),
+            "{name}"
+        );
+        assert_eq!(read.kind("http.response").count(), 1);
+    }
+}
+
+#[test]
 fn an_address_that_refuses_is_kept() {
     let read = read(
         "connect.txt",

@@ -130,6 +130,24 @@ pub(crate) fn make_mggraph() -> Box<dyn Machine> {
     Box::new(PowerShell::new("mggraph"))
 }
 
+/// With what a cmdlet's name begins where an error names it: `Connect-AzAccount : text`, from PowerShell 7 on `Connect-AzAccount: text`.
+const VERBS: [&str; 14] = [
+    "Connect-",
+    "Login-",
+    "Get-",
+    "Set-",
+    "New-",
+    "Add-",
+    "Invoke-",
+    "Select-",
+    "Disconnect-",
+    "Clear-",
+    "Update-",
+    "Remove-",
+    "Find-",
+    "Import-",
+];
+
 const ENTRY_LIMIT: usize = 256 << 10;
 
 struct PowerShell {
@@ -188,11 +206,12 @@ impl Machine for PowerShell {
 impl PowerShell {
     /// Error texts stand alone, ADAL lines and what begins without a prefix too.
     fn starts_alone(&self, text: &str) -> bool {
-        let command = text.split_once(" : ").is_some_and(|(word, _)| {
-            !word.contains(' ') && word.contains('-') && word.starts_with(|c: char| c.is_ascii_uppercase())
-        });
+        let command = || {
+            let (name, _) = text.split_once(':').unwrap_or_default();
+            VERBS.iter().any(|verb| name.starts_with(verb)) && !name.trim_end().contains(' ')
+        };
         let clock = || text.contains(" - ") && strip_time(text).1.is_some();
-        command || clock() || is_unprefixed(text) || ADAL.as_ref().is_some_and(|regex| regex.is_match(text))
+        command() || clock() || is_unprefixed(text) || ADAL.as_ref().is_some_and(|regex| regex.is_match(text))
     }
 
     fn more(&mut self, line: u64, text: &str) {
