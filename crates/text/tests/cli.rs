@@ -295,7 +295,7 @@ fn an_error_of_either_powershell_is_an_entry_and_a_header_is_none() {
         let error = read.only("cli.error");
         assert_eq!(
             (error.record, field(error, "class")),
-            (15, "dns".into()),
+            (14, "dns".into()),
             "{name}"
         );
         assert_eq!(read.kind("http.response").count(), 1);
