@@ -233,6 +233,42 @@ pub(crate) static SPECS: &[Spec] = &[
         f::ipconfig::starts,
     ),
     block("klist", f::klist::detect, f::klist::make, f::klist::starts),
+    block(
+        "w32tm",
+        f::answers::clock::detect,
+        f::answers::clock::make,
+        f::answers::clock::starts,
+    ),
+    block(
+        "dns_lookup",
+        f::answers::names::detect,
+        f::answers::names::make,
+        f::answers::names::starts,
+    ),
+    block(
+        "net_test",
+        f::answers::reach::detect,
+        f::answers::reach::make,
+        f::answers::reach::starts,
+    ),
+    block(
+        "tpm",
+        f::answers::tpm::detect,
+        f::answers::tpm::make,
+        f::answers::tpm::starts,
+    ),
+    block(
+        "scp",
+        f::answers::scp::detect,
+        f::answers::scp::make,
+        f::answers::scp::starts,
+    ),
+    block(
+        "curl",
+        f::answers::curl::detect,
+        f::answers::curl::make,
+        f::answers::curl::starts,
+    ),
     block("nltest", f::nltest::detect, f::nltest::make, f::nltest::starts),
     block(
         "certutil",

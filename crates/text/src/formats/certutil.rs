@@ -23,6 +23,11 @@ pub(crate) fn detect(head: &Head) -> u8 {
     }
 }
 
+/// The last words of any command.
+fn is_verdict(text: &str) -> bool {
+    text.starts_with("CertUtil: ")
+}
+
 pub(crate) fn starts(text: &str) -> bool {
     store_line(text).is_some()
 }
@@ -80,11 +85,16 @@ impl Machine for Store {
         } else if let Some(name) = store_line(text) {
             self.close(out);
             name.clone_into(&mut self.store);
-        } else if text.starts_with("CertUtil: ") {
+        } else if let Some(certificate) = self.certificate.as_mut().filter(|_| !is_verdict(text)) {
+            certificate.line(text);
+        } else if is_verdict(text)
+            && !(self.store.is_empty() && self.count == 0 && self.certificate.is_none())
+        {
             self.close(out);
             self.verdict(line, out);
-        } else if let Some(certificate) = &mut self.certificate {
-            certificate.line(text);
+        } else if self.store.is_empty() && !text.trim().is_empty() {
+            // Other commands than a store's: -dcinfo, -csptest, -verify.
+            out.log_line(line.number, "certutil", text.trim(), None);
         }
     }
 

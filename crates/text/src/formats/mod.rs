@@ -1,6 +1,7 @@
 //! One module per format: `detect` judges a file's head, `make` gives its line machine (or `read` its stream
 //! reader), `starts` says whether a block of it begins at a line.
 
+pub(crate) mod answers;
 pub(crate) mod az;
 pub(crate) mod azps;
 pub(crate) mod certutil;
