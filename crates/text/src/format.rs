@@ -269,6 +269,12 @@ pub(crate) static SPECS: &[Spec] = &[
         f::answers::curl::make,
         f::answers::curl::starts,
     ),
+    block(
+        "directory",
+        f::answers::directory::detect,
+        f::answers::directory::make,
+        f::answers::directory::starts,
+    ),
     block("nltest", f::nltest::detect, f::nltest::make, f::nltest::starts),
     block(
         "certutil",

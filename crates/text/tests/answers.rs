@@ -40,6 +40,17 @@ fn where_the_clock_is_set_from() {
 }
 
 #[test]
+fn how_the_clock_is_set() {
+    let text = "[Configuration]\r\n\r\nEventLogFlags: 2 (Local)\r\nMaxNegPhaseCorrection: 54000 (Local)\r\n\r\n[TimeProviders]\r\n\r\nNtpClient (Local)\r\nDllName: C:\\Windows\\system32\\w32time.dll (Local)\r\nEnabled: 1 (Local)\r\nType: NT5DS (Local)\r\nNtpServer: time.windows.com,0x8 (Local)\r\n";
+    let read = read("conf.txt", text.as_bytes());
+    let row = config(&read, "time_client");
+    assert_eq!(
+        (field(row, "value"), field(row, "servers")),
+        ("NT5DS (Local)".into(), "time.windows.com,0x8 (Local)".into())
+    );
+}
+
+#[test]
 fn how_far_the_clock_is_off() {
     let chart = "Tracking time.windows.com [203.0.113.9:123].\r\nCollecting 3 samples.\r\nThe current time is 3/2/2026 10:15:04 AM.\r\n10:15:04, -5400.3142159s\r\n10:15:06, -5400.3141999s\r\n10:15:08, error: 0x800705B4\r\n";
     let measured = read("chart.txt", chart.as_bytes());
@@ -260,4 +271,54 @@ fn commands_of_certutil_without_a_store_keep_their_lines() {
         read.kind("log.line")
             .any(|row| row.error_code.as_deref() == Some("0x80090030"))
     );
+}
+
+#[test]
+fn objects_end_points_domains_and_partners() {
+    let text = "PS C:\\> Get-ADComputer PC1 -Properties userCertificate\r\n\r\n\r\nDistinguishedName : CN=PC1,OU=PCs,DC=corp,DC=contoso,DC=com\r\nName              : PC1\r\nObjectClass       : computer\r\nSamAccountName    : PC1$\r\nuserCertificate   : {}\r\n\r\n\r\nAddressPath                                         Enabled Proxy\r\n-----------                                         ------- -----\r\n/adfs/services/trust/13/windowstransport              False False\r\n/adfs/services/trust/mex                               True  True\r\n\r\nId                      IsVerified\r\n--                      ----------\r\ncontoso.com                   True\r\ncorp.contoso.com             False\r\n\r\nReplication Summary Start Time: 2026-03-02 10:15:04\r\n\r\nSource DSA          largest delta    fails/total %%   error\r\n DC01                  02h:12m:12s    3 /   5   60  (1722) The RPC server is unavailable.\r\n DC02                      10m:25s    0 /   5    0\r\n";
+    let read = read("answers.txt", text.as_bytes());
+    let row = config(&read, "ad_object");
+    assert_eq!(
+        (
+            field(row, "value"),
+            field(row, "class"),
+            field(row, "user_certificate")
+        ),
+        ("PC1".into(), "computer".into(), "absent".into())
+    );
+    assert_eq!(column(row, "host"), "PC1");
+    let all = |name: &str, detail: &str| -> Vec<(String, String)> {
+        let rows = read.kind("config").filter(|row| field(row, "name") == name);
+        rows.map(|row| (field(row, "value"), field(row, detail)))
+            .collect()
+    };
+    assert_eq!(
+        all("adfs_endpoint", "enabled"),
+        [
+            ("/adfs/services/trust/13/windowstransport".into(), "False".into()),
+            ("/adfs/services/trust/mex".into(), "True".into())
+        ]
+    );
+    assert_eq!(
+        all("tenant_domain", "verified"),
+        [
+            ("contoso.com".into(), "True".into()),
+            ("corp.contoso.com".into(), "False".into())
+        ]
+    );
+    assert_eq!(
+        all("ad_replication", "partner"),
+        [("failing".into(), "DC01".into()), ("ok".into(), "DC02".into())]
+    );
+    let failing = read
+        .kind("config")
+        .find(|row| field(row, "partner") == "DC01")
+        .unwrap();
+    assert_eq!(failing.error_code.as_deref(), Some("0x800706ba"));
+}
+
+#[test]
+fn a_lone_user_name() {
+    let read = read("out.txt", b"user1@corp.local\r\n");
+    assert_eq!(field(config(&read, "user_upn"), "value"), "user1@corp.local");
 }

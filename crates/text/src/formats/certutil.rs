@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use casetrace_model::{JsonObject, Row, Source, Text};
+use regex::Regex;
 
 use crate::blocks::Machine;
 use crate::clock;
@@ -21,6 +22,17 @@ pub(crate) fn detect(head: &Head) -> u8 {
     } else {
         score::NO
     }
+}
+
+/// The domain controller that a line of `-dcinfo` is about.
+static CONTROLLER: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"(?:DC\[\d+\]: |for DC |Certs for |^\d{1,4}: )(?P<name>[A-Za-z0-9][A-Za-z0-9.-]{0,252})$")
+        .ok()
+});
+
+fn controller(text: &str) -> Option<&str> {
+    let found = CONTROLLER.as_ref()?.captures(text)?;
+    found.name("name").map(|name| name.as_str())
 }
 
 /// The last words of any command.
@@ -94,7 +106,9 @@ impl Machine for Store {
             self.verdict(line, out);
         } else if self.store.is_empty() && !text.trim().is_empty() {
             // Other commands than a store's: -dcinfo, -csptest, -verify.
-            out.log_line(line.number, "certutil", text.trim(), None);
+            let mut row = out.log_row(line.number, "certutil", text.trim(), None);
+            row.server_name = controller(text.trim()).map(|name| Text::from(name.to_ascii_lowercase()));
+            out.row(row);
         }
     }
 

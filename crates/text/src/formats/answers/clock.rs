@@ -1,4 +1,4 @@
-//! `w32tm /query /status` and `w32tm /stripchart`: where the clock is set from, and how far it is off.
+//! `w32tm /query /status`, `/query /configuration` and `/stripchart`: where the clock is set from, and how far it is off.
 //!
 //! Labels: observed English and Japanese output.
 
@@ -40,6 +40,7 @@ pub(crate) fn detect(head: &Head) -> u8 {
 
 pub(crate) fn starts(text: &str) -> bool {
     text.starts_with("Leap Indicator:")
+        || text == "[TimeProviders]"
         || text.starts_with("閏インジケーター:")
         || text.starts_with("Tracking ") && text.contains(":123]")
         || text.ends_with('。') && text.contains(":123] を追跡")
@@ -130,6 +131,13 @@ impl Clock {
             });
             row.error_code = error.map(Into::into);
             out.config_row(row, None);
+        }
+        if let Some(kind) = status.get(&["Type"]) {
+            let details = [
+                ("servers", status.get(&["NtpServer"]).unwrap_or_default()),
+                ("enabled", status.get(&["Enabled"]).unwrap_or_default()),
+            ];
+            out.config(status.line, "time_client", kind, &details);
         }
         if let Some(source) = status.get(&["Source", "ソース"]) {
             let leap = status

@@ -1,8 +1,9 @@
 //! What customers send when a report asks them to run a command: clock, name, connection and TPM checks, the service
-//! connection point, `curl -v`. Each is a small block that may stand alone or among others in one file.
+//! connection point, `curl -v`, what directory and federation server hold. Each is a small block that may stand alone or among others in one file.
 
 pub(crate) mod clock;
 pub(crate) mod curl;
+pub(crate) mod directory;
 pub(crate) mod names;
 pub(crate) mod reach;
 pub(crate) mod scp;

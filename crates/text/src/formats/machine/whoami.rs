@@ -16,7 +16,8 @@ pub(crate) fn detect(head: &Head) -> u8 {
             || text == "ユーザー情報"
             || text == "USER 情報"
     };
-    let upn = head.lines.len() < 4 && head.named("whoami") && head.any(|line| is_upn(line.trim()));
+    // The answer to `whoami /upn` is one word, and its file has any name.
+    let upn = head.first(2).count() == 1 && head.first(1).any(is_upn);
     if head.any(title) || upn || head.named("whoami") && head.any(|line| line.contains("S-1-5-")) {
         score::LIKELY + 10
     } else {
