@@ -145,6 +145,7 @@ pub(crate) struct WellKnown {
     users: HashSet<String>,
     domains: HashSet<String>,
     issuers: Vec<String>,
+    containers: HashSet<String>,
 }
 
 pub(crate) static WELL_KNOWN: LazyLock<WellKnown> = LazyLock::new(|| {
@@ -159,6 +160,7 @@ pub(crate) static WELL_KNOWN: LazyLock<WellKnown> = LazyLock::new(|| {
             "user" => drop(known.users.insert(value)),
             "domain" => drop(known.domains.insert(value)),
             "issuer" => known.issuers.push(value),
+            "container" => drop(known.containers.insert(value)),
             _ => {}
         }
     }
@@ -188,6 +190,11 @@ impl WellKnown {
 
     pub(crate) fn is_domain(&self, name: &str) -> bool {
         self.domains.contains(&name.to_lowercase())
+    }
+
+    /// True for a container that every directory has.
+    pub(crate) fn is_container(&self, name: &str) -> bool {
+        self.containers.contains(&name.to_lowercase())
     }
 
     /// True if a certificate name part belongs to a public authority or a product.

@@ -504,3 +504,29 @@ fn a_text_in_which_each_pass_finds_more_is_masked_as_a_whole() {
         assert_eq!(once, row, "{repeats}");
     }
 }
+
+#[test]
+fn names_of_directory_objects_are_replaced_part_by_part() {
+    let text = "read CN=62a0ff2e-97b9-4513-943f-0d221bd30080,CN=Device Registration Configuration,CN=Services,CN=Configuration,DC=corp,DC=fabrikam,DC=com and CN=User One,OU=Sales\\, West,DC=corp,DC=fabrikam,DC=com; then CN=Fabrikam Root CA,O=Fabrikam.";
+    let redactor = Redactor::new(Mode::Identity, b"case");
+    let once = redactor.redact_text(text).into_owned();
+    for gone in ["corp", "DC=fabrikam", "User One", "Sales"] {
+        assert!(!once.contains(gone), "{gone}: {once}");
+    }
+    for kept in [
+        "CN=62a0ff2e-97b9-4513-943f-0d221bd30080,CN=Device Registration Configuration,CN=Services,CN=Configuration,DC=h-",
+        ",DC=com",
+        "; then CN=Fabrikam Root CA,O=Fabrikam.",
+    ] {
+        assert!(once.contains(kept), "{kept}: {once}");
+    }
+    assert_eq!(redactor.redact_text(&once), once, "twice is once");
+    // The labels are those that the domain's name has elsewhere.
+    let host = redactor.redact_text("corp.fabrikam.com").into_owned();
+    let domain = host
+        .split('.')
+        .map(|label| format!("DC={label}"))
+        .collect::<Vec<_>>()
+        .join(",");
+    assert!(once.contains(&domain), "{domain}: {once}");
+}

@@ -1,6 +1,7 @@
 //! Finds identities in values and in free text.
 
 mod certificate;
+mod directory;
 mod text;
 
 use std::net::{Ipv4Addr, Ipv6Addr};

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use regex::{Captures, Regex};
 
-use super::{account, address, guid, host, local_part, name, value};
+use super::{account, address, directory, guid, host, local_part, name, value};
 use crate::prefilter;
 use crate::pseudonym::{Naming, is_own};
 use crate::secrets::replace;
@@ -76,6 +76,7 @@ pub(crate) fn text<'a>(
             Some(format!("{}{}", &c[1], new.replacen('\\', &c[3], 1)))
         });
     }
+    directory::names(naming, &mut out);
     if prefilter::may_name_identity(&out) {
         replace(&mut out, &NAMED, |c| {
             let kind = identity(&c[1])?;
