@@ -54,6 +54,9 @@ pub(crate) struct Common {
     /// Folder with own rules, on top of the built-in ones
     #[arg(long, value_name = "DIR", global = true, help_heading = "Rules")]
     pub(crate) rules: Option<PathBuf>,
+    /// Work in this process, without the protection of a second one (for debuggers and profilers)
+    #[arg(long, global = true, hide = true)]
+    pub(crate) in_process: bool,
 }
 
 fn lang(text: &str) -> Result<Lang, String> {
@@ -304,9 +307,6 @@ pub(crate) struct Analyze {
     /// Exit with 5 if a file could not be read to its end
     #[arg(long, help_heading = "Rules")]
     pub(crate) strict: bool,
-    /// Work in this process, without the protection of a second one (for debuggers and profilers)
-    #[arg(long, hide = true)]
-    pub(crate) in_process: bool,
 }
 
 #[derive(Debug, Args)]

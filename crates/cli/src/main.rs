@@ -47,7 +47,7 @@ fn main() -> ExitCode {
     start_log(&cli.common);
     let ended = match &cli.command {
         Command::Analyze(args) => guard::supervise(args, &cli.common),
-        other if reads_uploads(other) => guard::shield(),
+        other if reads_uploads(other) => guard::shield(&cli.common),
         _ => None,
     };
     if let Some(code) = ended {

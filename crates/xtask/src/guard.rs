@@ -41,31 +41,31 @@ const STAGES: &[Stage] = &[
         name: "etl-walk",
         input: "NetTrace.etl",
         make: large::trace,
-        arguments: &["inspect", "@"],
+        arguments: &["inspect", "@", "--in-process"],
     },
     Stage {
         name: "etl-rows",
         input: "NetTrace.etl",
         make: large::trace,
-        arguments: &["timeline", "@", "--format", "parquet", "-o", "+"],
+        arguments: &["timeline", "@", "--format", "parquet", "-o", "+", "--in-process"],
     },
     Stage {
         name: "pcap-rows",
         input: "capture.pcap",
         make: large::capture,
-        arguments: &["timeline", "@", "--format", "parquet", "-o", "+"],
+        arguments: &["timeline", "@", "--format", "parquet", "-o", "+", "--in-process"],
     },
     Stage {
         name: "evtx-rows",
         input: "Security.evtx",
         make: large::log,
-        arguments: &["timeline", "@", "--format", "parquet", "-o", "+"],
+        arguments: &["timeline", "@", "--format", "parquet", "-o", "+", "--in-process"],
     },
     Stage {
         name: "text-rows",
         input: "az-debug.txt",
         make: large::debug_log,
-        arguments: &["timeline", "@", "--format", "parquet", "-o", "+"],
+        arguments: &["timeline", "@", "--format", "parquet", "-o", "+", "--in-process"],
     },
     Stage {
         name: "analyze",
@@ -282,6 +282,11 @@ fn judge(stage: &str, now: u64, known: &[(String, u64)], failures: &mut Vec<Stri
         failures.push(format!(
             "{stage} executes {:.1} % more instructions than recorded in benches/guard.tsv ({then} → {now})",
             change * 100.0
+        ));
+    } else if now < then / 2 {
+        failures.push(format!(
+            "{stage} executes less than half the instructions of benches/guard.tsv ({then} → {now}): either it was made twice as fast, then run \
+             `guard --update`, or it no longer does its work in the process that is counted"
         ));
     } else if change < -TOLERANCE {
         println!(

@@ -42,7 +42,7 @@ pub(crate) fn work_folder() -> Option<PathBuf> {
 /// Supervises a child that does the work; `None` if this process is to do it itself.
 #[cfg(target_os = "linux")]
 pub(crate) fn supervise(args: &Analyze, common: &Common) -> Option<ExitCode> {
-    if args.in_process || std::env::var_os(WORKER).is_some() {
+    if common.in_process || std::env::var_os(WORKER).is_some() {
         return None;
     }
     let output = crate::commands::analyze::output_folder(args).ok()?;
@@ -59,16 +59,16 @@ pub(crate) fn supervise(_: &Analyze, _: &Common) -> Option<ExitCode> {
 /// Runs another verb that reads what strangers wrote in a child, once: a crash costs the command, but ends with a message. `None` if
 /// this process is to do it itself.
 #[cfg(target_os = "linux")]
-pub(crate) fn shield() -> Option<ExitCode> {
-    match std::env::var_os(WORKER) {
-        Some(_) => None,
-        None => supervisor::once(),
+pub(crate) fn shield(common: &Common) -> Option<ExitCode> {
+    if common.in_process || std::env::var_os(WORKER).is_some() {
+        return None;
     }
+    supervisor::once()
 }
 
 /// Elsewhere the command does its work itself.
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn shield() -> Option<ExitCode> {
+pub(crate) fn shield(_: &Common) -> Option<ExitCode> {
     None
 }
 
