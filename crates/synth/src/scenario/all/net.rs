@@ -8,6 +8,7 @@ use crate::scenario::events::{aad_1025, aad_1081, aad_1084, aad_1085, wfp_block}
 use crate::scenario::network::Block;
 use crate::scenario::world::{self, EDGE, LSASS};
 use crate::scenario::{Bundle, Case};
+use crate::text::Encoding;
 use crate::text::signin::{SignIn, export};
 
 const LOGIN: &str = "login.microsoftonline.com";
@@ -19,6 +20,7 @@ pub(super) fn bundles() -> Vec<Bundle> {
         icmp_prohibited(),
         host_firewall(),
         clock_wrong(),
+        clock_measured(),
         large_segments_lost(),
     ]
 }
@@ -161,6 +163,20 @@ fn dated_page(case: &mut Case, at: Moment, server: Moment) {
         "ocsp",
     ))
     .client_close();
+}
+
+/// What a report asks for when it is not sure of the clock.
+fn clock_measured() -> Bundle {
+    let answers = "PS C:\\> w32tm /query /status\r\nLeap Indicator: 3(not synchronized)\r\nStratum: 0 (unspecified)\r\nReferenceId: 0x00000000 (unspecified)\r\nLast Successful Sync Time: unspecified\r\nSource: Local CMOS Clock\r\nPoll Interval: 10 (1024s)\r\n\r\nPS C:\\> w32tm /stripchart /computer:time.windows.com /samples:3 /dataonly\r\nTracking time.windows.com [203.0.113.9:123].\r\nCollecting 3 samples.\r\nThe current time is 3/2/2026 10:15:04 AM.\r\n10:15:04, -5400.3142159s\r\n10:15:06, -5400.3141999s\r\n10:15:08, -5400.3142011s\r\n";
+    Story::joined(
+        "clock-measured",
+        "Only the answers to a question about the clock: it is an hour and a half off and set from nowhere.",
+    )
+    .beside("time.txt", Encoding::Utf16Le.encode(answers))
+    .root("TIME-01")
+    .from("time.txt", "text", "config")
+    .absent(&["TLS-01", "DNS-01", "PRT-05"])
+    .only_files()
 }
 
 fn large_segments_lost() -> Bundle {
