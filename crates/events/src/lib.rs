@@ -37,7 +37,7 @@ mod value;
 pub use fields::{FieldSource, Fields};
 pub use opcode::opcode_name;
 pub use promote::{Meaning, promote};
-pub use table::{Problem, check};
+pub use table::{Problem, check, is_known};
 
 /// Bytes of one field that a sentence quotes.
 pub const MAX_QUOTE: usize = 240;

@@ -49,6 +49,11 @@ pub(crate) struct Tables {
     problems: Vec<Problem>,
 }
 
+/// True if some table has lines for the provider of this name, or of this GUID in braces.
+pub fn is_known(provider: &str) -> bool {
+    provider != "*" && Tables::builtin().providers.contains_key(provider)
+}
+
 /// Event ids that one line may name; a wider range is a slip of the pen.
 const MAX_RANGE: u32 = 2_000;
 

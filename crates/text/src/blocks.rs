@@ -13,6 +13,10 @@ use casetrace_model::Diagnostic;
 pub(crate) trait Machine {
     /// Takes one line.
     fn line(&mut self, line: &Line<'_>, out: &mut Output<'_>);
+    /// True if the next line is this block's whatever it looks like.
+    fn holds(&self, _text: &str) -> bool {
+        false
+    }
     /// The block is over.
     fn end(&mut self, out: &mut Output<'_>);
 }
@@ -26,6 +30,7 @@ pub(crate) fn drive(lines: &mut Lines<'_>, spec: &'static Spec, out: &mut Output
             out.diagnostic(long_line(&line));
         }
         if spec.switches()
+            && !machine.holds(line.text)
             && let Some(next) = starting(&line, current)
         {
             machine.end(out);

@@ -167,11 +167,41 @@ fn date(year: u32, month: u32, day: u32) -> Option<Date> {
     .ok()
 }
 
+/// Which of the first two numbers of `02/03/2026` is the month, where both could be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    MonthFirst,
+    DayFirst,
+}
+
+/// The order of a text that begins with `a/b/yyyy`, if only one is possible.
+pub(crate) fn order_of(text: &str) -> Option<Order> {
+    let mut scan = Scan { rest: text };
+    let first = scan.number(2)?;
+    scan.skip(&['/'])?;
+    let second = scan.number(2)?;
+    scan.skip(&['/'])?;
+    let year = scan.number(4)?;
+    if !(1970..2200).contains(&year) {
+        return None;
+    }
+    match (first, second) {
+        (1..=12, 13..=31) => Some(Order::MonthFirst),
+        (13..=31, 1..=12) => Some(Order::DayFirst),
+        _ => None,
+    }
+}
+
+/// A date and time at the start of `text`, and the text after it; months first where both are possible.
+pub(crate) fn leading(text: &str) -> Option<(Moment, &str)> {
+    ordered(text, Order::MonthFirst)
+}
+
 /// A date and time at the start of `text`, and the text after it.
 ///
-/// Reads `yyyy-MM-dd`, `yyyy/MM/dd`, `MM/dd/yyyy` (`dd/MM/yyyy` if the month can't be one), `dd.MM.yyyy`, then
+/// Reads `yyyy-MM-dd`, `yyyy/MM/dd`, `MM/dd/yyyy` and `dd/MM/yyyy` (by `order` where both are possible), `dd.MM.yyyy`, then
 /// `T`, blanks, a comma or a dash, a time with or without fraction, and an offset if there is one.
-pub(crate) fn leading(text: &str) -> Option<(Moment, &str)> {
+pub(crate) fn ordered(text: &str, order: Order) -> Option<(Moment, &str)> {
     let mut scan = Scan { rest: text };
     let first = scan.number(4)?;
     let between = scan.skip(&['-', '/', '.'])?;
@@ -182,7 +212,7 @@ pub(crate) fn leading(text: &str) -> Option<(Moment, &str)> {
         date(first, second, third)?
     } else if between == '.' || first > 12 {
         date(third, second, first)?
-    } else if first <= 12 {
+    } else if second > 12 || order == Order::MonthFirst {
         date(third, first, second)?
     } else {
         date(third, second, first)?

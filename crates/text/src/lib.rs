@@ -22,6 +22,7 @@
 mod blocks;
 mod clock;
 mod codes;
+mod csv;
 mod encoding;
 mod format;
 mod formats;

@@ -131,3 +131,22 @@ fn a_look_alike_without_records_is_inventoried() {
         ("winhttp".into(), "3".into())
     );
 }
+
+#[test]
+fn the_trace_of_the_entra_connect_wizard_has_exact_times() {
+    let text = "[23:57:41.100] [  1] [INFO ] Default logger set successfully.\n[23:57:42.321] [  1] [INFO ] ====\n[23:57:42.321] [  1] [INFO ] Start Time (Local): Mon, 02 Mar 2026 23:57:42 GMT\n[23:57:42.321] [  1] [INFO ] Start Time (UTC): Mon, 02 Mar 2026 14:57:42 GMT\n[23:57:42.321] [  1] [INFO ] Application Version: 2.3.20.0\n[23:57:43.000] [  1] [INFO ] Default Proxy [ProxyAddress]: http://proxy.contoso.local:8080\n[00:01:11.016] [ 13] [ERROR] GetToken: failed\nSystem.Net.WebException: The remote server returned an error: (407) Proxy Authentication Required.\n   at System.Net\n[00:01:12.500] [  9] [WARN ] AADSTS50076: more is needed\n";
+    let read = read("trace-20260302-235741.log", text.as_bytes());
+    let rows: Vec<_> = read.kind("log.line").collect();
+    let times: Vec<_> = rows.iter().map(|row| at(row)).collect();
+    assert_eq!(times.first().map(String::as_str), Some("2026-03-02T14:57:41"));
+    assert_eq!(
+        times.iter().rev().take(2).map(String::as_str).collect::<Vec<_>>(),
+        ["2026-03-02T15:01:12", "2026-03-02T15:01:11"]
+    );
+    let error = rows[rows.len() - 2];
+    assert_eq!((error.http_status, error.tid), (Some(407), Some(13)));
+    assert!(error.message.contains("(407)"));
+    assert_eq!(column(rows[rows.len() - 1], "error_code"), "AADSTS50076");
+    let settings: Vec<_> = read.kind("config").map(|row| field(row, "value")).collect();
+    assert_eq!(settings, ["2.3.20.0", "http://proxy.contoso.local:8080"]);
+}

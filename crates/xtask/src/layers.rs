@@ -14,7 +14,7 @@ pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
     ("casetrace-etl", &["casetrace-model", "casetrace-events"]),
     ("casetrace-pcap", &["casetrace-model"]),
     ("casetrace-evtx", &["casetrace-model", "casetrace-events"]),
-    ("casetrace-text", &["casetrace-model"]),
+    ("casetrace-text", &["casetrace-model", "casetrace-events"]),
     ("casetrace-knowledge", &["casetrace-model"]),
     ("casetrace-redact", &["casetrace-model"]),
     ("casetrace-batch", &["casetrace-model"]),

@@ -18,7 +18,7 @@ const TOKEN_LIMIT: usize = 4 << 20;
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Step {
+pub(crate) enum Step {
     /// An element opened, with its attributes; it is the last of the path.
     Open(Vec<(String, String)>),
     /// Text directly inside the last element of the path.
@@ -57,7 +57,7 @@ impl BufRead for Budget<'_, '_> {
 }
 
 /// Walks a document, or a row of documents without a root.
-pub(super) struct Leaves<'t, 'r> {
+pub(crate) struct Leaves<'t, 'r> {
     reader: Reader<Budget<'t, 'r>>,
     left: Rc<Cell<usize>>,
     buffer: Vec<u8>,
@@ -69,7 +69,7 @@ pub(super) struct Leaves<'t, 'r> {
 }
 
 impl<'t, 'r> Leaves<'t, 'r> {
-    pub(super) fn new(text: &'t mut Utf8<'r>) -> Self {
+    pub(crate) fn new(text: &'t mut Utf8<'r>) -> Self {
         let left = Rc::new(Cell::new(TOKEN_LIMIT));
         let mut reader = Reader::from_reader(Budget {
             text,
@@ -92,17 +92,17 @@ impl<'t, 'r> Leaves<'t, 'r> {
     }
 
     /// Local names from the root to the current element.
-    pub(super) fn path(&self) -> &[String] {
+    pub(crate) fn path(&self) -> &[String] {
         &self.path
     }
 
     /// 1-based line of the current token.
-    pub(super) fn line(&self) -> u64 {
+    pub(crate) fn line(&self) -> u64 {
         self.lines.get()
     }
 
     /// The next step; `None` at the end or after damage, which is said once.
-    pub(super) fn next(&mut self, out: &mut Output<'_>) -> Option<Step> {
+    pub(crate) fn next(&mut self, out: &mut Output<'_>) -> Option<Step> {
         if let Some(step) = self.queue.take() {
             if let Step::Close(_) = step {
                 self.path.pop();
@@ -201,6 +201,7 @@ fn attributes(start: &BytesStart<'_>) -> Vec<(String, String)> {
         .attributes()
         .with_checks(false)
         .flatten()
+        .filter(|attribute| !attribute.key.as_ref().starts_with(b"xmlns"))
         .take(32)
         .map(|attribute| {
             let raw = String::from_utf8_lossy(&attribute.value).into_owned();

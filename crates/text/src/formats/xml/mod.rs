@@ -1,8 +1,6 @@
-//! XML files of a bundle: WFP net events and state, event logs rendered as XML, and the result files of support
-//! diagnostics. All are read as a stream of leaves (path, text), so a file of one line and any size is fine.
+//! XML files of a bundle: WFP net events and state, and the result files of support diagnostics (events as XML: `events`). All are read as a stream of leaves (path, text), so a file of one line and any size is fine.
 
-mod events;
-mod leaves;
+pub(crate) mod leaves;
 mod sdp;
 mod wfp;
 
@@ -13,7 +11,6 @@ use crate::lines::Utf8;
 use crate::output::Output;
 use leaves::{Leaves, Step};
 
-pub(crate) use events::{detect as detect_events, read as read_events};
 pub(crate) use sdp::{detect as detect_sdp, read as read_sdp};
 pub(crate) use wfp::{detect as detect_wfp, read as read_wfp};
 

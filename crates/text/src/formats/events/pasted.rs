@@ -4,13 +4,13 @@
 
 use std::sync::LazyLock;
 
-use casetrace_model::{JsonObject, Level, Outcome, Row, Source, Text, find_guids, normalise_guid};
+use casetrace_model::{Level, Text, find_guids, normalise_guid};
 
+use super::record::Event;
 use crate::blocks::Machine;
-use crate::codes::Codes;
 use crate::format::{Head, score};
 use crate::lines::Line;
-use crate::output::{Output, correlation, push_codes};
+use crate::output::{Output, correlation};
 use crate::table::rows;
 
 struct Known {
@@ -21,7 +21,7 @@ struct Known {
 }
 
 static TABLE: LazyLock<Vec<Known>> = LazyLock::new(|| {
-    rows::<4>(include_str!("../../../../pipelines/text/event_texts.tsv"))
+    rows::<4>(include_str!("../../../../../pipelines/text/event_texts.tsv"))
         .filter_map(|[provider, id, level, start]| {
             Some(Known {
                 provider,
@@ -99,22 +99,18 @@ impl Pasted {
         let Some((line, known, lines)) = self.event.take() else {
             return;
         };
-        let all = lines.join("\n");
-        let mut row = Row::new(Source::Text, "event", line);
+        let mut event = Event::new(line);
+        event.rendered = lines.join("\n");
+        let row = &mut event.row;
         row.provider = Some(Text::new_static(known.provider));
         row.event_id = Some(known.id);
         row.level = known.level;
-        row.outcome = (known.level == Some(Level::Error)).then_some(Outcome::Failure);
-        let codes = Codes::of(&all);
-        row.error_code = codes.best().cloned();
-        row.correlation_id = correlation(&all).or_else(|| {
-            find_guids(&all)
+        row.correlation_id = correlation(&event.rendered).or_else(|| {
+            find_guids(&event.rendered)
                 .next()
                 .filter(|_| known.provider.ends_with("AAD"))
         });
-        row.message = lines.join(" ");
-        let mut fields = JsonObject::new();
-        fields.push_raw("pasted", "true");
+        event.extra.push_raw("pasted", "true");
         let mut seen: Vec<String> = Vec::new();
         let mut log: Vec<&str> = Vec::new();
         for text in &lines {
@@ -126,20 +122,19 @@ impl Pasted {
                 log.push(value);
             } else if label.len() < 60 && !value.is_empty() && !seen.iter().any(|known| known == label) {
                 seen.push(label.to_owned());
-                fields.push_str(label, &out.value(value));
-                promote(&mut row, label, value);
+                event.extra.push_str(label, &out.value(value));
+                promote(&mut event, label, value);
             }
         }
         if !log.is_empty() {
-            fields.push_list("AdalLog", log);
+            event.extra.push_list("AdalLog", log);
         }
-        push_codes(&mut fields, &codes);
-        row.fields = fields.finish();
-        out.row(row);
+        event.emit(out);
     }
 }
 
-fn promote(row: &mut Row, label: &str, value: &str) {
+fn promote(event: &mut Event, label: &str, value: &str) {
+    let row = &mut event.row;
     match label {
         "tenantId" | "Tenant ID" => row.tenant_id = normalise_guid(value),
         "adalCorrelationId" | "AdalCorrelationId" | "Correlation ID" => {
