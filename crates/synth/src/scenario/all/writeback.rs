@@ -8,6 +8,7 @@ use crate::scenario::Bundle;
 use crate::scenario::events::{BUS, adsync, capi2, password_reset};
 use crate::scenario::network::Handshake;
 use crate::scenario::world::{MIISERVER, public_chain};
+use crate::text::Encoding;
 
 pub(super) fn bundles() -> Vec<Bundle> {
     vec![
@@ -18,6 +19,7 @@ pub(super) fn bundles() -> Vec<Bundle> {
         user_not_found(),
         locked_out(),
         federated_admin(),
+        told_by_mail(),
     ]
 }
 
@@ -193,6 +195,32 @@ fn locked_out() -> Bundle {
         .root("WB-11")
         .absent(&["WB-02", "WB-07", "WB-08"])
         .server_files()
+}
+
+/// What an administrator sends first: two events copied from the Event Viewer of a Japanese server into a mail.
+fn told_by_mail() -> Bundle {
+    let header = |source: &str, id: u32| {
+        format!(
+            "ログの名前:         Application\r\nソース:           {source}\r\n日付:            2026/03/02 10:15:04\r\nイベント ID:       {id}\r\nタスクのカテゴリ:      なし\r\nレベル:           エラー\r\nキーワード:         クラシック\r\nユーザー:          N/A\r\nコンピューター:       AADC01.corp.contoso.com\r\n説明:\r\n"
+        )
+    };
+    let denied =
+        "The password could not be updated because the management agent credentials were denied access.";
+    let mail = format!(
+        "お世話になっております。イベントを送ります。\r\n\r\n{}TrackingId: 7344da2c-ab9d-42ef-adea-4a17d07fdeb9, Reason: Synchronization Engine returned an error hr=80230626, message={denied}, UserPrincipalName: user1@contoso.com\r\n\r\n{}An unexpected error has occurred during a password set operation.\r\n \"BAIL: MMS(5716): 0x80230626 ({denied})\"\r\n",
+        header("PasswordResetService", 33004),
+        header("ADSync", 6329),
+    );
+    Story::of(
+        "writeback-told-by-mail",
+        "Nothing but two events of the Connect server, copied from the Event Viewer into a mail.",
+        Identity::default().computer("AADC01"),
+    )
+    .beside("mail.txt", Encoding::Cp932.encode(&mail))
+    .root("WB-07")
+    .from("mail.txt", "text", "event")
+    .absent(&["WB-01", "WB-02", "WB-03", "WB-08", "PRT-05"])
+    .only_files()
 }
 
 fn federated_admin() -> Bundle {

@@ -9,7 +9,7 @@ use casetrace_model::{JsonObject, Level, Outcome, Row, Source, Text, normalise_g
 use super::messages;
 use crate::clock::{self, Moment, Order};
 use crate::codes::Codes;
-use crate::output::{Output, correlation};
+use crate::output::{Output, correlation, push_codes};
 use crate::table::Labels;
 
 static LEVELS: LazyLock<Labels> = LazyLock::new(|| Labels::of("event_level"));
@@ -174,19 +174,17 @@ fn complete(row: &mut Row, rendered: &str) {
     if row.outcome.is_none() && matches!(row.level, Some(Level::Error | Level::Critical)) {
         row.outcome = Some(Outcome::Failure);
     }
-    let codes = Codes::of(rendered);
-    let Some(first) = row.error_code.clone().or_else(|| codes.best().cloned()) else {
-        return;
-    };
-    row.error_code = Some(first.clone());
-    let others: Vec<_> = codes.all().iter().filter(|code| **code != first).collect();
-    if others.is_empty() {
-        return;
+    // The code of the promoted datum comes first where several are equally near to the cause.
+    let mut codes = Codes::of(row.error_code.as_deref().unwrap_or_default());
+    codes.add(rendered);
+    if let Some(best) = codes.best() {
+        row.error_code = Some(best.clone());
     }
-    let mut json = JsonObject::reopen(std::mem::take(&mut row.fields));
-    let all = std::iter::once(&first).chain(others);
-    json.push_list("codes", all.map(Text::as_str));
-    row.fields = json.finish();
+    if codes.all().len() > 1 {
+        let mut json = JsonObject::reopen(std::mem::take(&mut row.fields));
+        push_codes(&mut json, &codes);
+        row.fields = json.finish();
+    }
 }
 
 /// The Event Viewer's list and those who copy from it leave out the first words of a provider's name.

@@ -119,6 +119,10 @@ impl Open {
             self.name = Some(name);
             return;
         }
+        // RenderingInfo has elements of the same names.
+        if path.iter().rev().nth(1).is_none_or(|parent| parent != "System") {
+            return;
+        }
         let row = &mut event.row;
         match last.as_str() {
             "Provider" => row.provider = get("Name").map(Text::from),
@@ -165,6 +169,8 @@ impl Open {
             ("System", "Keywords") => {
                 row.keywords = u64::from_str_radix(value.trim_start_matches("0x"), 16).ok();
             }
+            ("RenderingInfo", "Task") => row.task = Some(Text::from(value)),
+            ("RenderingInfo", "Opcode") => row.opcode = Some(Text::from(value)),
             ("RenderingInfo", "Message") => value.clone_into(&mut event.rendered),
             _ => {}
         }
