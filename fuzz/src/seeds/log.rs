@@ -2,6 +2,7 @@
 
 use casetrace_synth::evtx::Evtx;
 use casetrace_synth::text::cli::{self, AzLogin};
+use casetrace_synth::text::events::{Told, connect_trace};
 use casetrace_synth::text::signin::{SignIn, export};
 use casetrace_synth::text::{Dsregcmd, Encoding, authlogs, windows};
 
@@ -57,6 +58,7 @@ pub(crate) fn text() -> Vec<Vec<u8>> {
         windows::sdp_results("ICE", "name"),
         windows::sdp_report(id, &[("cause", "text")]),
     ];
+    let texts: Vec<String> = texts.into_iter().chain(events()).collect();
     let mut out: Vec<Vec<u8>> = texts.iter().map(|text| Encoding::Utf8.encode(text)).collect();
     out.extend(texts.iter().step_by(3).map(|text| Encoding::Utf16Le.encode(text)));
     out.push(Encoding::Cp932.encode(&authlogs::ipconfig(
@@ -68,4 +70,23 @@ pub(crate) fn text() -> Vec<Vec<u8>> {
         SignIn::new(at, id, "0000").failed(50_126, "Invalid username or password.")
     ]));
     out
+}
+
+/// Events in every form, and a trace whose times depend on its start.
+fn events() -> Vec<String> {
+    let told = Told {
+        channel: "Microsoft-Windows-AAD/Operational",
+        provider: "Microsoft-Windows-AAD",
+        id: 1098,
+        at: CASE.start,
+        computer: "PC042",
+        message: "Error: 0xCAA2000C The request requires user interaction.\nDescription: AADSTS50076: more is needed\nLogged at a.cpp, line: 449.",
+    };
+    let mut all = told.in_every_form();
+    all.push(connect_trace(
+        CASE.start,
+        540,
+        "The remote server returned an error: (407) x",
+    ));
+    all
 }

@@ -3,6 +3,7 @@
 pub mod authlogs;
 pub mod cli;
 mod dsregcmd;
+pub mod events;
 pub mod signin;
 pub mod windows;
 

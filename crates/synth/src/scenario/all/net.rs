@@ -167,7 +167,7 @@ fn dated_page(case: &mut Case, at: Moment, server: Moment) {
 
 /// What a report asks for when it is not sure of the clock.
 fn clock_measured() -> Bundle {
-    let answers = "PS C:\\> w32tm /query /status\r\nLeap Indicator: 3(not synchronized)\r\nStratum: 0 (unspecified)\r\nReferenceId: 0x00000000 (unspecified)\r\nLast Successful Sync Time: unspecified\r\nSource: Local CMOS Clock\r\nPoll Interval: 10 (1024s)\r\n\r\nPS C:\\> w32tm /stripchart /computer:time.windows.com /samples:3 /dataonly\r\nTracking time.windows.com [203.0.113.9:123].\r\nCollecting 3 samples.\r\nThe current time is 3/2/2026 10:15:04 AM.\r\n10:15:04, -5400.3142159s\r\n10:15:06, -5400.3141999s\r\n10:15:08, -5400.3142011s\r\n";
+    let answers = "PS C:\\> w32tm /query /status\nLeap Indicator: 3(not synchronized)\nStratum: 0 (unspecified)\nReferenceId: 0x00000000 (unspecified)\nLast Successful Sync Time: unspecified\nSource: Local CMOS Clock\nPoll Interval: 10 (1024s)\n\nPS C:\\> w32tm /stripchart /computer:time.windows.com /samples:3 /dataonly\nTracking time.windows.com [203.0.113.9:123].\nCollecting 3 samples.\nThe current time is 3/2/2026 10:15:04 AM.\n10:15:04, -5400.3142159s\n10:15:06, -5400.3141999s\n10:15:08, -5400.3142011s\n";
     Story::joined(
         "clock-measured",
         "Only the answers to a question about the clock: it is an hour and a half off and set from nowhere.",

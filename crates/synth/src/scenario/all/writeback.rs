@@ -3,12 +3,14 @@
 use super::story::{Proved, Story};
 use crate::bytes::guid_for;
 use crate::identity::Identity;
+use crate::moment::Moment;
 use crate::net::tls;
 use crate::scenario::Bundle;
 use crate::scenario::events::{BUS, adsync, capi2, password_reset};
 use crate::scenario::network::Handshake;
 use crate::scenario::world::{MIISERVER, public_chain};
 use crate::text::Encoding;
+use crate::text::events::Told;
 
 pub(super) fn bundles() -> Vec<Bundle> {
     vec![
@@ -199,17 +201,29 @@ fn locked_out() -> Bundle {
 
 /// What an administrator sends first: two events copied from the Event Viewer of a Japanese server into a mail.
 fn told_by_mail() -> Bundle {
-    let header = |source: &str, id: u32| {
-        format!(
-            "ログの名前:         Application\r\nソース:           {source}\r\n日付:            2026/03/02 10:15:04\r\nイベント ID:       {id}\r\nタスクのカテゴリ:      なし\r\nレベル:           エラー\r\nキーワード:         クラシック\r\nユーザー:          N/A\r\nコンピューター:       AADC01.corp.contoso.com\r\n説明:\r\n"
-        )
-    };
     let denied =
         "The password could not be updated because the management agent credentials were denied access.";
+    let reset = format!(
+        "TrackingId: 7344da2c-ab9d-42ef-adea-4a17d07fdeb9, Reason: Synchronization Engine returned an error hr=80230626, message={denied}, UserPrincipalName: user1@contoso.com"
+    );
+    let engine = format!(
+        "An unexpected error has occurred during a password set operation.\n \"BAIL: MMS(5716): 0x80230626 ({denied})\""
+    );
+    let copied = |provider, id, message| {
+        let told = Told {
+            channel: "Application",
+            provider,
+            id,
+            at: Moment::at("2026-03-02T10:15:04Z"),
+            computer: "AADC01.corp.contoso.com",
+            message,
+        };
+        told.copied_in_japanese()
+    };
     let mail = format!(
-        "お世話になっております。イベントを送ります。\r\n\r\n{}TrackingId: 7344da2c-ab9d-42ef-adea-4a17d07fdeb9, Reason: Synchronization Engine returned an error hr=80230626, message={denied}, UserPrincipalName: user1@contoso.com\r\n\r\n{}An unexpected error has occurred during a password set operation.\r\n \"BAIL: MMS(5716): 0x80230626 ({denied})\"\r\n",
-        header("PasswordResetService", 33004),
-        header("ADSync", 6329),
+        "お世話になっております。イベントを送ります。\n\n{}\n{}",
+        copied("PasswordResetService", 33004, &reset),
+        copied("ADSync", 6329, &engine),
     );
     Story::of(
         "writeback-told-by-mail",
