@@ -127,11 +127,17 @@ impl Redactor {
 }
 
 /// If `message` ends with the beginning of `url`: what stands before it, and how much of the address is there.
+///
+/// The two are redacted apart, so an address that is glued to a word, as the value of `password=`, is none.
 fn cut_address<'m>(message: &'m str, url: &str) -> Option<(&'m str, usize)> {
     let scheme = url.get(..url.find("://")? + 3)?;
     message.match_indices(scheme).find_map(|(at, _)| {
         let (head, tail) = message.split_at_checked(at)?;
-        (tail.len() < url.len() && url.starts_with(tail)).then_some((head, tail.len()))
+        let apart = head
+            .chars()
+            .next_back()
+            .is_none_or(|c| c.is_whitespace() || matches!(c, '"' | '\'' | '(' | '<' | '['));
+        (apart && tail.len() < url.len() && url.starts_with(tail)).then_some((head, tail.len()))
     })
 }
 
