@@ -318,6 +318,12 @@ pub(crate) static SPECS: &[Spec] = &[
         f::machine::make_netstat,
         f::machine::starts_netstat,
     ),
+    block(
+        "error_page",
+        f::error_page::detect,
+        f::error_page::make,
+        f::error_page::starts,
+    ),
     whole(
         "script_info",
         f::collection::detect_info,

@@ -12,6 +12,7 @@ pub(crate) mod connectivity;
 pub(crate) mod displaydns;
 pub(crate) mod dsregcmd;
 pub(crate) mod environment;
+pub(crate) mod error_page;
 pub(crate) mod events;
 pub(crate) mod ipconfig;
 pub(crate) mod klist;
