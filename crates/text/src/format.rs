@@ -288,6 +288,12 @@ pub(crate) static SPECS: &[Spec] = &[
         f::answers::curl::starts,
     ),
     block(
+        "http_text",
+        f::http::raw::detect,
+        f::http::raw::make,
+        f::http::raw::starts,
+    ),
+    block(
         "directory",
         f::answers::directory::detect,
         f::answers::directory::make,

@@ -322,3 +322,12 @@ fn a_lone_user_name() {
     let read = read("out.txt", b"user1@corp.local\r\n");
     assert_eq!(field(config(&read, "user_upn"), "value"), "user1@corp.local");
 }
+
+#[test]
+fn curl_s_body_names_the_error() {
+    let text = "*   Trying 203.0.113.9:443...\n> POST /common/oauth2/v2.0/token HTTP/1.1\n> Host: login.microsoftonline.com\n>\n< HTTP/1.1 400 Bad Request\n< Content-Type: application/json\n<\n{ [62 bytes data]\n{\"error_description\":\"AADSTS50126: Error validating credentials.\"}\n* Connection #0 to host login.microsoftonline.com left intact\n";
+    let read = read("curl.txt", text.as_bytes());
+    let row = read.only("http.response");
+    assert_eq!(column(row, "error_code"), "AADSTS50126");
+    assert!(field(row, "body_start").starts_with("{\"error_description\""));
+}

@@ -89,5 +89,6 @@ fn events() -> Vec<String> {
         "The remote server returned an error: (407) x",
     ));
     all.push("Request Id: 0f3c8c4d-54a8-4b0d-8d2f-1d2f4a3b0100\nTimestamp: 2026-03-02T00:15:02Z\nMessage: AADSTS53003: no\nServer error code: 801c0003\nServer message: no\n".into());
+    all.push("CONNECT a.example:443 HTTP/1.1\nHost: a.example:443\n\nHTTP/1.1 407 No\nProxy-Authenticate: NTLM\nVia: x\n\n{\"error\":\"AADSTS50126\"}\n".into());
     all
 }

@@ -14,6 +14,7 @@ pub(crate) mod dsregcmd;
 pub(crate) mod environment;
 pub(crate) mod error_page;
 pub(crate) mod events;
+pub(crate) mod http;
 pub(crate) mod ipconfig;
 pub(crate) mod klist;
 pub(crate) mod logs;

@@ -7,6 +7,7 @@ use regex::Regex;
 
 use crate::blocks::Machine;
 use crate::format::{Head, score};
+use crate::formats::http::exchange::Exchange;
 use crate::lines::Line;
 use crate::output::Output;
 
@@ -43,86 +44,44 @@ pub(crate) fn starts(text: &str) -> bool {
 }
 
 pub(crate) fn make() -> Box<dyn Machine> {
-    Box::new(Curl::default())
+    Box::new(Curl {
+        exchange: Exchange::new("curl"),
+    })
 }
 
-#[derive(Default)]
 struct Curl {
-    method: String,
-    path: String,
-    host: String,
-    proxy: Option<Text>,
-    answer: Option<Row>,
-    headers: Vec<(String, String)>,
+    exchange: Exchange,
 }
-
-/// Headers of one answer that are kept.
-const MAX_HEADERS: usize = 64;
 
 impl Machine for Curl {
     fn line(&mut self, line: &Line<'_>, out: &mut Output<'_>) {
         let text = line.text.trim_end();
         if let Some(sent) = text.strip_prefix("> ") {
-            self.sent(sent, out);
+            if !self.exchange.request_line(sent, out) {
+                self.exchange.request_header(sent);
+            }
         } else if let Some(got) = text.strip_prefix("< ") {
-            self.got(line.number, got, out);
+            if !self.exchange.status_line(line.number, got, out) {
+                self.exchange.header(got);
+            }
         } else if text.starts_with("* ") || text.starts_with("curl: (") {
-            self.close(out);
+            self.exchange.close(out);
             self.remark(line.number, text, out);
+        } else if !matches!(text, "" | ">" | "<") && !text.ends_with("bytes data]") {
+            self.exchange.body(text);
         }
     }
 
     fn end(&mut self, out: &mut Output<'_>) {
-        self.close(out);
-        *self = Self::default();
+        self.exchange.close(out);
+        self.exchange = Exchange::new("curl");
     }
 }
 
 impl Curl {
-    fn sent(&mut self, text: &str, out: &mut Output<'_>) {
-        if let [method, path, version] = text.split(' ').collect::<Vec<_>>().as_slice()
-            && version.starts_with("HTTP/")
-        {
-            self.close(out);
-            (self.method, self.path) = ((*method).to_owned(), (*path).to_owned());
-        } else if let Some(host) = text.strip_prefix("Host: ") {
-            self.host = host.trim().to_ascii_lowercase();
-        }
-    }
-
-    fn got(&mut self, line: u64, text: &str, out: &mut Output<'_>) {
-        let status = text
-            .strip_prefix("HTTP/")
-            .and_then(|rest| rest.split(' ').nth(1)?.parse::<u16>().ok());
-        if let Some(status) = status {
-            self.close(out);
-            let mut row = Row::new(Source::Text, "http.response", line);
-            let (host, _) = port_of(&self.host);
-            row.http_status = Some(status);
-            row.http_method = Some(Text::from(self.method.as_str())).filter(|method| !method.is_empty());
-            row.outcome = Some(if status < 400 {
-                Outcome::Success
-            } else {
-                Outcome::Failure
-            });
-            row.message = format!("{} {host}: {text}", self.method);
-            row.server_name = Some(Text::from(host)).filter(|host| !host.is_empty());
-            if self.method != "CONNECT" && self.path.starts_with('/') {
-                row.url = Some(Text::from(format!("https://{}{}", self.host, self.path)));
-            }
-            row.proxy.clone_from(&self.proxy);
-            self.answer = Some(row);
-        } else if let Some((name, value)) = text.split_once(": ")
-            && self.headers.len() < MAX_HEADERS
-        {
-            self.headers
-                .push((name.to_ascii_lowercase(), value.trim().to_owned()));
-        }
-    }
-
     fn remark(&mut self, line: u64, text: &str, out: &mut Output<'_>) {
         if let Some(found) = PROXY.as_ref().and_then(|regex| regex.captures(text)) {
-            self.proxy = found
+            self.exchange.proxy = found
                 .name("proxy")
                 .map(|proxy| Text::from(proxy.as_str().to_ascii_lowercase()));
         }
@@ -134,52 +93,6 @@ impl Curl {
             Some(row) if text.starts_with("* ") => out.row(row),
             _ => out.log_line(line, "curl", text, None),
         }
-    }
-
-    fn close(&mut self, out: &mut Output<'_>) {
-        let headers = std::mem::take(&mut self.headers);
-        let Some(mut row) = self.answer.take() else { return };
-        let header = |name: &str| {
-            headers
-                .iter()
-                .find(|(known, _)| known == name)
-                .map(|(_, value)| value.as_str())
-        };
-        row.content_type = header("content-type").map(Text::from);
-        let schemes: Vec<&str> = headers
-            .iter()
-            .filter(|(name, _)| name == "proxy-authenticate")
-            .filter_map(|(_, value)| value.split(' ').next())
-            .collect();
-        row.proxy_auth = Some(Text::from(schemes.join(","))).filter(|schemes| !schemes.is_empty());
-        let mut fields = JsonObject::new().str("tool", "curl");
-        for (key, name) in [
-            ("ms_request_id", "x-ms-request-id"),
-            ("server", "server"),
-            ("via", "via"),
-            ("date", "date"),
-        ] {
-            if let Some(value) = header(name) {
-                fields.push_str(key, value);
-            }
-        }
-        let content = row.content_type.as_deref().unwrap_or_default();
-        if let Some(kind) = ["html", "json", "xml"]
-            .iter()
-            .find(|kind| content.contains(*kind))
-        {
-            fields.push_str("body_kind", kind);
-        }
-        row.fields = fields.finish();
-        out.row(row);
-    }
-}
-
-/// `host:port` apart.
-fn port_of(host: &str) -> (&str, Option<u16>) {
-    match host.rsplit_once(':') {
-        Some((name, port)) if !name.contains(':') => (name, port.parse().ok()),
-        _ => (host, None),
     }
 }
 
