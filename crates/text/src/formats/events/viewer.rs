@@ -35,10 +35,14 @@ pub(crate) fn detect(head: &Head) -> u8 {
     }
 }
 
+/// What the labels of a log's name begin with, in all languages: every line of a file is asked.
+const FIRST: [char; 4] = ['L', 'ロ', 'P', 'N'];
+
 /// The line that names the log opens an event. PowerShell's lists spell the label without a blank and have their own reader.
 pub(crate) fn starts(text: &str) -> bool {
     let text = text.trim_start();
-    text.len() < 300
+    text.starts_with(FIRST)
+        && text.len() < 300
         && !text.starts_with("LogName")
         && LABELS
             .field(text)
@@ -171,5 +175,23 @@ impl Viewer {
         if event.is_event() {
             event.emit(out);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::rows;
+
+    #[test]
+    fn every_label_of_a_log_s_name_opens_an_event() {
+        let mut count = 0;
+        for [format, name, label] in rows::<3>(include_str!("../../../../../pipelines/text/labels.tsv")) {
+            if (format, name) == ("event", "log") {
+                count += 1;
+                assert!(starts(&format!("  {label}: Application")), "{label}");
+            }
+        }
+        assert!(count >= 7);
     }
 }

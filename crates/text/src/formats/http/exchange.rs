@@ -173,11 +173,12 @@ fn body_kind(content_type: &str, body: &str) -> Option<&'static str> {
 
 /// Method and target.
 pub(crate) fn request_line(text: &str) -> Option<(&str, &str)> {
-    let mut words = text.trim_end().split(' ');
-    let (method, target, version) = (words.next()?, words.next()?, words.next()?);
-    let known = (3..=7).contains(&method.len()) && method.bytes().all(|b| b.is_ascii_uppercase());
-    (known && !target.is_empty() && version.starts_with("HTTP/") && words.next().is_none())
-        .then_some((method, target))
+    // Every line of a file is asked: most end here.
+    let length = text.bytes().take(8).take_while(u8::is_ascii_uppercase).count();
+    let (method, rest) = text.split_at_checked(length)?;
+    let rest = rest.strip_prefix(' ').filter(|_| (3..=7).contains(&length))?;
+    let (target, version) = rest.trim_end().split_once(' ')?;
+    (!target.is_empty() && version.starts_with("HTTP/") && !version.contains(' ')).then_some((method, target))
 }
 
 /// The status code.
