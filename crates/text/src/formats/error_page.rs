@@ -38,9 +38,11 @@ const OPENING: [&str; 6] = [
 /// An opening label with a value of its kind.
 pub(crate) fn starts(text: &str) -> bool {
     let text = text.trim();
-    let opens = text
-        .split_once(':')
-        .is_some_and(|(label, value)| OPENING.contains(&label) && value.len() < 100);
+    // Every line of a file is asked: most end here.
+    let opens = text.starts_with(['R', 'E', 'S', '要', 'エ', 'サ'])
+        && text
+            .split_once(':')
+            .is_some_and(|(label, value)| OPENING.contains(&label) && value.len() < 100);
     opens
         && match LABELS.field(text) {
             Some(("request_id", value)) => normalise_guid(value).is_some(),
