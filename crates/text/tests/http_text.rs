@@ -57,3 +57,20 @@ fn a_page_where_data_were_asked() {
         ("html".into(), Some(Outcome::Success))
     );
 }
+
+#[test]
+fn neither_credentials_nor_tokens_are_told() {
+    let token = "eyJhbGciOiJub25lIn0.".repeat(40);
+    let text = format!(
+        "GET https://me:hunter2@login.microsoftonline.com/x HTTP/1.1\n\nHTTP/1.1 200 OK\nContent-Type: application/json\n\n{{\"access_token\":\"{token}\"}}\n\nGET /y HTTP/1.1\n\nHTTP/1.1 200 OK\n\n"
+    );
+    let read = read("x.txt", text.as_bytes());
+    let rows: Vec<_> = read.kind("http.response").collect();
+    assert_eq!(column(rows[0], "server_name"), "login.microsoftonline.com");
+    // The second request names no host.
+    assert_eq!(rows[1].server_name, None);
+    for row in &read.rows {
+        let all = format!("{row:?}");
+        assert!(!all.contains("hunter2") && !all.contains("eyJhbGci"), "{all}");
+    }
+}

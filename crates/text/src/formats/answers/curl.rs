@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use casetrace_model::{JsonObject, Outcome, Row, Source, Text};
 use regex::Regex;
 
-use crate::blocks::Machine;
+use crate::blocks::{Machine, prompt_command};
 use crate::format::{Head, score};
 use crate::formats::http::exchange::Exchange;
 use crate::lines::Line;
@@ -67,6 +67,8 @@ impl Machine for Curl {
         } else if text.starts_with("* ") || text.starts_with("curl: (") {
             self.exchange.close(out);
             self.remark(line.number, text, out);
+        } else if prompt_command(text).is_some() {
+            self.exchange.close(out);
         } else if !matches!(text, "" | ">" | "<") && !text.ends_with("bytes data]") {
             self.exchange.body(text);
         }

@@ -47,9 +47,13 @@ impl Exchange {
         };
         self.close(out);
         (self.method, self.target) = (method.to_owned(), target.to_owned());
+        self.host.clear();
         let named = target.split_once("://").map(|(_, rest)| rest);
         if let Some(rest) = named.or((method == "CONNECT").then_some(target)) {
-            self.host = rest.split('/').next().unwrap_or_default().to_ascii_lowercase();
+            // What stands before an @ are credentials.
+            let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+            let host = authority.rsplit('@').next().unwrap_or_default();
+            self.host = host.to_ascii_lowercase();
         }
         true
     }
