@@ -150,3 +150,20 @@ fn the_trace_of_the_entra_connect_wizard_has_exact_times() {
     let settings: Vec<_> = read.kind("config").map(|row| field(row, "value")).collect();
     assert_eq!(settings, ["2.3.20.0", "http://proxy.contoso.local:8080"]);
 }
+
+#[test]
+fn a_trace_s_threads_may_be_out_of_order_at_midnight() {
+    let text = "[23:59:00.000] [  1] [INFO ] Start Time (Local): Mon, 02 Mar 2026 23:59:00 GMT\n[23:59:00.000] [  1] [INFO ] Start Time (UTC): Mon, 02 Mar 2026 23:59:00 GMT\n[00:00:00.100] [  2] [INFO ] a\n[23:59:59.900] [  3] [INFO ] b\n[00:00:01.000] [  2] [INFO ] c\n[21:00:00.000] [  2] [INFO ] d\n[09:30:00.000] [  2] [INFO ] e\n";
+    let read = read("trace-x.log", text.as_bytes());
+    let times: Vec<_> = read.kind("log.line").skip(2).map(at).collect();
+    assert_eq!(
+        times,
+        [
+            "2026-03-03T00:00:00",
+            "2026-03-02T23:59:59",
+            "2026-03-03T00:00:01",
+            "2026-03-03T21:00:00",
+            "2026-03-04T09:30:00"
+        ]
+    );
+}

@@ -62,6 +62,8 @@ struct Entry {
 /// Bytes of one entry, and entries that wait for the start of their run to be told.
 const ENTRY_LIMIT: usize = 32 << 10;
 const WAITING: usize = 64;
+/// How much earlier an entry may be than the one above it.
+const OUT_OF_ORDER: SignedDuration = SignedDuration::from_mins(1);
 
 #[derive(Default)]
 struct Trace {
@@ -135,9 +137,12 @@ impl Trace {
     fn moment(&mut self, at: Time) -> Option<Moment> {
         let last = self.clock?;
         let mut now = last.with().time(at).build().ok()?;
-        // Entries of several threads may be out of order by a little.
-        if last.duration_since(now) > SignedDuration::from_hours(12) {
+        // Entries of several threads may be out of order by a little, at midnight too.
+        let back = last.duration_since(now);
+        if back > OUT_OF_ORDER {
             now = now.checked_add(1.day()).ok()?;
+        } else if back < OUT_OF_ORDER - SignedDuration::from_hours(24) {
+            now = now.checked_sub(1.day()).ok()?;
         }
         if now > last {
             self.clock = Some(now);
