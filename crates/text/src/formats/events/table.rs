@@ -79,7 +79,10 @@ impl Table {
             return false;
         }
         let mut event = Event::new(number);
-        event.extra = JsonObject::new().bool("cut", rest.trim_end().ends_with(['…', '.']));
+        event.extra = JsonObject::new().bool(
+            "cut",
+            rest.trim_end().ends_with('…') || rest.trim_end().ends_with("..."),
+        );
         event.set("source", &self.provider, out);
         event.set("date", date, out);
         event.set("id", id, out);

@@ -14,7 +14,7 @@ use crate::output::Output;
 pub(crate) fn detect(head: &Head) -> u8 {
     let start = head.start(2000);
     let event = start.contains("<Event xmlns=") || start.contains("<Event>");
-    if event && start.trim_start().starts_with('<') && head.text.contains("<System>") {
+    if event && start.starts_with('<') && head.text.contains("<System>") {
         score::CERTAIN
     } else {
         score::NO
