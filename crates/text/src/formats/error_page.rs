@@ -1,7 +1,7 @@
 //! What a failing sign-in or join shows its user, pasted: the error page of Entra ID, "You cannot access this right now", and
 //! the windows of Windows' set-up and Settings (`Server error code: 801c0003`).
 //!
-//! Sources of the labels: pages quoted in public posts.
+//! Sources of the labels: pages quoted in public posts (English); the Japanese ones are not confirmed by such a page.
 
 use std::sync::LazyLock;
 
