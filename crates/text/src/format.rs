@@ -146,6 +146,11 @@ impl Head {
         self.lines.iter().any(|line| test(line))
     }
 
+    /// `score` if any line satisfies `test`.
+    pub(crate) fn if_any(&self, test: impl Fn(&str) -> bool, score: u8) -> u8 {
+        if self.any(test) { score } else { score::NO }
+    }
+
     /// How many lines satisfy `test`.
     pub(crate) fn count(&self, test: impl Fn(&str) -> bool) -> usize {
         self.lines.iter().filter(|line| test(line)).count()

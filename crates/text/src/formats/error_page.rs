@@ -18,11 +18,7 @@ use crate::table::Labels;
 static LABELS: LazyLock<Labels> = LazyLock::new(|| Labels::of("error_page"));
 
 pub(crate) fn detect(head: &Head) -> u8 {
-    if head.any(starts) {
-        score::LIKELY - 10
-    } else {
-        score::NO
-    }
+    head.if_any(starts, score::LIKELY - 10)
 }
 
 /// Labels that open a page, as it spells them: dsregcmd and the command-line tools print some of the words in another way.

@@ -14,11 +14,7 @@ use crate::table::Labels;
 static LABELS: LazyLock<Labels> = LazyLock::new(|| Labels::of("klist"));
 
 pub(crate) fn detect(head: &Head) -> u8 {
-    if head.any(starts) {
-        score::LIKELY + 20
-    } else {
-        score::NO
-    }
+    head.if_any(starts, score::LIKELY + 20)
 }
 
 pub(crate) fn starts(text: &str) -> bool {

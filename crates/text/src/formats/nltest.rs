@@ -8,11 +8,7 @@ use crate::lines::Line;
 use crate::output::Output;
 
 pub(crate) fn detect(head: &Head) -> u8 {
-    if head.any(starts) {
-        score::LIKELY
-    } else {
-        score::NO
-    }
+    head.if_any(starts, score::LIKELY)
 }
 
 pub(crate) fn starts(text: &str) -> bool {

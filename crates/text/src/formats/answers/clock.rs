@@ -31,11 +31,7 @@ static SAMPLE: LazyLock<Option<Regex>> = LazyLock::new(|| {
 });
 
 pub(crate) fn detect(head: &Head) -> u8 {
-    if head.any(starts) {
-        score::CERTAIN
-    } else {
-        score::NO
-    }
+    head.if_any(starts, score::CERTAIN)
 }
 
 pub(crate) fn starts(text: &str) -> bool {

@@ -6,11 +6,7 @@ use crate::lines::Line;
 use crate::output::Output;
 
 pub(crate) fn detect(head: &Head) -> u8 {
-    if head.any(starts) {
-        score::LIKELY + 20
-    } else {
-        score::NO
-    }
+    head.if_any(starts, score::LIKELY + 20)
 }
 
 pub(crate) fn starts(text: &str) -> bool {

@@ -9,11 +9,7 @@ use crate::lines::Line;
 use crate::output::{self, Output};
 
 pub(crate) fn detect(head: &Head) -> u8 {
-    if head.any(starts) {
-        score::CERTAIN
-    } else {
-        score::NO
-    }
+    head.if_any(starts, score::CERTAIN)
 }
 
 pub(crate) fn starts(text: &str) -> bool {

@@ -47,11 +47,7 @@ fn known(text: &str) -> Option<&'static Known> {
 }
 
 pub(crate) fn detect(head: &Head) -> u8 {
-    if head.any(starts) {
-        score::LIKELY
-    } else {
-        score::NO
-    }
+    head.if_any(starts, score::LIKELY)
 }
 
 pub(crate) fn starts(text: &str) -> bool {
