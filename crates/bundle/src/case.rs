@@ -120,6 +120,8 @@ pub enum Encryption {
     ZipCrypto,
     /// WinZip AES with this key length in bits.
     WinZipAes(u16),
+    /// AES-256 with a key of many rounds of SHA-256, in 7z archives.
+    SevenZipAes,
     /// PKWARE strong encryption or another scheme that is not supported.
     Other,
 }
@@ -131,7 +133,7 @@ impl Encryption {
             Self::ZipCrypto => "zipcrypto",
             Self::WinZipAes(128) => "aes-128",
             Self::WinZipAes(192) => "aes-192",
-            Self::WinZipAes(_) => "aes-256",
+            Self::WinZipAes(_) | Self::SevenZipAes => "aes-256",
             Self::Other => "other",
         }
     }

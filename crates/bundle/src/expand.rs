@@ -10,9 +10,9 @@ use crate::aside::Aside;
 use crate::case::{Case, Encryption, Member, MemberOutcome, Modified, OpenError, Options, Progress, Step};
 use crate::intake::{End, Intake, Stored, Taken};
 use crate::names::{self, NameIssues};
-use crate::probe::{Kind, probe};
+use crate::probe::{Kind, probe, unread_archive};
 use crate::store::{Bytes, Spool};
-use crate::{cabinet, folder, gzip, zip};
+use crate::{cabinet, folder, sevenz, stream, tar, zip};
 
 /// Reads all inputs as one case.
 ///
@@ -303,6 +303,12 @@ impl<'a> Builder<'a> {
             _ if taken.size == 0 => MemberOutcome::Failed,
             _ => MemberOutcome::Partial,
         };
+        if member.kind == Kind::OtherArchive {
+            member.outcome = MemberOutcome::Skipped;
+            member
+                .diagnostics
+                .push(unread(unread_archive(&taken.head).unwrap_or("unknown")));
+        }
         match taken.end {
             End::Complete => {}
             End::Limit(limit) => member.diagnostics.push(over_limit(limit, taken.size)),
@@ -391,7 +397,9 @@ impl<'a> Builder<'a> {
         self.tell(index, Step::Opening);
         match kind {
             Kind::Cab => cabinet::expand(self, index)?,
-            Kind::Gzip => gzip::expand(self, index)?,
+            Kind::Gzip | Kind::Xz | Kind::Zstd => stream::expand(self, index, kind)?,
+            Kind::Tar => tar::expand(self, index)?,
+            Kind::SevenZip => sevenz::expand(self, index)?,
             _ => zip::expand(self, index)?,
         }
         self.tell(index, Step::Opened);
@@ -503,6 +511,13 @@ fn name_diagnostics(issues: NameIssues) -> Vec<Diagnostic> {
         .filter(|(hit, ..)| *hit)
         .map(|(_, code, text)| Diagnostic::warning(code, text))
         .collect()
+}
+
+fn unread(format: &str) -> Diagnostic {
+    let text = format!(
+        "a {format} archive, which is not read: nothing in it was looked at. Unpack it and give the folder, or have it packed as zip, 7z, tar or cab"
+    );
+    Diagnostic::error("BundleArchiveUnread", text)
 }
 
 fn over_limit(limit: &'static str, kept: u64) -> Diagnostic {

@@ -1,7 +1,7 @@
 //! From whatever a customer uploaded to a flat list of readable members.
 //!
-//! Folders, zip (stored, deflate, deflate64; ZipCrypto and WinZip AES), cabinets (stored, MSZIP, LZX), Fiddler SAZ
-//! and gzip, nested in any way, become [`Member`]s in logical-path order (`upload.zip!/Authlogs/NGC.etl`), archives
+//! Folders, zip (stored, deflate, deflate64; ZipCrypto and WinZip AES), cabinets (stored, MSZIP, LZX), Fiddler SAZ,
+//! 7z (with AES), tar, and gzip, xz and zstd streams, nested in any way, become [`Member`]s in logical-path order (`upload.zip!/Authlogs/NGC.etl`), archives
 //! and their contents alike. What a member is comes from its content ([`probe`]); what the whole upload is comes
 //! from the names in it ([`Collection`]).
 //!
@@ -36,12 +36,14 @@ mod case;
 mod collection;
 mod expand;
 mod folder;
-mod gzip;
 mod intake;
 mod names;
 mod probe;
 mod secret;
+mod sevenz;
 mod store;
+mod stream;
+mod tar;
 mod zip;
 
 pub use case::{
@@ -49,5 +51,5 @@ pub use case::{
 };
 pub use collection::{Collection, detect};
 pub use expand::{open, open_except};
-pub use probe::{Kind, probe};
+pub use probe::{Kind, probe, unread_archive};
 pub use secret::Secret;

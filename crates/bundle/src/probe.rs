@@ -14,7 +14,15 @@ pub enum Kind {
     Cab,
     /// gzip stream.
     Gzip,
-    /// An archive kind nobody here opens (7z, rar, tar, xz, bzip2, zstd).
+    /// xz stream.
+    Xz,
+    /// zstd stream.
+    Zstd,
+    /// Tar archive (ustar, GNU, pax).
+    Tar,
+    /// 7z archive.
+    SevenZip,
+    /// An archive kind nobody here opens (rar, bzip2, WIM, ARJ, LHA): [`unread_archive`] has its name.
     OtherArchive,
     /// Event trace log.
     Etl,
@@ -75,6 +83,10 @@ impl Kind {
             Self::OfficeDocument => "office",
             Self::Cab => "cab",
             Self::Gzip => "gzip",
+            Self::Xz => "xz",
+            Self::Zstd => "zstd",
+            Self::Tar => "tar",
+            Self::SevenZip => "7z",
             Self::OtherArchive => "archive",
             Self::Etl => "etl",
             Self::Evtx => "evtx",
@@ -105,7 +117,17 @@ impl Kind {
 
     /// True for kinds this crate takes apart.
     pub const fn is_container(self) -> bool {
-        matches!(self, Self::Zip | Self::Saz | Self::Cab | Self::Gzip)
+        matches!(
+            self,
+            Self::Zip
+                | Self::Saz
+                | Self::Cab
+                | Self::Gzip
+                | Self::Xz
+                | Self::Zstd
+                | Self::Tar
+                | Self::SevenZip
+        )
     }
 
     /// True for kinds that are decoded as text of some sort.
@@ -149,17 +171,45 @@ const MAGIC: &[(usize, &[u8], Kind)] = &[
     (0, b"BM", Kind::Image),
     (0, b"MDMP", Kind::Dump),
     (0, b"PAGEDU", Kind::Dump),
-    (0, b"7z\xbc\xaf\x27\x1c", Kind::OtherArchive),
-    (0, b"Rar!\x1a\x07", Kind::OtherArchive),
-    (0, b"\xfd7zXZ\0", Kind::OtherArchive),
-    (0, b"BZh", Kind::OtherArchive),
-    (0, b"\x28\xb5\x2f\xfd", Kind::OtherArchive),
-    (257, b"ustar", Kind::OtherArchive),
+    (0, b"7z\xbc\xaf\x27\x1c", Kind::SevenZip),
+    (0, b"\xfd7zXZ\0", Kind::Xz),
+    (0, b"\x28\xb5\x2f\xfd", Kind::Zstd),
+    (257, b"ustar", Kind::Tar),
     (0, b"%PDF-", Kind::Pdf),
     (0, b"SQLite format 3\0", Kind::Database),
     (4, b"\xef\xcd\xab\x89", Kind::Database),
     (0, b"-----BEGIN ", Kind::Certificate),
 ];
+
+/// Signatures of archives that nobody here opens, with the name people know them by.
+const UNREAD: &[(usize, &[u8], &str)] = &[
+    (0, b"Rar!\x1a\x07", "RAR"),
+    (0, b"BZh", "bzip2"),
+    (0, b"MSWIM\0\0\0", "WIM"),
+    (0, b"\x60\xea", "ARJ"),
+    (2, b"-lh", "LHA"),
+    (7, b"**ACE**", "ACE"),
+];
+
+/// The name of an archive format that nobody here opens, if the content begins as one.
+pub fn unread_archive(head: &[u8]) -> Option<&'static str> {
+    let found =
+        |(at, magic, _): &&(usize, &[u8], &str)| head.get(*at..).is_some_and(|rest| rest.starts_with(magic));
+    let (_, magic, name) = UNREAD.iter().find(found)?;
+    // Short signatures also begin texts: these state a block size, and a method between dashes.
+    let sure = match *magic {
+        b"BZh" => {
+            head.get(3).is_some_and(|level| (b'1'..=b'9').contains(level))
+                && head.get(4..10) == Some(b"1AY&SY")
+        }
+        b"-lh" => head.get(6) == Some(&b'-'),
+        b"\x60\xea" => head
+            .get(2..4)
+            .is_some_and(|size| (10..=2600).contains(&u16::from_le_bytes([size[0], size[1]]))),
+        _ => true,
+    };
+    sure.then_some(*name)
+}
 
 /// Decides the kind from up to 64 KiB of content and the member's name.
 pub fn probe(head: &[u8], name_hint: &str) -> Kind {
@@ -172,6 +222,9 @@ pub fn probe(head: &[u8], name_hint: &str) -> Kind {
     }
     if let Some(kind) = by_magic(head) {
         return kind;
+    }
+    if unread_archive(head).is_some() {
+        return Kind::OtherArchive;
     }
     let extension = name_hint
         .rsplit_once('.')
@@ -386,6 +439,11 @@ mod tests {
             (b"", "x.evtx", Kind::Empty),
             (b"PK\x03\x04rest", "upload.txt", Kind::Zip),
             (b"MSCF\0\0", "nettrace.zip", Kind::Cab),
+            (b"7z\xbc\xaf\x27\x1c\0\x04", "logs.zip", Kind::SevenZip),
+            (b"Rar!\x1a\x07\x01\0", "logs.zip", Kind::OtherArchive),
+            (b"BZh91AY&SY\0", "a.tbz", Kind::OtherArchive),
+            (b"BZh is a text", "a.txt", Kind::Text),
+            (b"a -lh5 text", "a.txt", Kind::Text),
             (b"ElfFile\0", "a", Kind::Evtx),
             (&etl, "renamed.bin", Kind::Etl),
             (b"hello world\r\n", "a.etl", Kind::Text),

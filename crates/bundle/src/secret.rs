@@ -15,6 +15,11 @@ impl Secret {
         Self(Zeroizing::new(text))
     }
 
+    /// As 7z archives use it, in UTF-16.
+    pub(crate) fn wide(&self) -> sevenz_rust2::Password {
+        sevenz_rust2::Password::from(self.0.as_str())
+    }
+
     /// The byte strings an archiver may have derived its key from: UTF-8, or the PC's code page.
     pub(crate) fn encodings(&self) -> Vec<Zeroizing<Vec<u8>>> {
         let mut out = vec![Zeroizing::new(self.0.as_bytes().to_vec())];

@@ -256,7 +256,7 @@ impl Report {
         );
         let (sources, sources_note) = lists::sources(input.sources, &labels);
         let active: Vec<&Finding> = of(Status::Active).collect();
-        let verdict = verdict::verdict(all, &labels);
+        let verdict = verdict::verdict(all, input.timeline.has_facts(), &labels);
         let asks = steps::asks(all);
         let mut findings = first(of(Status::Active), MAX_FINDINGS);
         mark_repeated(&mut findings);

@@ -9,6 +9,9 @@ use polars::prelude::PlHashMap;
 use crate::error::{TimelineError, nearest};
 use crate::store::{Gathered, LongReader, Store};
 
+/// Kind of the row that stands for a text nobody reads.
+const UNKNOWN_TEXT: &str = "text.unknown";
+
 /// A column by its place in [`COLUMNS`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ColumnId(usize);
@@ -201,6 +204,12 @@ impl Timeline {
             Some(Store::Text(store)) => store.dict(),
             _ => &[],
         }
+    }
+
+    /// True if a row says something: is more than the note that a text has no known form.
+    pub fn has_facts(&self) -> bool {
+        let kinds = ColumnId::of("kind").map_or(&[] as &[Text], |kind| self.distinct(kind));
+        kinds.iter().any(|kind| kind.as_str() != UNKNOWN_TEXT)
     }
 
     /// First and last time.

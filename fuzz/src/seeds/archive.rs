@@ -1,6 +1,8 @@
 //! Archives: plain, nested, encrypted.
 
-use casetrace_synth::archive::{Cab, CabMethod, Encryption, Method, Saz, Session, Zip};
+use casetrace_synth::archive::{
+    Cab, CabMethod, Encryption, LongNames, Member, Method, Saz, Session, SevenZip, Tar, Zip,
+};
 use casetrace_synth::net::http;
 
 use super::CASE;
@@ -40,6 +42,10 @@ pub(crate) fn files() -> Vec<Vec<u8>> {
         cab(CabMethod::MsZip).write(),
         Saz::new().session(session).write(),
         gzip(),
+        tar().build(),
+        tar().long_names(LongNames::Pax).build(),
+        seven_zip().build(),
+        seven_zip().lzma2().build(),
         CASE.nettrace_cab(&text(), None),
     ]
 }
@@ -47,9 +53,28 @@ pub(crate) fn files() -> Vec<Vec<u8>> {
 /// Archives that open with one of the target's passwords.
 pub(crate) fn encrypted() -> Vec<Vec<u8>> {
     let password = PASSWORDS.last().copied().unwrap_or_default();
-    [Encryption::ZipCrypto, Encryption::Aes256]
+    let mut out: Vec<Vec<u8>> = [Encryption::ZipCrypto, Encryption::Aes256]
         .map(|encryption| zip().encrypted(encryption, password).write())
-        .into()
+        .into();
+    out.push(seven_zip().encrypted(password, 4).build());
+    out
+}
+
+fn tar() -> Tar {
+    Tar::new()
+        .member(Member::new("Authlogs/Build.txt", text()))
+        .member(Member::new(&"a-long-name/".repeat(10), text()))
+        .typed(Member::new("link", ""), b'2')
+}
+
+fn seven_zip() -> SevenZip {
+    SevenZip::new()
+        .block([
+            Member::new("Authlogs/Build.txt", text()),
+            Member::new("b.txt", "b"),
+        ])
+        .block([Member::new("c.txt", text())])
+        .empty("empty.txt")
 }
 
 /// A gzip member with a name: one stored deflate block.

@@ -98,7 +98,15 @@ fn summary(result: &CaseResult, folder: &Path, out: &mut dyn Write) -> Result<()
         .collect();
     let weighty: Vec<_> = active.iter().filter(|f| f.severity != Severity::Info).collect();
     if weighty.is_empty() {
-        writeln!(out, "No failure found.")?;
+        let known = result.rows.timeline.has_facts();
+        writeln!(
+            out,
+            "{}",
+            match known {
+                true => "No failure found.",
+                false => "Nothing of a known form was found, so this says nothing about failures.",
+            }
+        )?;
     }
     for finding in weighty.iter().take(MAX_SHOWN) {
         let subject = finding

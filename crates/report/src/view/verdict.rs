@@ -20,12 +20,18 @@ pub(super) struct Verdict {
     pub(super) cites: Vec<Cite>,
 }
 
-pub(super) fn verdict(all: &[Finding], labels: &Labels) -> Verdict {
+/// `facts`: whether the timeline says anything; where it does not, the absence of findings means nothing.
+pub(super) fn verdict(all: &[Finding], facts: bool, labels: &Labels) -> Verdict {
     let active: Vec<&Finding> = all.iter().filter(|f| f.status == Status::Active).collect();
     let Some(first) = leading(&active) else {
-        let any = active.is_empty() && all.iter().all(|f| f.status != Status::Resolved);
+        let none = active.is_empty() && all.iter().all(|f| f.status != Status::Resolved);
+        let sentence = match (facts, none) {
+            (false, _) => "nothing_known",
+            (true, true) => "healthy",
+            (true, false) => "no_cause",
+        };
         return Verdict {
-            sentences: vec![labels.get(if any { "healthy" } else { "no_cause" }).to_owned()],
+            sentences: vec![labels.get(sentence).to_owned()],
             cites: Vec::new(),
         };
     };

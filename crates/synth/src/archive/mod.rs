@@ -1,13 +1,17 @@
-//! Containers: zip (stored, deflated, encrypted), cabinet (stored, MSZIP, LZX), Fiddler archives.
+//! Containers: zip (stored, deflated, encrypted), cabinet (stored, MSZIP, LZX), Fiddler archives, 7z, tar.
 
 mod cab;
 mod crypt;
 mod lzx;
 mod saz;
+mod sevenz;
+mod tar;
 mod zip;
 
 pub use cab::{Cab, CabMethod};
 pub use saz::{Saz, Session};
+pub use sevenz::SevenZip;
+pub use tar::{LongNames, Tar};
 pub use zip::{Encryption, Method, Zip};
 
 /// A file on its way into a container or a folder.
