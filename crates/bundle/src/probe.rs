@@ -8,7 +8,7 @@ pub enum Kind {
     Zip,
     /// Zip archive with Fiddler sessions in it.
     Saz,
-    /// Zip archive that is one office document or package; not taken apart.
+    /// An office document, package or Outlook mail, as a zip archive or a compound file; not taken apart.
     OfficeDocument,
     /// Microsoft cabinet.
     Cab,
@@ -176,6 +176,8 @@ const MAGIC: &[(usize, &[u8], Kind)] = &[
     (0, b"\x28\xb5\x2f\xfd", Kind::Zstd),
     (257, b"ustar", Kind::Tar),
     (0, b"%PDF-", Kind::Pdf),
+    // A compound file: a mail of Outlook, a document of Word or Excel before 2007, an installer.
+    (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", Kind::OfficeDocument),
     (0, b"SQLite format 3\0", Kind::Database),
     (4, b"\xef\xcd\xab\x89", Kind::Database),
     (0, b"-----BEGIN ", Kind::Certificate),
