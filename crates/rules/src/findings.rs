@@ -116,6 +116,9 @@ pub struct EvidenceItem {
     pub record: u64,
     /// When, RFC 3339.
     pub ts: Option<String>,
+    /// What the computer's clock showed, where no zone is known and so `ts` is none: `2026-03-02T10:00:00`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub local_time: Option<String>,
     /// The `source` column.
     pub source: String,
     /// The `kind` column.

@@ -18,6 +18,8 @@ const FIRST_ROWS: usize = 4;
 const LAST_ROWS: usize = 2;
 /// Characters of an evidence line.
 const SUMMARY_CHARS: usize = 300;
+/// Characters of a time as a clock shows it.
+const LOCAL_TIME_CHARS: usize = 40;
 /// Rows looked at to find a value for a placeholder.
 const LOOKUP_ROWS: usize = 200;
 
@@ -254,10 +256,20 @@ fn item(timeline: &Timeline, evidence: &Evidence, row: u32, lang: Lang) -> Evide
             .and_then(|c| timeline.number(c, row))
             .unwrap_or_default(),
         ts: timeline.ts_ns(row).map(to_rfc3339),
+        local_time: local_time(timeline, row),
         source: cell("source"),
         kind: cell("kind"),
         summary: plain_to(&summary, SUMMARY_CHARS),
     }
+}
+
+/// The clock's own time of a row without an instant.
+fn local_time(timeline: &Timeline, row: u32) -> Option<String> {
+    if timeline.ts_ns(row).is_some() {
+        return None;
+    }
+    let time = Key::parse("fields.local_time")?.value(timeline, row)?;
+    Some(plain_to(&time, LOCAL_TIME_CHARS))
 }
 
 /// An absence is shown by the rows of the watching source on both sides.
@@ -290,6 +302,7 @@ fn absence_item(
     EvidenceItem {
         record: 0,
         ts: None,
+        local_time: None,
         summary: plain_to(&seen, SUMMARY_CHARS),
         ..watching
     }
