@@ -504,7 +504,7 @@ fn a_demo_is_written_and_analysed() {
     let healthy = work.path().join("healthy");
     let output = run(work.path(), &["demo", "healthy", "-o", healthy.to_str().unwrap()]);
     assert!(
-        stdout(&output).contains("No failure found."),
+        stdout(&output).contains("No cause of a failure was found."),
         "{}",
         stdout(&output)
     );

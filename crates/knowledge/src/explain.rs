@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use casetrace_model::{Text, code};
 
+use crate::notable::{self, Pattern, Trait};
 use crate::query::{self, Query};
 use crate::table::{self, Fact, TableError};
 use crate::{Endpoint, Entry, Phrase, endpoint, suggest};
@@ -23,6 +24,7 @@ const CODES: &[&str] = tables![
 const EVENTS: &str = include_str!("../../../pipelines/knowledge/events.tsv");
 const ENDPOINTS: &str = include_str!("../../../pipelines/knowledge/endpoints.tsv");
 const ALIASES: &str = include_str!("../../../pipelines/knowledge/aliases.tsv");
+const NOTABLE: &str = include_str!("../../../pipelines/knowledge/notable.tsv");
 const FACILITIES: &str = include_str!("../../../pipelines/knowledge/facilities.tsv");
 
 /// Name spaces of small numbers that mean something only there; a bare hex number is none of them.
@@ -38,6 +40,7 @@ pub struct Knowledge {
     by_name: HashMap<String, Vec<usize>>,
     aliases: HashMap<String, (Text, Text)>,
     endpoints: Vec<Endpoint>,
+    notable: Vec<Pattern>,
     facilities: HashMap<(bool, u32), Text>,
 }
 
@@ -55,6 +58,7 @@ impl Knowledge {
         }
         all.add(table::facts(EVENTS, true, Text::new_static).unwrap_or_default());
         all.endpoints = endpoint::endpoints(ENDPOINTS, Text::new_static).unwrap_or_default();
+        all.notable = notable::patterns(NOTABLE, Text::new_static).unwrap_or_default();
         for [alias, namespace, number, _note] in
             table::rows::<4>(ALIASES, "alias\tnamespace\tcode\tnote").unwrap_or_default()
         {
@@ -119,6 +123,11 @@ impl Knowledge {
     /// The endpoint a host name belongs to.
     pub fn endpoint(&self, host: &str) -> Option<&Endpoint> {
         endpoint::find(&self.endpoints, host)
+    }
+
+    /// Whether a failure with this trait deserves a line where no finding explains it; `None` if no table speaks of it.
+    pub fn is_notable(&self, about: Trait, value: &str) -> Option<bool> {
+        notable::find(&self.notable, about, value)
     }
 
     /// What an event of a provider means.

@@ -20,6 +20,7 @@
 mod endpoint;
 mod entry;
 mod explain;
+mod notable;
 mod query;
 mod suggest;
 mod table;
@@ -27,5 +28,6 @@ mod table;
 pub use endpoint::Endpoint;
 pub use entry::{Entry, Kind, Lang, Phrase};
 pub use explain::Knowledge;
+pub use notable::Trait;
 pub use suggest::closest;
 pub use table::{Fact, TableError};

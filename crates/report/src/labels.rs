@@ -34,6 +34,12 @@ impl Labels {
         word.map_or(outcome, String::as_str)
     }
 
+    /// A time that a clock of unknown zone showed, to the second, and a word that says so.
+    pub(crate) fn local(&self, time: &str) -> String {
+        let time = time.get(..19).unwrap_or(time).replace('T', " ");
+        format!("{time} {}", self.get("local_time"))
+    }
+
     /// dsregcmd's `YES` and `NO` in words; anything else as it is.
     pub(crate) fn yes_no(&self, value: &str) -> String {
         match value {

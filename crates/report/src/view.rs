@@ -22,6 +22,7 @@ use crate::frame::Columns;
 use crate::labels::Labels;
 use crate::picture::Picture;
 use crate::story::{self, Story};
+use crate::unexplained::{self, Unexplained};
 pub use cite::Cite;
 
 /// Evidence lines shown of one finding.
@@ -118,6 +119,10 @@ pub struct Report {
     pub refuted: Vec<FindingView>,
     /// Refuted candidates left out.
     pub more_refuted: usize,
+    /// Failures that no finding explains, the newest first.
+    pub unexplained: Vec<Unexplained>,
+    /// Such failures left out.
+    pub more_unexplained: usize,
     /// Steps by who can take them.
     pub steps: Vec<StepGroup>,
     /// What to collect next, each with the findings it would settle.
@@ -130,7 +135,7 @@ pub struct Report {
     pub quality: Vec<QualityFinding>,
     /// Remarks left out.
     pub more_quality: usize,
-    /// Codes that occur in findings.
+    /// Codes that occur in findings and in the failures that none explains.
     pub codes: Vec<CodeView>,
     /// What was read.
     pub sources: Vec<SourceLine>,
@@ -190,7 +195,7 @@ pub struct FindingView {
 pub struct EvidenceView {
     /// `decisive`, `supporting`, `weak`, `refuting`, `resolving`.
     pub role: String,
-    /// Time to the millisecond.
+    /// Time to the millisecond; where no zone is known, the clock's own with a word behind it.
     pub ts: String,
     /// Kind of source.
     pub source: String,
@@ -245,20 +250,27 @@ impl Report {
         let knowledge = Knowledge::builtin();
         let all = &input.findings.findings;
         let of = |status: Status| all.iter().filter(move |f| f.status == status);
-        // These two look at every row.
-        let ((endpoints, more_endpoints), (facts, picture)) = both(
+        // These look at every row.
+        let ((endpoints, more_endpoints), (facts, picture, unexplained)) = both(
             input.timeline.len() > MANY_ROWS,
             || endpoints::endpoints(&columns, knowledge, &labels),
             || {
                 let picture = Picture::build(input.timeline, of(Status::Active));
-                (facts::facts(&columns, &labels), picture)
+                let unexplained = unexplained::unexplained(&columns, all, knowledge, &labels);
+                (facts::facts(&columns, &labels), picture, unexplained)
             },
         );
         let (sources, sources_note) = lists::sources(input.sources, &labels);
         let active: Vec<&Finding> = of(Status::Active).collect();
-        let verdict = verdict::verdict(all, input.timeline.has_facts(), &labels);
+        let (unexplained, more_unexplained) = unexplained;
+        let data = verdict::Data {
+            facts: input.timeline.has_facts(),
+            unexplained: unexplained.len() + more_unexplained,
+            remarks: &input.findings.data_quality,
+        };
+        let verdict = verdict::verdict(all, &data, &labels);
         let asks = steps::asks(all);
-        let mut findings = first(of(Status::Active), MAX_FINDINGS);
+        let mut findings = first(of(Status::Active), MAX_FINDINGS, &labels);
         mark_repeated(&mut findings);
         Self {
             name: input.name.to_owned(),
@@ -268,19 +280,21 @@ impl Report {
             picture,
             stories: story::stories(&columns, &active, input.attempts, &labels, MAX_STORIES),
             findings,
-            brief: first(of(Status::Active).skip(MAX_FINDINGS), MAX_BRIEF),
+            brief: first(of(Status::Active).skip(MAX_FINDINGS), MAX_BRIEF, &labels),
             more_findings: active.len().saturating_sub(MAX_FINDINGS + MAX_BRIEF),
-            resolved: first(of(Status::Resolved), MAX_RESOLVED),
+            resolved: first(of(Status::Resolved), MAX_RESOLVED, &labels),
             more_resolved: of(Status::Resolved).count().saturating_sub(MAX_RESOLVED),
-            refuted: first(of(Status::Refuted), MAX_REFUTED),
+            refuted: first(of(Status::Refuted), MAX_REFUTED, &labels),
             more_refuted: of(Status::Refuted).count().saturating_sub(MAX_REFUTED),
+            codes: lists::codes(all, &unexplained, knowledge, lang),
+            unexplained,
+            more_unexplained,
             steps: steps::steps(all, &labels),
             endpoints,
             more_endpoints,
             more_quality: lists::more_quality(&input.findings.data_quality),
             quality: lists::quality(&input.findings.data_quality, &asks),
             asks,
-            codes: lists::codes(all, knowledge, lang),
             sources,
             sources_note,
             tool_version: input.findings.tool_version.clone(),
@@ -307,15 +321,18 @@ fn both<A, B: Send>(large: bool, a: impl FnOnce() -> A, b: impl FnOnce() -> B + 
     })
 }
 
-fn first<'a>(findings: impl Iterator<Item = &'a Finding>, most: usize) -> Vec<FindingView> {
-    findings.take(most).map(FindingView::of).collect()
+fn first<'a>(findings: impl Iterator<Item = &'a Finding>, most: usize, labels: &Labels) -> Vec<FindingView> {
+    findings
+        .take(most)
+        .map(|finding| FindingView::of(finding, labels))
+        .collect()
 }
 
 impl FindingView {
-    fn of(finding: &Finding) -> Self {
+    fn of(finding: &Finding, labels: &Labels) -> Self {
         let evidence: Vec<EvidenceView> = carrying(finding)
             .take(MAX_EVIDENCE)
-            .map(EvidenceView::of)
+            .map(|item| EvidenceView::of(item, labels))
             .collect();
         let refuting = finding.evidence.iter().filter(|e| e.role == Role::Refuting);
         Self {
@@ -335,19 +352,23 @@ impl FindingView {
             evidence,
             repeated: Vec::new(),
             all_repeated: false,
-            refuting: refuting.take(3).map(EvidenceView::of).collect(),
+            refuting: refuting
+                .take(3)
+                .map(|item| EvidenceView::of(item, labels))
+                .collect(),
         }
     }
 }
 
 impl EvidenceView {
-    fn of(item: &EvidenceItem) -> Self {
+    fn of(item: &EvidenceItem, labels: &Labels) -> Self {
         Self {
             role: item.role.as_str().to_owned(),
             ts: item
                 .ts
                 .as_deref()
                 .map(|ts| ts.get(..23).unwrap_or(ts).replace('T', " "))
+                .or_else(|| item.local_time.as_deref().map(|time| labels.local(time)))
                 .unwrap_or_default(),
             source: item.source.clone(),
             artifact: shorten(&item.artifact, MAX_PATH),

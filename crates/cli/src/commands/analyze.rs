@@ -103,7 +103,7 @@ fn summary(result: &CaseResult, folder: &Path, out: &mut dyn Write) -> Result<()
             out,
             "{}",
             match known {
-                true => "No failure found.",
+                true => "No cause of a failure was found.",
                 false => "Nothing of a known form was found, so this says nothing about failures.",
             }
         )?;

@@ -8,6 +8,7 @@ use casetrace_rules::{Finding, QualityFinding, Status};
 use super::{Ask, CodeView, InputLine, MAX_PATH, MAX_TITLE, SourceLine};
 use crate::escape::shorten;
 use crate::labels::Labels;
+use crate::unexplained::Unexplained;
 
 /// Lines shown.
 const MAX_QUALITY: usize = 40;
@@ -52,12 +53,20 @@ pub(super) fn more_quality(all: &[QualityFinding]) -> usize {
     all.len().saturating_sub(MAX_QUALITY)
 }
 
-pub(super) fn codes(all: &[Finding], knowledge: &Knowledge, lang: Lang) -> Vec<CodeView> {
+/// The codes of findings and of the failures that none explains.
+pub(super) fn codes(
+    all: &[Finding],
+    unexplained: &[Unexplained],
+    knowledge: &Knowledge,
+    lang: Lang,
+) -> Vec<CodeView> {
     let codes: BTreeSet<&str> = all
         .iter()
         .filter(|f| f.status != Status::Refuted)
         .flat_map(|f| &f.codes)
+        .chain(unexplained.iter().map(|failure| &failure.code))
         .map(String::as_str)
+        .filter(|code| !code.is_empty())
         .collect();
     codes
         .into_iter()

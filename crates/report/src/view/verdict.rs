@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use casetrace_rules::{Confidence, Finding, Role, Severity, Status};
+use casetrace_rules::{Confidence, Finding, QualityFinding, Role, Severity, Status};
 
 use super::cite::{self, Cite};
 use super::{MAX_PROSE, MAX_TITLE, carrying};
@@ -20,18 +20,21 @@ pub(super) struct Verdict {
     pub(super) cites: Vec<Cite>,
 }
 
-/// `facts`: whether the timeline says anything; where it does not, the absence of findings means nothing.
-pub(super) fn verdict(all: &[Finding], facts: bool, labels: &Labels) -> Verdict {
+/// What decides how much the absence of findings means.
+pub(super) struct Data<'a> {
+    /// Whether the timeline says anything.
+    pub(super) facts: bool,
+    /// Failures that no finding explains.
+    pub(super) unexplained: usize,
+    /// Remarks on the data.
+    pub(super) remarks: &'a [QualityFinding],
+}
+
+pub(super) fn verdict(all: &[Finding], data: &Data<'_>, labels: &Labels) -> Verdict {
     let active: Vec<&Finding> = all.iter().filter(|f| f.status == Status::Active).collect();
     let Some(first) = leading(&active) else {
-        let none = active.is_empty() && all.iter().all(|f| f.status != Status::Resolved);
-        let sentence = match (facts, none) {
-            (false, _) => "nothing_known",
-            (true, true) => "healthy",
-            (true, false) => "no_cause",
-        };
         return Verdict {
-            sentences: vec![labels.get(sentence).to_owned()],
+            sentences: without_cause(all, data, labels),
             cites: Vec::new(),
         };
     };
@@ -70,6 +73,36 @@ pub(super) fn verdict(all: &[Finding], facts: bool, labels: &Labels) -> Verdict 
         false => cite::some(decisive.into_iter()),
     };
     Verdict { sentences, cites }
+}
+
+/// What can be said where no finding answers the question.
+fn without_cause(all: &[Finding], data: &Data<'_>, labels: &Labels) -> Vec<String> {
+    let none = all
+        .iter()
+        .all(|f| !matches!(f.status, Status::Active | Status::Resolved));
+    let sentence = match (data.facts, data.unexplained, none) {
+        (false, ..) => "nothing_known",
+        (true, 0, true) => "healthy",
+        (true, 0, false) => "no_cause",
+        (true, ..) => "no_cause_known",
+    };
+    let n = data.unexplained.to_string();
+    let mut sentences = vec![labels.get(sentence).replace("{n}", &n)];
+    // Where nothing was found, gaps in the data are a part of the answer.
+    let gaps = data
+        .remarks
+        .iter()
+        .filter(|remark| remark.severity <= Severity::Medium);
+    let mut seen = BTreeSet::new();
+    let titles = gaps
+        .filter(|remark| seen.insert(remark.id.as_str()))
+        .map(|remark| format!("{} ({})", shorten(&remark.title, MAX_NAME), remark.id));
+    sentences.extend(
+        named(titles, labels)
+            .filter(|_| data.facts)
+            .map(|list| labels.get("verdict_unread").replace("{list}", &list)),
+    );
+    sentences
 }
 
 /// The finding that answers the question.
