@@ -47,8 +47,14 @@ fn offset(text: &str) -> Option<Offset> {
         Some((hours, minutes)) => (hours, minutes.get(..2).unwrap_or("0")),
         None => (digits.get(..2)?, "0"),
     };
-    let total = (hours.parse::<i32>().ok()?.min(26) * 60 + minutes.parse::<i32>().ok()?) * 60;
+    let total = (small(hours)? * 60 + small(minutes)?) * 60;
     Offset::from_seconds(if sign == '-' { -total } else { total }).ok()
+}
+
+/// One or two digits.
+fn small(digits: &str) -> Option<i32> {
+    let sound = matches!(digits.len(), 1..=2) && digits.bytes().all(|b| b.is_ascii_digit());
+    sound.then(|| digits.parse().ok()).flatten()
 }
 
 #[cfg(test)]
@@ -72,7 +78,15 @@ mod tests {
             Some("Asia/Tokyo")
         );
         assert!(zone("W. Europe Standard Time_dstoff").is_some());
-        assert!(zone("nonsense").is_none());
+        for wrong in [
+            "nonsense",
+            "UTC+-3456789:",
+            "UTC+9:-1",
+            "UTC+99:00",
+            "UTC+123456:00",
+        ] {
+            assert!(zone(wrong).is_none(), "{wrong}");
+        }
         for (_, iana) in ZONES.iter() {
             assert!(TimeZone::get(iana).is_ok(), "{iana}");
         }
