@@ -37,7 +37,6 @@ mod render;
 mod scale;
 mod story;
 mod templates;
-mod unexplained;
 mod view;
 
 pub use diff::{Capture, CaptureLine, Coverage, Diff, EndpointChange, FactChange, FindingChange, State};
@@ -50,7 +49,7 @@ pub use render::{diff_markdown, markdown, render_markdown};
 pub use scale::{Gap, Segment, Tick};
 pub use story::{Story, StoryLane, StoryStep};
 pub use templates::{RenderError, Templates};
-pub use unexplained::Unexplained;
 pub use view::{
     Ask, Cite, CodeView, EvidenceView, FindingView, Input, InputLine, Report, SourceLine, StepGroup,
+    UnexplainedView,
 };

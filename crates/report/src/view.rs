@@ -22,7 +22,6 @@ use crate::frame::Columns;
 use crate::labels::Labels;
 use crate::picture::Picture;
 use crate::story::{self, Story};
-use crate::unexplained::{self, Unexplained};
 pub use cite::Cite;
 
 /// Evidence lines shown of one finding.
@@ -120,7 +119,7 @@ pub struct Report {
     /// Refuted candidates left out.
     pub more_refuted: usize,
     /// Failures that no finding explains, the newest first.
-    pub unexplained: Vec<Unexplained>,
+    pub unexplained: Vec<UnexplainedView>,
     /// Such failures left out.
     pub more_unexplained: usize,
     /// Steps by who can take them.
@@ -209,6 +208,29 @@ pub struct EvidenceView {
     pub above: bool,
 }
 
+/// Failures of one sort that no finding explains, as shown.
+#[derive(Debug, Clone, Serialize)]
+pub struct UnexplainedView {
+    /// Records.
+    pub count: u64,
+    /// Error code; empty if there is none.
+    pub code: String,
+    /// Its symbol.
+    pub symbol: String,
+    /// The last record in one line.
+    pub summary: String,
+    /// First time, to the second; empty if none is known.
+    pub first_ts: String,
+    /// Last time, to the second; where no zone is known, the clock's own with a word behind it.
+    pub last_ts: String,
+    /// Kind of source of the last record.
+    pub source: String,
+    /// Logical path of the last record.
+    pub artifact: String,
+    /// Number of the last record.
+    pub record: u64,
+}
+
 /// Steps for one audience.
 #[derive(Debug, Clone, Serialize)]
 pub struct StepGroup {
@@ -250,22 +272,23 @@ impl Report {
         let knowledge = Knowledge::builtin();
         let all = &input.findings.findings;
         let of = |status: Status| all.iter().filter(move |f| f.status == status);
-        // These look at every row.
-        let ((endpoints, more_endpoints), (facts, picture, unexplained)) = both(
+        // These two look at every row.
+        let ((endpoints, more_endpoints), (facts, picture)) = both(
             input.timeline.len() > MANY_ROWS,
             || endpoints::endpoints(&columns, knowledge, &labels),
             || {
                 let picture = Picture::build(input.timeline, of(Status::Active));
-                let unexplained = unexplained::unexplained(&columns, all, knowledge, &labels);
-                (facts::facts(&columns, &labels), picture, unexplained)
+                (facts::facts(&columns, &labels), picture)
             },
         );
         let (sources, sources_note) = lists::sources(input.sources, &labels);
         let active: Vec<&Finding> = of(Status::Active).collect();
-        let (unexplained, more_unexplained) = unexplained;
+        let unexplained = lists::unexplained(&input.findings.unexplained, &labels);
+        let failures = input.findings.unexplained.len()
+            + usize::try_from(input.findings.more_unexplained).unwrap_or(usize::MAX);
         let data = verdict::Data {
             facts: input.timeline.has_facts(),
-            unexplained: unexplained.len() + more_unexplained,
+            unexplained: failures,
             remarks: &input.findings.data_quality,
         };
         let verdict = verdict::verdict(all, &data, &labels);
@@ -287,8 +310,8 @@ impl Report {
             refuted: first(of(Status::Refuted), MAX_REFUTED, &labels),
             more_refuted: of(Status::Refuted).count().saturating_sub(MAX_REFUTED),
             codes: lists::codes(all, &unexplained, knowledge, lang),
+            more_unexplained: failures.saturating_sub(unexplained.len()),
             unexplained,
-            more_unexplained,
             steps: steps::steps(all, &labels),
             endpoints,
             more_endpoints,

@@ -21,6 +21,12 @@ pub struct Findings {
     pub case: CaseInfo,
     /// Ranked ones first, then refuted ones.
     pub findings: Vec<Finding>,
+    /// Failures that no active or resolved finding rests on, the newest first.
+    #[serde(default)]
+    pub unexplained: Vec<Unexplained>,
+    /// Such failures left out.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub more_unexplained: u64,
     /// What the reader should know about the data itself.
     pub data_quality: Vec<QualityFinding>,
     /// Rules that failed while running; not part of the file.
@@ -127,6 +133,32 @@ pub struct EvidenceItem {
     pub summary: String,
 }
 
+/// Failures of one sort; all but the number and the first time are those of the last record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unexplained {
+    /// Records.
+    pub count: u64,
+    /// The `error_code` column.
+    pub error_code: Option<String>,
+    /// Its symbol.
+    pub error_symbol: Option<String>,
+    /// One line.
+    pub summary: String,
+    /// First time, RFC 3339.
+    pub first_ts: Option<String>,
+    /// Last time, RFC 3339.
+    pub last_ts: Option<String>,
+    /// What the computer's clock showed, where no zone is known and so `last_ts` is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub local_time: Option<String>,
+    /// The `source` column.
+    pub source: String,
+    /// Logical path of the file.
+    pub artifact: String,
+    /// Record number in it.
+    pub record: u64,
+}
+
 /// One remark on the data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QualityFinding {
@@ -145,4 +177,8 @@ pub struct QualityFinding {
     pub what_is_lost: String,
     /// What to collect next.
     pub ask_customer: Vec<String>,
+}
+
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }

@@ -41,7 +41,7 @@ pub use case::CaseResult;
 pub use engine::{Context, Judged};
 pub use error::RuleError;
 pub use findings::{
-    CaseInfo, EvidenceItem, FINDINGS_SCHEMA_VERSION, Finding, Findings, NextStep, QualityFinding,
+    CaseInfo, EvidenceItem, FINDINGS_SCHEMA_VERSION, Finding, Findings, NextStep, QualityFinding, Unexplained,
 };
 pub use pack::{Loaded, RulePack};
 pub use quality::InventoryMember;

@@ -108,6 +108,13 @@ fn summary(result: &CaseResult, folder: &Path, out: &mut dyn Write) -> Result<()
             }
         )?;
     }
+    let failures = result.findings.unexplained.len();
+    if failures > 0 {
+        writeln!(
+            out,
+            "{failures} kinds of failures are recorded that no finding explains; the report lists them."
+        )?;
+    }
     for finding in weighty.iter().take(MAX_SHOWN) {
         let subject = finding
             .subject

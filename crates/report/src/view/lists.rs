@@ -3,18 +3,20 @@
 use std::collections::BTreeSet;
 
 use casetrace_knowledge::{Knowledge, Lang};
-use casetrace_rules::{Finding, QualityFinding, Status};
+use casetrace_rules::{Finding, QualityFinding, Status, Unexplained};
 
-use super::{Ask, CodeView, InputLine, MAX_PATH, MAX_TITLE, SourceLine};
+use super::{
+    Ask, CodeView, InputLine, MAX_PATH, MAX_SUMMARY, MAX_TITLE, SourceLine, UnexplainedView, to_second,
+};
 use crate::escape::shorten;
 use crate::labels::Labels;
-use crate::unexplained::Unexplained;
 
 /// Lines shown.
 const MAX_QUALITY: usize = 40;
 const MAX_CODES: usize = 60;
 const MAX_INPUTS: usize = 50;
 const MAX_SOURCES: usize = 60;
+const MAX_UNEXPLAINED: usize = 20;
 /// Longest sentence of a remark on the data.
 const MAX_REMARK: usize = 600;
 
@@ -53,10 +55,29 @@ pub(super) fn more_quality(all: &[QualityFinding]) -> usize {
     all.len().saturating_sub(MAX_QUALITY)
 }
 
+/// Failures that no finding explains.
+pub(super) fn unexplained(all: &[Unexplained], labels: &Labels) -> Vec<UnexplainedView> {
+    let time = |ts: &Option<String>| ts.as_deref().map(to_second);
+    let line = |failure: &Unexplained| UnexplainedView {
+        count: failure.count,
+        code: failure.error_code.clone().unwrap_or_default(),
+        symbol: failure.error_symbol.clone().unwrap_or_default(),
+        summary: shorten(&failure.summary, MAX_SUMMARY),
+        first_ts: time(&failure.first_ts).unwrap_or_default(),
+        last_ts: time(&failure.last_ts)
+            .or_else(|| failure.local_time.as_deref().map(|time| labels.local(time)))
+            .unwrap_or_default(),
+        source: failure.source.clone(),
+        artifact: shorten(&failure.artifact, MAX_PATH),
+        record: failure.record,
+    };
+    all.iter().take(MAX_UNEXPLAINED).map(line).collect()
+}
+
 /// The codes of findings and of the failures that none explains.
 pub(super) fn codes(
     all: &[Finding],
-    unexplained: &[Unexplained],
+    unexplained: &[UnexplainedView],
     knowledge: &Knowledge,
     lang: Lang,
 ) -> Vec<CodeView> {

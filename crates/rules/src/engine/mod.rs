@@ -8,10 +8,12 @@ pub(crate) mod hits;
 mod judge;
 mod rank;
 pub(crate) mod scope;
+mod unexplained;
 mod write_up;
 
 use std::collections::BTreeSet;
 
+use casetrace_knowledge::Knowledge;
 use casetrace_model::time::to_rfc3339;
 use casetrace_timeline::{ColumnId, Condition, Scan, Timeline};
 use rayon::prelude::*;
@@ -83,12 +85,16 @@ impl RulePack {
             data_quality.extend(cut);
         }
         rank::rank(&self.rules, &mut findings);
+        let (unexplained, more_unexplained) =
+            unexplained::unexplained(timeline, &findings, Knowledge::builtin());
         let findings = Findings {
             schema_version: FINDINGS_SCHEMA_VERSION,
             tool_version: context.tool_version.to_owned(),
             rules_version: self.version().to_owned(),
             case: case_info(timeline, context),
             findings,
+            unexplained,
+            more_unexplained,
             data_quality,
             rule_errors,
         };

@@ -17,7 +17,7 @@ use crate::words::{Confidence, Lang, Role, Whose};
 const FIRST_ROWS: usize = 4;
 const LAST_ROWS: usize = 2;
 /// Characters of an evidence line.
-const SUMMARY_CHARS: usize = 300;
+pub(super) const SUMMARY_CHARS: usize = 300;
 /// Characters of a time as a clock shows it.
 const LOCAL_TIME_CHARS: usize = 40;
 /// Rows looked at to find a value for a placeholder.
@@ -264,7 +264,7 @@ fn item(timeline: &Timeline, evidence: &Evidence, row: u32, lang: Lang) -> Evide
 }
 
 /// The clock's own time of a row without an instant.
-fn local_time(timeline: &Timeline, row: u32) -> Option<String> {
+pub(super) fn local_time(timeline: &Timeline, row: u32) -> Option<String> {
     if timeline.ts_ns(row).is_some() {
         return None;
     }

@@ -1,6 +1,6 @@
 //! Rows a second, for each kind of redaction, over made-up rows as members of a bundle give them.
 //!
-//! `cargo run --release -p casetrace-redact --example speed -- [ROWS]`
+//! `cargo run --release -p casetrace-redact --example redact_speed -- [ROWS]`
 
 #![expect(clippy::print_stdout, reason = "a measuring tool")]
 
