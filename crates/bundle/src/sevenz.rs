@@ -163,6 +163,8 @@ struct Progress {
     /// Entries of the block that are dealt with.
     done: usize,
     error: Option<Error>,
+    /// A file expands beyond a limit, so what stands behind it in the block was not read.
+    limited: bool,
     /// The first file came out damaged, and was not kept.
     refused: bool,
 }
@@ -225,9 +227,13 @@ impl<'a> Reading<'a> {
                 }
             },
         };
-        if let Some(error) = progress.error {
+        let rest = entries.get(progress.done..).unwrap_or_default();
+        if progress.limited {
+            let text = "stands in one block behind a file that expands beyond a limit; it was not read";
+            let diagnostic = Diagnostic::warning("BundleSizeLimit", text);
+            self.absent(builder, rest, key.is_some(), MemberOutcome::Skipped, &diagnostic);
+        } else if let Some(error) = progress.error {
             let diagnostic = lost(&error);
-            let rest = entries.get(progress.done..).unwrap_or_default();
             self.absent(builder, rest, key.is_some(), MemberOutcome::Failed, &diagnostic);
         }
         Ok(())
@@ -290,6 +296,7 @@ impl<'a> Reading<'a> {
         let mut progress = Progress {
             done: 0,
             error: None,
+            limited: false,
             refused: false,
         };
         let mut expanded = 0;
@@ -313,8 +320,9 @@ impl<'a> Reading<'a> {
                     progress.done += 1;
                     Ok(true)
                 }
-                Ok(Kept::Cut) => {
+                Ok(Kept::Cut { by_limit }) => {
                     progress.done += 1;
+                    progress.limited = by_limit;
                     Ok(false)
                 }
                 Ok(Kept::Nothing) => {
@@ -331,7 +339,7 @@ impl<'a> Reading<'a> {
             (Some(fatal), _) => return Err(fatal),
             (None, Err(error)) => progress.error = Some(error),
             // Ended by us in the middle: what is behind a cut file in its block is lost, too.
-            (None, Ok(false)) if !progress.refused => {
+            (None, Ok(false)) if !progress.refused && !progress.limited => {
                 progress.error = Some(Error::ChecksumVerificationFailed)
             }
             (None, Ok(_)) => {}
@@ -368,7 +376,8 @@ impl<'a> Reading<'a> {
         }
         let kept = match taken.end {
             End::Complete => Kept::Whole(taken.size),
-            _ => Kept::Cut,
+            End::Limit(_) => Kept::Cut { by_limit: true },
+            End::Broken(_) => Kept::Cut { by_limit: false },
         };
         self.add(builder, entry, taken);
         Ok(kept)
@@ -453,7 +462,9 @@ impl<'a> Reading<'a> {
 enum Kept {
     Whole(u64),
     /// A part of it, by a limit or by damage.
-    Cut,
+    Cut {
+        by_limit: bool,
+    },
     Nothing,
 }
 

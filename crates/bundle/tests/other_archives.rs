@@ -308,15 +308,22 @@ fn zeros_that_expand_too_far_are_cut_in_every_format() {
     };
     let zeros = vec![0; 80 << 20];
     let mut seven_zip = sevenz_rust2::ArchiveWriter::new(std::io::Cursor::new(Vec::new())).unwrap();
-    let entry = sevenz_rust2::ArchiveEntry::new_file("a");
+    // One block, as 7-Zip makes it.
+    let entries = ["a", "b"].map(sevenz_rust2::ArchiveEntry::new_file);
+    let contents = [zeros.as_slice(), b"behind"].map(sevenz_rust2::SourceReader::new);
     seven_zip
-        .push_archive_entry(entry, Some(zeros.as_slice()))
+        .push_archive_entries(entries.to_vec(), contents.into_iter().collect())
         .unwrap();
     let case = open_files(&[("a.7z", seven_zip.finish().unwrap().into_inner())], limits, &[]);
     let inner = member(&case, "a.7z!/a");
     assert_eq!(
         (inner.outcome, codes(inner)),
         (MemberOutcome::Partial, vec!["BundleSizeLimit"])
+    );
+    let behind = member(&case, "a.7z!/b");
+    assert_eq!(
+        (behind.outcome, codes(behind)),
+        (MemberOutcome::Skipped, vec!["BundleSizeLimit"])
     );
 
     for (name, bytes) in [("a.xz", xz(&zeros)), ("a.zst", zst(&zeros))] {
