@@ -10,8 +10,8 @@ use std::path::Path;
 use common::{json, run, stdout};
 use serde_json::Value;
 
-/// Verdict, ids of remarks, and the whole report of an upload of these files.
-fn report(files: &[(&str, &[u8])]) -> (String, Vec<String>, String) {
+/// Verdict, ids of remarks, the whole report, and what the terminal shows, of an upload of these files.
+fn report(files: &[(&str, &[u8])]) -> (String, Vec<String>, String, String) {
     let work = tempfile::tempdir().unwrap();
     let upload = work.path().join("upload");
     fs::create_dir(&upload).unwrap();
@@ -25,7 +25,7 @@ fn report(files: &[(&str, &[u8])]) -> (String, Vec<String>, String) {
     let case = work.path().join("case");
     let markdown = fs::read_to_string(case.join("report.md")).unwrap();
     let verdict = section(&markdown, "Verdict").unwrap();
-    (verdict, remarks(&case), markdown)
+    (verdict, remarks(&case), markdown, shown)
 }
 
 fn remarks(case: &Path) -> Vec<String> {
@@ -62,14 +62,14 @@ const JOINED: &[u8] = b"\r\n+---------------------------------------------------
 
 #[test]
 fn an_upload_of_pictures_and_mails_says_nothing_about_failures() {
-    let (verdict, remarks, _) = report(&[("error.png", PNG), ("case.msg", OUTLOOK)]);
+    let (verdict, remarks, ..) = report(&[("error.png", PNG), ("case.msg", OUTLOOK)]);
     assert!(verdict.starts_with("No record of a known form"), "{verdict}");
     assert!(remarks.contains(&"DQ-22".to_owned()), "{remarks:?}");
 }
 
 #[test]
 fn an_archive_nobody_opens_limits_a_healthy_verdict() {
-    let (verdict, remarks, _) = report(&[("dsregcmd.txt", JOINED), ("logs.rar", RAR)]);
+    let (verdict, remarks, ..) = report(&[("dsregcmd.txt", JOINED), ("logs.rar", RAR)]);
     assert!(
         verdict.starts_with("No failure of device registration"),
         "{verdict}"
@@ -88,7 +88,11 @@ fn a_failure_without_a_rule_is_listed_and_explained() {
         304,
         "Automatic registration failed at authentication phase.  Unable to acquire access token. Exit code: Unknown HResult Error code: 0x801c0515.",
     );
-    let (verdict, _, markdown) = report(&[("events.txt", failed.repeat(2).as_bytes())]);
+    let (verdict, _, markdown, shown) = report(&[("events.txt", failed.repeat(2).as_bytes())]);
+    assert!(
+        shown.contains("One kind of failure is recorded that no finding explains"),
+        "{shown}"
+    );
     assert!(verdict.starts_with("No rule found a cause, but"), "{verdict}");
     let listed = section(&markdown, "Failures that no finding explains").unwrap();
     assert!(
@@ -101,7 +105,7 @@ fn a_failure_without_a_rule_is_listed_and_explained() {
 
 #[test]
 fn a_healthy_device_has_no_such_section() {
-    let (verdict, _, markdown) = report(&[("dsregcmd.txt", JOINED)]);
+    let (verdict, _, markdown, _) = report(&[("dsregcmd.txt", JOINED)]);
     assert_eq!(
         verdict,
         "No failure of device registration, sign-in or command-line access is visible in the material."

@@ -108,11 +108,15 @@ fn summary(result: &CaseResult, folder: &Path, out: &mut dyn Write) -> Result<()
             }
         )?;
     }
-    let failures = result.findings.unexplained.len();
-    if failures > 0 {
+    let kinds = match result.findings.unexplained.len() {
+        0 => None,
+        1 => Some("One kind of failure is".to_owned()),
+        n => Some(format!("{n} kinds of failures are")),
+    };
+    if let Some(kinds) = kinds {
         writeln!(
             out,
-            "{failures} kinds of failures are recorded that no finding explains; the report lists them."
+            "{kinds} recorded that no finding explains; the report lists them."
         )?;
     }
     for finding in weighty.iter().take(MAX_SHOWN) {
