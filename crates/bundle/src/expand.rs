@@ -1,7 +1,7 @@
 //! Takes inputs apart, archive by archive, and keeps the list of members.
 
 use std::collections::{HashMap, HashSet};
-use std::io;
+use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 
 use casetrace_model::{Diagnostic, ReadSeek, Severity};
@@ -13,6 +13,9 @@ use crate::names::{self, NameIssues};
 use crate::probe::{Kind, probe, unread_archive};
 use crate::store::{Bytes, Spool};
 use crate::{cabinet, folder, sevenz, stream, tar, zip};
+
+/// The bytes of a container.
+pub(crate) type Source = BufReader<Box<dyn ReadSeek + Send>>;
 
 /// Reads all inputs as one case.
 ///
@@ -113,6 +116,18 @@ impl<'a> Builder<'a> {
         match self.members.get(index) {
             Some(member) => member.open(),
             None => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    /// Opens a container's bytes, read `buffer` bytes at a time; says so in the inventory if they can't be had.
+    pub(crate) fn open_source(&mut self, index: usize, buffer: usize) -> Option<Source> {
+        match self.open_member(index) {
+            Ok(reader) => Some(BufReader::with_capacity(buffer, reader)),
+            Err(error) => {
+                let text = format!("cannot be opened: {}", error.kind());
+                self.partial(index, Diagnostic::error("BundleUnreadable", text));
+                None
+            }
         }
     }
 

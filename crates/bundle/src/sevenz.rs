@@ -6,13 +6,13 @@
 //!
 //! Source of the layout: `DOC/7zFormat.txt` of the LZMA SDK.
 
-use std::io::{BufReader, Read};
+use std::io::Read;
 
-use casetrace_model::{Diagnostic, ReadSeek};
+use casetrace_model::Diagnostic;
 use sevenz_rust2::{Archive, ArchiveEntry, BlockDecoder, EncoderMethod, Error, Password};
 
 use crate::case::{ContainerFacts, Encryption, MemberOutcome, Modified, OpenError};
-use crate::expand::{Builder, Entry};
+use crate::expand::{Builder, Entry, Source};
 use crate::intake::{End, Stored, Taken};
 use crate::stream::MAX_DICTIONARY_KIB;
 
@@ -22,17 +22,10 @@ const MAX_KEY_HASHES: u64 = 200 << 19;
 /// 100-nanosecond steps from 1601 to 1970.
 const EPOCH: u64 = 116_444_736_000_000_000;
 
-type Source = BufReader<Box<dyn ReadSeek + Send>>;
-
 /// Adds the files of an archive.
 pub(crate) fn expand(builder: &mut Builder<'_>, index: usize) -> Result<(), OpenError> {
-    let mut source: Source = match builder.open_member(index) {
-        Ok(reader) => BufReader::with_capacity(64 << 10, reader),
-        Err(error) => {
-            let text = format!("cannot be opened: {}", error.kind());
-            builder.partial(index, Diagnostic::error("BundleUnreadable", text));
-            return Ok(());
-        }
+    let Some(mut source) = builder.open_source(index, 64 << 10) else {
+        return Ok(());
     };
     let passwords: Vec<Password> = builder
         .options

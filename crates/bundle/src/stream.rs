@@ -2,12 +2,12 @@
 
 use std::io::{self, BufReader};
 
-use casetrace_model::{Diagnostic, ReadSeek};
+use casetrace_model::Diagnostic;
 use flate2::bufread::MultiGzDecoder;
 use lzma_rust2::XzReader;
 
 use crate::case::{ContainerFacts, Modified, OpenError};
-use crate::expand::{Builder, Entry};
+use crate::expand::{Builder, Entry, Source};
 use crate::intake::{End, Stored};
 use crate::names::{self, CodePage};
 use crate::probe::Kind;
@@ -16,8 +16,6 @@ use crate::probe::Kind;
 pub(crate) const MAX_DICTIONARY_KIB: u32 = (256 + 16) << 10;
 /// Largest window of a zstd stream, as a power of two.
 const MAX_WINDOW_LOG: u32 = 27;
-
-type Source = BufReader<Box<dyn ReadSeek + Send>>;
 
 /// Adds what is in the stream.
 pub(crate) fn expand(builder: &mut Builder<'_>, index: usize, kind: Kind) -> Result<(), OpenError> {

@@ -5,13 +5,13 @@
 //!
 //! Source of the layout: POSIX.1-2017 (pax), GNU tar manual, "Basic Tar Format".
 
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 
-use casetrace_model::{Diagnostic, ReadSeek};
+use casetrace_model::Diagnostic;
 use tar::{Archive, EntryType, Header, PaxExtensions};
 
 use crate::case::{ContainerFacts, MemberOutcome, Modified, OpenError};
-use crate::expand::{Builder, Entry};
+use crate::expand::{Builder, Entry, Source};
 use crate::intake::{End, Stored};
 use crate::names::{self, CodePage};
 
@@ -21,17 +21,10 @@ const MAX_NAME: u64 = 64 << 10;
 /// Damaged places that are gone over in one archive.
 const MAX_RESTARTS: usize = 100;
 
-type Source = BufReader<Box<dyn ReadSeek + Send>>;
-
 /// Adds the files of an archive.
 pub(crate) fn expand(builder: &mut Builder<'_>, index: usize) -> Result<(), OpenError> {
-    let mut source: Source = match builder.open_member(index) {
-        Ok(reader) => BufReader::with_capacity(128 << 10, reader),
-        Err(error) => {
-            let text = format!("cannot be opened: {}", error.kind());
-            builder.partial(index, Diagnostic::error("BundleUnreadable", text));
-            return Ok(());
-        }
+    let Some(mut source) = builder.open_source(index, 128 << 10) else {
+        return Ok(());
     };
     let mut tar = Tar {
         index,

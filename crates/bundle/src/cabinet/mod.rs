@@ -11,27 +11,18 @@
 mod layout;
 mod solid;
 
-use std::io::BufReader;
-
-use casetrace_model::{Diagnostic, ReadSeek};
+use casetrace_model::Diagnostic;
 
 use crate::case::{ContainerFacts, MemberOutcome, OpenError};
-use crate::expand::{Builder, Entry};
+use crate::expand::{Builder, Entry, Source};
 use crate::names::{self, CodePage};
 use layout::{CabFile, Cabinet, Place};
 use solid::{Room, Solid};
 
-pub(crate) type Source = BufReader<Box<dyn ReadSeek + Send>>;
-
 /// Adds the files of a cabinet.
 pub(crate) fn expand(builder: &mut Builder<'_>, index: usize) -> Result<(), OpenError> {
-    let mut source: Source = match builder.open_member(index) {
-        Ok(reader) => BufReader::with_capacity(64 << 10, reader),
-        Err(error) => {
-            let text = format!("cannot be opened: {}", error.kind());
-            builder.partial(index, Diagnostic::error("BundleUnreadable", text));
-            return Ok(());
-        }
+    let Some(mut source) = builder.open_source(index, 64 << 10) else {
+        return Ok(());
     };
     let mut cabinet = layout::read(&mut source);
     for file in &mut cabinet.files {

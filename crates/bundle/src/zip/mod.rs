@@ -11,20 +11,18 @@ mod entry;
 mod fields;
 mod recover;
 
-use std::io::{self, BufReader, Seek};
+use std::io::{self, Seek};
 
-use casetrace_model::{Diagnostic, ReadSeek, Severity};
+use casetrace_model::{Diagnostic, Severity};
 
 use crate::case::{ContainerFacts, Encryption, MemberOutcome, OpenError};
-use crate::expand::{Builder, Entry};
+use crate::expand::{Builder, Entry, Source};
 use crate::intake::{End, Stored, Taken};
 use crate::names::{self, CodePage};
 use crate::probe::Kind;
 use directory::Listing;
 pub(crate) use fields::dos_modified;
 use fields::{Listed, Trouble};
-
-pub(crate) type Source = BufReader<Box<dyn ReadSeek + Send>>;
 
 /// Goes to `at` without throwing the buffer away, as most steps are short.
 fn seek_to(source: &mut Source, at: u64) -> io::Result<()> {
@@ -37,13 +35,8 @@ fn seek_to(source: &mut Source, at: u64) -> io::Result<()> {
 
 /// Adds the entries of a zip archive.
 pub(crate) fn expand(builder: &mut Builder<'_>, index: usize) -> Result<(), OpenError> {
-    let mut source: Source = match builder.open_member(index) {
-        Ok(reader) => BufReader::with_capacity(64 << 10, reader),
-        Err(error) => {
-            let text = format!("cannot be opened: {}", error.kind());
-            builder.partial(index, Diagnostic::error("BundleUnreadable", text));
-            return Ok(());
-        }
+    let Some(mut source) = builder.open_source(index, 64 << 10) else {
+        return Ok(());
     };
     let mut listing = directory::list(&mut source, builder.member_room());
     let len = builder.member_mut(index).map_or(0, |member| member.size);
