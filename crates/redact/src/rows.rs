@@ -50,6 +50,8 @@ impl Redactor {
             .find(|at| new.is_char_boundary(*at));
         let mut out = self.text(head, known).into_owned();
         out.push_str(new.get(..end.unwrap_or_default()).unwrap_or_default());
+        // What looked like the address may have been a part of a secret: `password=[https://…`.
+        let out = self.settled(&out, known).unwrap_or(out);
         (out != row.message).then_some(out)
     }
 

@@ -530,3 +530,25 @@ fn names_of_directory_objects_are_replaced_part_by_part() {
         .join(",");
     assert!(once.contains(&domain), "{domain}: {once}");
 }
+
+/// In `password=[https://…` what looks like the cut address is a part of the secret.
+#[test]
+fn an_address_within_a_secret_goes_with_it() {
+    for text in [
+        "https://%70assword%3D[https://",
+        "er2 and https://%70assword%3D[er2 and https://",
+        "x https://password=(https://",
+    ] {
+        for redactor in [
+            Redactor::new(Mode::Secrets, b""),
+            Redactor::new(Mode::Identity, b"key"),
+        ] {
+            let mut row = Row::new(Source::Text, "log.line", 1).message(text);
+            row.url = Some(text.trim_start_matches("x ").into());
+            redactor.redact_row(&mut row);
+            let once = row.clone();
+            redactor.redact_row(&mut row);
+            assert_eq!(once, row, "{text}");
+        }
+    }
+}
